@@ -1,0 +1,1 @@
+//! Finding a CPython and reading its command line.

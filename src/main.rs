@@ -1,0 +1,2 @@
+//! The `hotspur` command.
+fn main() {}
