@@ -1,0 +1,1 @@
+//! The private layout of CPython 3.13.
