@@ -267,7 +267,7 @@ class Runner:
         with open(log_path, "wb") as log_file:
             process = subprocess.Popen(
                 self.target.command(argv), env=self.target.environment(extra), cwd=folder, stdin=subprocess.DEVNULL,
-                stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=default_signals,
             )
             with self.lock:
                 self.live.add(process)
@@ -299,8 +299,12 @@ class Runner:
             if incomplete or status != 0:
                 for test in failures_in_log(log):
                     result.outcomes[test] = FAILED
+        skipped_whole = status in (0, 4) and f"{name} skipped" in log
         if timed_out or "\nTimeout (" in log:
             result.state = "timed out"
+        elif skipped_whole and parsed is None:
+            # regrtest writes no results for a file that is skipped as a whole.
+            result.outcomes[name] = SKIPPED
         elif status < 0 or status > 128 or parsed is None:
             result.state = "crashed"
         elif status not in (0, 4) and FAILED not in result.outcomes.values():
@@ -341,6 +345,13 @@ def executed_in_tier1(report: dict) -> int:
     """How much a process did in tier 1, from the counters whose names start with "tier1_"."""
     counters = report.get("counters", {})
     return sum(value for key, value in counters.items() if key.startswith("tier1_") and isinstance(value, int))
+
+
+def default_signals() -> None:
+    """A job in the background ignores SIGINT and its children inherit that, which tests of Ctrl-C do not survive."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
