@@ -23,15 +23,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
-import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from target_python import Target, add_target_options, default_signals, kill_group, name_and_value  # noqa: E402
 
 MAX_ALLOWED = 40
 # Areas where Hotspur promises to behave as stock does: a failure there is a bug, whatever the reason given.
@@ -47,16 +48,9 @@ PASSED, FAILED, SKIPPED, XFAIL = "passed", "failed", "skipped", "expected failur
 # The outcome of an id that occurs twice in one file is the worst one.
 SEVERITY = {PASSED: 0, XFAIL: 1, SKIPPED: 2, FAILED: 3}
 
-AUTOLOAD = """\
-import os
-if os.environ.get("HOTSPUR") != "0":
-    import hotspur
-    hotspur.enable()
-"""
-
-# Runs inside the target. Prints what identifies the build and which files regrtest would run.
-PROBE = """\
-import hashlib, json, os, sys, sysconfig
+# Runs inside the target: the files that regrtest would run.
+LIST_TESTS = """\
+import json, os, sys
 from test.libregrtest.findtests import findtests, findtestdir
 names = findtests()
 for package in sys.argv[1:]:
@@ -65,95 +59,8 @@ for package in sys.argv[1:]:
         inner = findtests(testdir=folder, base_mod="test." + package)
         at = names.index(package)
         names[at:at + 1] = inner
-with open(os.path.realpath(sys.executable), "rb") as f:
-    binary = hashlib.sha256(f.read()).hexdigest()[:12]
-print(json.dumps({
-    "version": sys.version, "binary": binary, "short": sys.version.split()[0],
-    "site": sysconfig.get_path("purelib"), "tests": names,
-}))
+print(json.dumps({"tests": names}))
 """
-
-# Mounts are made in a private mount namespace, so that nothing of them is left behind in the tree.
-CHROOT_ENTER = """\
-root=$1; shift
-mount -t proc proc "$root/proc" 2>/dev/null
-mount -t tmpfs tmpfs "$root/dev/shm" 2>/dev/null
-mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts" 2>/dev/null && mount --bind "$root/dev/pts/ptmx" "$root/dev/ptmx" 2>/dev/null
-exec chroot "$root" "$@"
-"""
-
-
-# ---- the Python under test ------------------------------------------------------------------------------------------
-
-
-class Target:
-    """A throw-away virtual environment of the Python under test, here or in another tree.
-
-    Everything that is started from its Python has Hotspur on through a .pth file, regrtest's workers and the child
-    processes of tests included; with HOTSPUR=0 the very same environment is the stock control.
-    """
-
-    def __init__(self, options: argparse.Namespace):
-        self.root = pathlib.Path(options.chroot).resolve() if options.chroot else None
-        temporary = self.root / "tmp" if self.root else pathlib.Path(tempfile.gettempdir())
-        # Short, because tests put Unix sockets below it and those have a limit of 108 bytes.
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="hsc-", dir=temporary))
-        self.base_python = options.python
-        self.venv = self.work / "venv"
-        self.python = self.inside(self.venv / "bin" / "python")
-        created = self.run([self.base_python, "-m", "venv", "--without-pip", self.inside(self.venv)])
-        if created.returncode != 0:
-            raise SystemExit(f"run.py: cannot make a virtual environment with {self.base_python}:\n{created.stdout}")
-        facts = self.run([self.python, "-c", PROBE, *ALSO_SPLIT])
-        if facts.returncode != 0:
-            raise SystemExit(f"run.py: {self.base_python} has no usable test package:\n{facts.stdout}")
-        self.facts = json.loads(facts.stdout.splitlines()[-1])
-        self.site = self.outside(self.facts["site"])
-
-    def inside(self, path: pathlib.Path) -> str:
-        """The path as the target sees it."""
-        return "/" + str(path.relative_to(self.root)) if self.root else str(path)
-
-    def outside(self, path: str) -> pathlib.Path:
-        return self.root / path.lstrip("/") if self.root else pathlib.Path(path)
-
-    def command(self, argv: list[str]) -> list[str]:
-        if self.root is None:
-            return argv
-        return ["unshare", "-m", "sh", "-c", CHROOT_ENTER, "sh", str(self.root), *argv]
-
-    def environment(self, extra: dict[str, str]) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HOTSPUR", "VIRTUAL_ENV"))}
-        if self.root:
-            kept |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
-            kept.pop("TMPDIR", None)
-        return kept | extra
-
-    def run(self, argv: list[str], extra: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(argv), env=self.environment(extra or {}), cwd=self.work, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        )
-
-    def install(self, options: argparse.Namespace) -> str:
-        """Puts Hotspur into the environment; returns a name for what was installed."""
-        digest = hashlib.sha256()
-        if options.wheel:
-            digest.update(pathlib.Path(options.wheel).read_bytes())
-            with zipfile.ZipFile(options.wheel) as wheel:
-                wheel.extractall(self.site)
-        else:
-            package = pathlib.Path(options.package)
-            ignored = shutil.ignore_patterns("__pycache__", "*.so")
-            shutil.copytree(package, self.site / "hotspur", ignore=ignored)
-            shutil.copy2(options.engine, self.site / "hotspur" / "_hotspur.so")
-            digest.update(pathlib.Path(options.engine).read_bytes())
-        (self.site / "hotspur_conformance_autoload.py").write_text(AUTOLOAD)
-        (self.site / "hotspur-conformance.pth").write_text("import hotspur_conformance_autoload\n")
-        return digest.hexdigest()[:12]
-
-    def remove(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
 
 
 # ---- running one file -----------------------------------------------------------------------------------------------
@@ -347,20 +254,6 @@ def executed_in_tier1(report: dict) -> int:
     return sum(value for key, value in counters.items() if key.startswith("tier1_") and isinstance(value, int))
 
 
-def default_signals() -> None:
-    """A job in the background ignores SIGINT and its children inherit that, which tests of Ctrl-C do not survive."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
 # ---- the stock control ----------------------------------------------------------------------------------------------
 
 
@@ -456,7 +349,8 @@ class Conformance:
         self.target = Target(options)
         self.runner = Runner(self.target, options)
         self.stock = StockCache(pathlib.Path(options.cache), self.target.facts, bool(options.chroot))
-        self.files, self.missing = select_files(options, self.target.facts["tests"])
+        available = self.target.ask(LIST_TESTS, *ALSO_SPLIT)["tests"]
+        self.files, self.missing = select_files(options, available)
         self.ours: dict[str, FileResult] = {}
         self.flaky: dict[str, str] = {}
         self.first_crash: dict[str, FileResult] = {}
@@ -600,13 +494,6 @@ class Conformance:
                 self.say(f"  {line}")
 
 
-def pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError("expected NAME=VALUE")
-    return name, value
-
-
 def default_cache() -> pathlib.Path:
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(base) / "hotspur-conformance"
@@ -615,16 +502,12 @@ def default_cache() -> pathlib.Path:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", help="regrtest names; default: the core list")
-    parser.add_argument("--python", default=sys.executable, help="a CPython 3.13 with its test package")
-    parser.add_argument("--engine", help="the built engine (libhotspur_engine.so)")
-    parser.add_argument("--package", default=ROOT / "python" / "hotspur", help="the Python package's folder")
-    parser.add_argument("--wheel", help="install this wheel instead of --engine and --package")
-    parser.add_argument("--chroot", metavar="TREE", help="run inside this Linux tree; --python is looked up there")
+    add_target_options(parser, sys.executable)
     parser.add_argument("--all", action="store_true", help="every test file of that Python")
     parser.add_argument("--tests", default=HERE / "core.txt", help="a file with one test file per line")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one test file")
-    parser.add_argument("--env", action="append", type=pair, default=[], metavar="NAME=VALUE",
+    parser.add_argument("--env", action="append", type=name_and_value, default=[], metavar="NAME=VALUE",
                         help="for the Hotspur side only; default HOTSPUR_STRESS=1 (give HOTSPUR_STRESS=0 for default mode)")
     parser.add_argument("--allowed", default=HERE / "allowed.toml")
     parser.add_argument("--cache", default=default_cache(), help="where stock results are kept (%(default)s)")
