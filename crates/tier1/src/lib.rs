@@ -1,1 +1,31 @@
-//! Tier 1.
+//! Tier 1: an adaptive, specializing interpreter of CPython 3.13's bytecode, on CPython's own frames.
+//!
+//! Where to start reading: [`table`] (the instructions), [`dispatch`] (how a handler is written), [`code`] (what is
+//! executed), [`eval`] (how CPython gets in and out).
+//!
+//! # Safety
+//! Nearly everything here is `unsafe fn`, for the reason that [`dispatch`] gives once: it runs inside an activation of the
+//! evaluation loop, GIL held, on registers that the loop set up.
+#![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated in `dispatch`")]
+#![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated in `dispatch`")]
+
+pub mod code;
+pub mod context;
+pub mod counter;
+pub mod dispatch;
+pub mod eval;
+mod frames;
+pub mod ops;
+mod specialize;
+pub mod table;
+mod unwind;
+
+pub use context::{Counters, counters, initialize};
+pub use eval::eval_frame;
+
+/// How tier 1 is to work.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Config {
+    /// No warm-up: instructions specialize when they first run.
+    pub stress: bool,
+}

@@ -1,0 +1,1 @@
+//! Deciding, on the values that an instruction sees, which specialization it becomes. One file per family.
