@@ -32,6 +32,8 @@ unsafe extern "C" {
     pub fn PyUnstable_Eval_RequestCodeExtraIndex(free: Option<FreeExtraFunction>) -> Py_ssize_t;
     pub fn PyUnstable_Code_SetExtra(code: *mut PyObject, index: Py_ssize_t, extra: *mut c_void) -> c_int;
 
+    pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+
     // What instructions need.
     pub fn _PyEval_MatchClass(
         ts: *mut ThreadState,
@@ -107,6 +109,7 @@ unsafe extern "C" {
     pub fn _PyLong_Add(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyObject_FunctionStr(func: *mut PyObject) -> *mut PyObject;
     pub fn _Py_Dealloc(op: *mut PyObject);
     /// Takes a `PyFrameObject`; adds it to the traceback of the exception that is being raised.
     pub fn PyTraceBack_Here(frame: *mut PyObject) -> c_int;

@@ -266,3 +266,15 @@ pub unsafe fn code_extra(code: *mut PyCodeObject, index: usize) -> *mut c_void {
     }
     *(&raw const (*extra).ce_extras).cast::<*mut c_void>().add(index)
 }
+
+/// `PyBytes_GET_SIZE`.
+#[inline(always)]
+pub unsafe fn bytes_size(op: *mut PyObject) -> usize {
+    size(op) as usize
+}
+
+/// `PyBytes_AS_STRING`.
+#[inline(always)]
+pub unsafe fn bytes_data(op: *mut PyObject) -> *const u8 {
+    (&raw const (*op.cast::<pyo3_ffi::PyBytesObject>()).ob_sval).cast()
+}

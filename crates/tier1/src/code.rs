@@ -84,14 +84,14 @@ pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
 unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
     // `PyCode_GetCode` undoes specialization and instrumentation. It may fail only for want of memory.
     let pending = ffi::PyErr_GetRaisedException();
-    let bytes = ffi::PyCode_GetCode(code.cast());
+    let bytes = PyCode_GetCode(code);
     if bytes.is_null() {
         ffi::PyErr_Clear();
         ffi::PyErr_SetRaisedException(pending);
         return ptr::null_mut();
     }
-    let len = ffi::PyBytes_GET_SIZE(bytes) as usize / 2;
-    let units = ffi::PyBytes_AS_STRING(bytes).cast::<u8>();
+    let len = bytes_size(bytes) / 2;
+    let units = bytes_data(bytes);
     let mut words = Vec::with_capacity(len);
     let mut extended = 0u32;
     let mut i = 0;

@@ -18,8 +18,8 @@ struct Handler {
 /// sorted by start and not nested, each a big-endian number of six-bit digits (`Objects/exception_handling_notes.txt`).
 unsafe fn find_handler(code: *mut PyCodeObject, index: usize) -> Option<Handler> {
     let table = (*code).co_exceptiontable;
-    let mut p = ffi::PyBytes_AS_STRING(table).cast::<u8>();
-    let end = p.add(ffi::PyBytes_GET_SIZE(table) as usize);
+    let mut p = bytes_data(table);
+    let end = p.add(bytes_size(table));
     let read = |p: &mut *const u8| {
         let mut value = 0usize;
         loop {
