@@ -32,8 +32,8 @@ use crate::code::{CodeState, Word};
 use crate::context::{Context, Known};
 use crate::{context, table};
 use core::mem::MaybeUninit;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 /// What an activation of the loop returns: a new reference, or null with an exception set.
 pub type Ret = *mut PyObject;
@@ -92,20 +92,36 @@ impl State {
     /// Goes on in another handler, with the registers as they are.
     #[inline(always)]
     pub unsafe fn tail(self, h: Handler) -> Ret {
-        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::uninit())
+        h(
+            self.pc,
+            self.sp,
+            self.frame,
+            self.cx,
+            self.cs,
+            MaybeUninit::uninit(),
+        )
     }
 
     /// [`State::tail`] with a payload.
     #[inline(always)]
     pub unsafe fn tail_with(self, h: Handler, payload: usize) -> Ret {
-        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::new(payload))
+        h(
+            self.pc,
+            self.sp,
+            self.frame,
+            self.cx,
+            self.cs,
+            MaybeUninit::new(payload),
+        )
     }
 
     /// Executes the instruction at `pc`.
     #[inline(always)]
     pub unsafe fn dispatch(self) -> Ret {
         let op = (*self.pc).op;
-        let h = *(&raw const (*self.cx).table).cast::<Handler>().add(usize::from(op));
+        let h = *(&raw const (*self.cx).table)
+            .cast::<Handler>()
+            .add(usize::from(op));
         self.tail(h)
     }
 
@@ -141,7 +157,10 @@ impl State {
     /// `words` must be the length of the instruction at `pc`, caches included.
     #[inline(always)]
     pub unsafe fn decref_then_next(self, op: *mut PyObject, words: usize) -> Ret {
-        debug_assert_eq!(words, usize::from(table::LENGTH[usize::from((*self.pc).op)]));
+        debug_assert_eq!(
+            words,
+            usize::from(table::LENGTH[usize::from((*self.pc).op)])
+        );
         if decref_is_zero(op) {
             return self.tail_with(crate::ops::dealloc_then_next, op as usize);
         }

@@ -9,8 +9,8 @@ use crate::frames;
 use crate::handler;
 use crate::table::op;
 use core::ptr;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 /// Where a yield goes on in the resumer: behind SEND or FOR_ITER and its one cache word.
 const AFTER_YIELD: usize = 2;
@@ -102,7 +102,12 @@ unsafe fn is_suspended_generator(receiver: *mut PyObject) -> bool {
 /// Resumes a suspended generator with a value (whose reference it takes); when it returns, execution goes on `target` words
 /// after the current instruction.
 #[inline(always)]
-pub(crate) unsafe fn enter_generator(s: State, generator: *mut PyGenObject, value: *mut PyObject, target: usize) -> Ret {
+pub(crate) unsafe fn enter_generator(
+    s: State,
+    generator: *mut PyGenObject,
+    value: *mut PyObject,
+    target: usize,
+) -> Ret {
     let frame = generator_frame(generator);
     *frame_locals(frame).offset((*frame).stacktop as isize) = value;
     (*frame).stacktop += 1;
@@ -115,7 +120,8 @@ pub(crate) unsafe fn enter_generator(s: State, generator: *mut PyGenObject, valu
 
 /// `_PyFrame_Copy`: moves a frame's contents into a generator's.
 unsafe fn copy_frame(from: *mut InterpreterFrame, to: *mut InterpreterFrame) {
-    let bytes = core::mem::offset_of!(InterpreterFrame, localsplus) + (*from).stacktop as usize * size_of::<*mut PyObject>();
+    let bytes = core::mem::offset_of!(InterpreterFrame, localsplus)
+        + (*from).stacktop as usize * size_of::<*mut PyObject>();
     ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes);
     // The frame that it had been called from is none of a generator's.
     (*to).previous = ptr::null_mut();
@@ -139,17 +145,28 @@ struct Sent {
 unsafe fn send(s: State, receiver: *mut PyObject, value: *mut PyObject) -> Sent {
     let iternext = (*ty(receiver)).tp_iternext;
     let result = match iternext {
-        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => iternext(receiver),
+        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => {
+            iternext(receiver)
+        }
         _ => ffi::PyObject_CallMethodOneArg(receiver, s.known().name_send, value),
     };
     if !result.is_null() {
-        return Sent { value: result, outcome: Outcome::Yielded };
+        return Sent {
+            value: result,
+            outcome: Outcome::Yielded,
+        };
     }
     let mut returned = ptr::null_mut();
     if _PyGen_FetchStopIterationValue(&raw mut returned) == 0 {
-        return Sent { value: returned, outcome: Outcome::Returned };
+        return Sent {
+            value: returned,
+            outcome: Outcome::Returned,
+        };
     }
-    Sent { value: ptr::null_mut(), outcome: Outcome::Raised }
+    Sent {
+        value: ptr::null_mut(),
+        outcome: Outcome::Raised,
+    }
 }
 
 #[cold]

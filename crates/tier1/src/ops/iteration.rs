@@ -9,8 +9,8 @@ use crate::handler;
 use crate::ops::generators::enter_generator;
 use crate::table::op;
 use core::ptr;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 handler! {
     GET_ITER(s) {
@@ -188,7 +188,9 @@ unsafe fn specialize(s: State) {
         s.specialize(op::FOR_ITER_TUPLE);
     } else if t == &raw mut PyRangeIter_Type {
         s.specialize(op::FOR_ITER_RANGE);
-    } else if t == &raw mut PyGen_Type && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING {
+    } else if t == &raw mut PyGen_Type
+        && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING
+    {
         s.specialize(op::FOR_ITER_GEN);
     } else {
         s.give_up();
