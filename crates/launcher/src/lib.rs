@@ -2,12 +2,14 @@
 //!
 //! Everything here is plain Rust that needs no Python, so that the `hotspur` binary and the extension module share
 //! one implementation: which interpreter to start ([`find`]), where Hotspur's options end and Python's begin
-//! ([`command_line`]), and how the binary tells the engine inside the started process what to do ([`handoff`]).
+//! ([`command_line`]), and how the binary tells the engine inside the started process what to do
+//! ([`handoff`], [`start`]).
 
 pub mod command_line;
 pub mod elf;
 pub mod find;
 pub mod handoff;
+pub mod start;
 
 /// The CPython minor version that this Hotspur is built for, as `(major, minor)`.
 pub const PYTHON_VERSION: (u8, u8) = (3, 13);
