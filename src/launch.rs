@@ -104,10 +104,8 @@ unsafe extern "C" fn hotspur_main(argc: c_int, argv: *mut *mut c_char, envp: *mu
     let (major, minor) = hotspur_launcher::PYTHON_VERSION;
     // SAFETY: a constant that CPython exports since 3.11.
     let version = unsafe { ffi::Py_Version };
-    if version >> 16 != u64::from(major) << 8 | u64::from(minor) || hotspur_launcher::switched_off() {
-        if !hotspur_launcher::switched_off() {
-            hook::warn(&hook::Refusal::OtherVersion);
-        }
+    if version >> 16 != u64::from(major) << 8 | u64::from(minor) {
+        hook::warn(&hook::Refusal::OtherVersion);
         // SAFETY: the program's own `main`, called as it would have been.
         return unsafe { (launch.main)(argc, argv, envp) };
     }

@@ -21,6 +21,7 @@ mod _hotspur {
     #[pymodule_export]
     use super::{autostart, disable, enable, info, is_enabled, run};
 
+    #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]
     const __version__: &str = hotspur_launcher::VERSION;
 }

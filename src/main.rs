@@ -66,10 +66,12 @@ fn with_python(option: Option<OsString>, replace: impl FnOnce(Python) -> std::io
 
 /// What the engine is to be told; `None` if Python is to run without it.
 fn handoff(python: &Python) -> Option<Handoff> {
-    if hotspur_launcher::switched_off() {
-        return None;
-    }
-    let warn = |reason: &str| eprintln!("hotspur: {reason}; running on stock CPython");
+    // With HOTSPUR=0 as well: `import hotspur` has to work, and nothing more will happen there.
+    let warn = |reason: &str| {
+        if !hotspur_launcher::switched_off() {
+            eprintln!("hotspur: {reason}; running on stock CPython");
+        }
+    };
     if let Some(reason) = &python.unsupported {
         warn(&format!("{} {reason}", python.executable.display()));
         return None;

@@ -50,8 +50,7 @@ pub fn start(
     arguments: &[OsString],
 ) -> std::io::Error {
     let _ = py;
-    let handoff = (!hotspur_launcher::switched_off()).then_some(handoff);
-    hotspur_launcher::start::exec(python, program_name, arguments, handoff)
+    hotspur_launcher::start::exec(python, program_name, arguments, Some(handoff))
 }
 
 /// `--python` in a command line of an installed Hotspur. Returns only if that fails.
@@ -207,7 +206,10 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
             let _ = package.delattr("__main__");
         }
     }
-    // As it is before a program runs, in that order.
+    // As it is before a program runs, in that order. (An import looks for `__builtins__` in the globals of whoever runs,
+    // which with `python -m hotspur` is this very module: first everything is imported, then the old names go.)
+    let importer = py.import("_frozen_importlib")?.getattr("BuiltinImporter")?;
+    let builtins = py.import("builtins")?;
     let main = modules.get_item("__main__")?;
     let main = main.getattr("__dict__")?.cast_into::<PyDict>()?;
     main.clear();
@@ -215,11 +217,10 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
     for name in ["__doc__", "__package__"] {
         main.set_item(name, py.None())?;
     }
-    let importer = py.import("_frozen_importlib")?.getattr("BuiltinImporter")?;
     main.set_item("__loader__", importer)?;
     main.set_item("__spec__", py.None())?;
     main.set_item("__annotations__", PyDict::new(py))?;
-    main.set_item("__builtins__", py.import("builtins")?)?;
+    main.set_item("__builtins__", builtins)?;
     Ok(())
 }
 
