@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 type Main = unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
 type Hook = unsafe extern "C" fn();
@@ -28,18 +28,28 @@ struct Launch {
 
 static LAUNCH: OnceLock<Launch> = OnceLock::new();
 
-/// Set in the engine that the launcher has preloaded. Exported, so that another build of the engine in the same process
-/// (one that autoload brings in) can see that this process is taken.
+/// Which engine the launcher has preloaded: null, or the address of that engine's [`LAUNCH`].
+///
+/// Exported, so that another build of the engine in the same process (one that autoload brings in) can see that this
+/// process is taken. All of them see the first one's variable under this name.
 #[unsafe(no_mangle)]
-pub static HOTSPUR_PRELOADED: AtomicBool = AtomicBool::new(false);
+pub static HOTSPUR_PRELOADED: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
+
+fn own_identity() -> *mut c_void {
+    (&raw const LAUNCH).cast_mut().cast()
+}
 
 /// Whether this process belongs to another build of the engine.
 pub fn another_engine_is_preloaded() -> bool {
     // SAFETY: a look-up by a NUL-terminated name.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"HOTSPUR_PRELOADED".as_ptr()) };
-    let found = found.cast::<AtomicBool>();
-    // SAFETY: whoever exports this name is an engine of ours, so that it is an atomic flag, and it is never unloaded.
-    !found.is_null() && !std::ptr::eq(found, &HOTSPUR_PRELOADED) && unsafe { &*found }.load(Ordering::Relaxed)
+    let found = found.cast::<AtomicPtr<c_void>>();
+    if found.is_null() {
+        return false;
+    }
+    // SAFETY: whoever exports this name is an engine of ours, so that it is such a pointer, and it is never unloaded.
+    let owner = unsafe { &*found }.load(Ordering::Relaxed);
+    !owner.is_null() && owner != own_identity()
 }
 
 /// The C library's function that calls `main`, which every program's start calls: preloaded libraries come before the
@@ -109,7 +119,7 @@ unsafe extern "C" fn hotspur_main(argc: c_int, argv: *mut *mut c_char, envp: *mu
         // SAFETY: the program's own `main`, called as it would have been.
         return unsafe { (launch.main)(argc, argv, envp) };
     }
-    HOTSPUR_PRELOADED.store(true, Ordering::Relaxed);
+    HOTSPUR_PRELOADED.store(own_identity(), Ordering::Relaxed);
 
     // SAFETY: this is CPython's documented way to start: the structures are initialized before they are read, the
     // arguments live as long as the process.

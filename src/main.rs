@@ -89,7 +89,9 @@ fn handoff(python: &Python) -> Option<Handoff> {
 
 /// The engine that was built together with this command: the newer one of where cargo puts libraries.
 fn engine() -> Option<PathBuf> {
-    let folder = std::env::current_exe().ok()?.canonicalize().ok()?;
+    // Without /proc (in some containers) the system does not tell; what we were called as is usually a path.
+    let command = std::env::current_exe().or_else(|_| std::path::absolute(std::env::args_os().next().unwrap_or_default()));
+    let folder = command.ok()?.canonicalize().ok()?;
     let folder = folder.parent()?;
     // Test programs lie beside the library, the command one folder above.
     [folder.join("deps"), folder.to_path_buf()]
