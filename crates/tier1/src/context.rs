@@ -139,6 +139,7 @@ pub(crate) unsafe fn counters_mut() -> &'static mut Counters {
 }
 
 /// What tier 1 did so far; all zeros before [`initialize`].
+#[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
     unsafe {
@@ -156,6 +157,7 @@ pub fn counters() -> Counters {
 ///
 /// # Safety
 /// The GIL of the main interpreter must be held, and the layout have been verified.
+#[inline(never)]
 pub unsafe fn initialize(config: &Config) -> Result<(), String> {
     if (*PROCESS.0.get()).is_some() {
         return Ok(());

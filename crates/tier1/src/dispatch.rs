@@ -12,7 +12,7 @@
 //!    up before the jump. Whatever needs an out-parameter goes into an `#[inline(never)]` helper that returns by value.
 //! 3. A handler's own fast path makes no calls if it can: where only the slow path calls, the slow path is a function of
 //!    its own that is reached by a tail call too ([`State::tail`]), so that the registers it saves are not saved on the fast
-//!    path. Instructions that call something anyway pay for the saves once, which is what a loop would do as well.
+//!    path. (Handlers are never inlined into one another, or that would be in vain.) Instructions that call something anyway pay for the saves once, which is what a loop would do as well.
 //!
 //! # What a handler must leave behind
 //! * Before anything that can run other code (Python code through a finalizer included) or raise: [`State::save_ip`], so
@@ -72,6 +72,7 @@ pub struct State {
 macro_rules! handler {
     ($($(#[$meta:meta])* $name:ident($s:ident $(, $aux:ident : usize)?) $body:block)+) => { $(
         $(#[$meta])*
+        #[inline(never)]
         #[allow(non_snake_case, unused_mut, clippy::missing_safety_doc, missing_docs)]
         pub unsafe extern "C" fn $name(
             pc: *mut $crate::code::Word,

@@ -15,13 +15,13 @@
     reason = "one contract for the whole crate, stated in `dispatch`"
 )]
 
-pub mod code;
-pub mod context;
-pub mod counter;
-pub mod dispatch;
-pub mod eval;
+mod code;
+mod context;
+mod counter;
+mod dispatch;
+mod eval;
 mod frames;
-pub mod ops;
+mod ops;
 mod specialize;
 pub mod table;
 mod tools;

@@ -90,7 +90,7 @@ macro_rules! instructions {
         };
 
         /// Normal dispatch: every instruction does its work.
-        pub static NORMAL: [Handler; COUNT] = {
+        pub(crate) static NORMAL: [Handler; COUNT] = {
             let mut t: [Handler; COUNT] = [crate::ops::unknown; COUNT];
             $(t[$bnum] = crate::ops::$bname;)*
             $(t[$snum] = crate::ops::$sname;)*
@@ -102,7 +102,7 @@ macro_rules! instructions {
 
 /// Dispatch while frames are being given to the stock interpreter: every instruction that CPython knows hands its frame
 /// over, the others run.
-pub static HAND_OVER: [Handler; COUNT] = {
+pub(crate) static HAND_OVER: [Handler; COUNT] = {
     let mut t = NORMAL;
     let mut i = 0;
     while i < COUNT {

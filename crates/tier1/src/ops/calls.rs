@@ -440,9 +440,7 @@ handler! {
         let frame = frames::push_unchecked(ts, init, n + 1);
         let locals = frame_locals(frame);
         *locals = newref(object);
-        for i in 0..n {
-            *locals.add(i + 1) = *args.add(i);
-        }
+        frames::move_words(locals.add(1), args, n);
         // The object waits in the place of its class until `__init__` returns.
         s.shrink(n + 1);
         s.put(1, object);
@@ -566,9 +564,7 @@ impl State {
         let ts = self.tstate();
         let frame = frames::push_unchecked(ts, operands.callable.cast(), operands.count);
         let locals = frame_locals(frame);
-        for i in 0..operands.count {
-            *locals.add(i) = *operands.args.add(i);
-        }
+        frames::move_words(locals, operands.args, operands.count);
         self.shrink(self.oparg() + 2);
         let cs = *self.cache(2) as *mut CodeState;
         self.save_ip();
@@ -609,9 +605,7 @@ impl State {
         }
         let frame = frames::push_unchecked(ts, func, wanted);
         let locals = frame_locals(frame);
-        for i in 0..operands.count {
-            *locals.add(i) = *operands.args.add(i);
-        }
+        frames::move_words(locals, operands.args, operands.count);
         for i in operands.count..wanted {
             let from_end = wanted - i;
             *locals.add(i) = newref(tuple_item(defaults, size(defaults) as usize - from_end));
