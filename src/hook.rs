@@ -162,6 +162,11 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether tier 1 was ever started in this process.
+pub fn started() -> bool {
+    state().started.is_some()
+}
+
 /// The private layout is checked once per process.
 fn layout() -> &'static Result<(), String> {
     static LAYOUT: OnceLock<Result<(), String>> = OnceLock::new();

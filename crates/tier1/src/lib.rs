@@ -18,6 +18,7 @@
 mod code;
 mod context;
 mod counter;
+mod disassemble;
 mod dispatch;
 mod eval;
 mod frames;
@@ -28,6 +29,7 @@ mod tools;
 mod unwind;
 
 pub use context::{Counters, counters, initialize};
+pub use disassemble::{Line, disassemble};
 pub use eval::eval_frame;
 
 /// How tier 1 is to work.
