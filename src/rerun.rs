@@ -206,21 +206,21 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
             let _ = package.delattr("__main__");
         }
     }
-    // As it is before a program runs, in that order. (An import looks for `__builtins__` in the globals of whoever runs,
-    // which with `python -m hotspur` is this very module: first everything is imported, then the old names go.)
+    // A new `__main__`, as it is before a program runs, names in that order. Not the old one, emptied: the frames of our
+    // program keep the old one's dictionary alive to the end, and objects in it would never be finalized.
+    //
+    // (An import looks for `__builtins__` in the globals of whoever runs, which with `python -m hotspur` is this very
+    // module: first everything is imported, then the old names go.)
     let importer = py.import("_frozen_importlib")?.getattr("BuiltinImporter")?;
     let builtins = py.import("builtins")?;
-    let main = modules.get_item("__main__")?;
-    let main = main.getattr("__dict__")?.cast_into::<PyDict>()?;
-    main.clear();
-    main.set_item("__name__", "__main__")?;
-    for name in ["__doc__", "__package__"] {
-        main.set_item(name, py.None())?;
-    }
-    main.set_item("__loader__", importer)?;
-    main.set_item("__spec__", py.None())?;
-    main.set_item("__annotations__", PyDict::new(py))?;
-    main.set_item("__builtins__", builtins)?;
+    let old = modules.get_item("__main__")?.getattr("__dict__")?.cast_into::<PyDict>()?;
+    let new = PyModule::new(py, "__main__")?;
+    new.setattr("__loader__", importer)?;
+    new.setattr("__annotations__", PyDict::new(py))?;
+    new.setattr("__builtins__", &builtins)?;
+    modules.set_item("__main__", new)?;
+    old.clear();
+    old.set_item("__builtins__", builtins)?;
     Ok(())
 }
 
