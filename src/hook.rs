@@ -78,7 +78,8 @@ impl Config {
     /// What the environment variables say, for everything that they can say.
     pub fn from_environment() -> Config {
         Config {
-            stress: std::env::var_os("HOTSPUR_STRESS").is_some_and(|value| !value.is_empty() && value != "0"),
+            stress: std::env::var_os("HOTSPUR_STRESS")
+                .is_some_and(|value| !value.is_empty() && value != "0"),
             tier: Tier::One,
         }
     }
@@ -131,7 +132,9 @@ impl fmt::Display for Refusal {
                 f,
                 "another frame-evaluation function is in place (a debugger, a profiler, -X perf)"
             ),
-            Refusal::Layout(what) => write!(f, "CPython {} is not as expected: {what}", python_release()),
+            Refusal::Layout(what) => {
+                write!(f, "CPython {} is not as expected: {what}", python_release())
+            }
             Refusal::Engine(what) => write!(f, "{what}"),
         }
     }
@@ -141,7 +144,12 @@ impl fmt::Display for Refusal {
 pub fn python_release() -> String {
     // SAFETY: a constant that CPython exports since 3.11.
     let version = unsafe { ffi::Py_Version };
-    format!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff)
+    format!(
+        "{}.{}.{}",
+        version >> 24,
+        version >> 16 & 0xff,
+        version >> 8 & 0xff
+    )
 }
 
 /// What has been found out, and what has been started.
@@ -182,8 +190,13 @@ fn fits(py: Python<'_>) -> Result<(), Refusal> {
         return Err(Refusal::OtherVersion);
     }
     // The `abiflags` of free-threaded builds have a `t`; the same structures with another layout.
-    let flags = py.import("sys").and_then(|sys| sys.getattr("abiflags")).ok();
-    let flags: String = flags.and_then(|flags| flags.extract().ok()).unwrap_or_default();
+    let flags = py
+        .import("sys")
+        .and_then(|sys| sys.getattr("abiflags"))
+        .ok();
+    let flags: String = flags
+        .and_then(|flags| flags.extract().ok())
+        .unwrap_or_default();
     if flags.contains('t') {
         return Err(Refusal::FreeThreaded);
     }

@@ -17,8 +17,15 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 type Main = unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
 type Hook = unsafe extern "C" fn();
-type StartMain =
-    unsafe extern "C" fn(Main, c_int, *mut *mut c_char, Option<Hook>, Option<Hook>, Option<Hook>, *mut c_void) -> c_int;
+type StartMain = unsafe extern "C" fn(
+    Main,
+    c_int,
+    *mut *mut c_char,
+    Option<Hook>,
+    Option<Hook>,
+    Option<Hook>,
+    *mut c_void,
+) -> c_int;
 
 /// The program's own `main`, and what the launcher has told us.
 struct Launch {
@@ -93,7 +100,10 @@ fn take_handoff() -> Option<Handoff> {
     // SAFETY: before `main` there are no other threads that could read the environment.
     unsafe {
         std::env::remove_var(VARIABLE);
-        match handoff.as_ref().and_then(|handoff| handoff.preload.as_ref()) {
+        match handoff
+            .as_ref()
+            .and_then(|handoff| handoff.preload.as_ref())
+        {
             Some(preload) => std::env::set_var(PRELOAD, preload),
             None => std::env::remove_var(PRELOAD),
         }
@@ -106,7 +116,11 @@ fn take_handoff() -> Option<Handoff> {
 }
 
 /// What runs in the place of `python`'s `main`.
-unsafe extern "C" fn hotspur_main(argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
+unsafe extern "C" fn hotspur_main(
+    argc: c_int,
+    argv: *mut *mut c_char,
+    envp: *mut *mut c_char,
+) -> c_int {
     let Some(launch) = LAUNCH.get() else {
         // It was set before this function was installed.
         std::process::abort();
@@ -132,7 +146,8 @@ unsafe extern "C" fn hotspur_main(argc: c_int, argv: *mut *mut c_char, envp: *mu
         }
         let mut config: ffi::PyConfig = std::mem::zeroed();
         ffi::PyConfig_InitPythonConfig(&mut config);
-        let mut status = ffi::PyConfig_SetBytesArgv(&mut config, argc as ffi::Py_ssize_t, argv.cast());
+        let mut status =
+            ffi::PyConfig_SetBytesArgv(&mut config, argc as ffi::Py_ssize_t, argv.cast());
         if ffi::PyStatus_Exception(status) == 0 {
             status = Py_InitializeFromConfig(&config);
         }
@@ -198,7 +213,10 @@ fn import(py: Python<'_>, handoff: &Handoff) -> PyResult<()> {
 
     // Autoload may have brought in an installed package already. It stays if it is this very engine.
     if let Ok(engine) = modules.get_item("hotspur._hotspur") {
-        let file: Option<std::path::PathBuf> = engine.getattr("__file__").and_then(|file| file.extract()).ok();
+        let file: Option<std::path::PathBuf> = engine
+            .getattr("__file__")
+            .and_then(|file| file.extract())
+            .ok();
         if file.is_some_and(|file| same_file(&file, &handoff.engine)) {
             return Ok(());
         }

@@ -54,7 +54,12 @@ pub fn start(
 }
 
 /// `--python` in a command line of an installed Hotspur. Returns only if that fails.
-pub fn other_python(py: Python<'_>, python: OsString, handoff: Handoff, arguments: &[OsString]) -> PyErr {
+pub fn other_python(
+    py: Python<'_>,
+    python: OsString,
+    handoff: Handoff,
+    arguments: &[OsString],
+) -> PyErr {
     match find::find(&Environment::from_process(Some(python))) {
         Ok(python) => match python.unsupported {
             None => start(py, &python.executable, None, handoff, arguments).into(),
@@ -78,7 +83,12 @@ unsafe extern "C" {
 
 /// Runs Python's main function again, in this process, as for this command line. Returns only if that fails before the
 /// program has started.
-pub fn run_main(py: Python<'_>, handoff: &Handoff, program_name: &OsStr, arguments: &[OsString]) -> PyErr {
+pub fn run_main(
+    py: Python<'_>,
+    handoff: &Handoff,
+    program_name: &OsStr,
+    arguments: &[OsString],
+) -> PyErr {
     let prepared = prepare(py, handoff, program_name, arguments);
     if let Err(error) = prepared {
         return error;
@@ -96,7 +106,12 @@ pub fn run_main(py: Python<'_>, handoff: &Handoff, program_name: &OsStr, argumen
     }
 }
 
-fn prepare(py: Python<'_>, handoff: &Handoff, program_name: &OsStr, arguments: &[OsString]) -> PyResult<()> {
+fn prepare(
+    py: Python<'_>,
+    handoff: &Handoff,
+    program_name: &OsStr,
+    arguments: &[OsString],
+) -> PyResult<()> {
     let config = read_command_line(program_name, arguments)?;
     let old_path = replace_configuration(py, config)?;
     forget_program(py, old_path)?;
@@ -115,7 +130,11 @@ fn read_command_line(program_name: &OsStr, arguments: &[OsString]) -> PyResult<f
     unsafe {
         let mut config: ffi::PyConfig = std::mem::zeroed();
         ffi::PyConfig_InitPythonConfig(&mut config);
-        let mut status = ffi::PyConfig_SetBytesArgv(&mut config, words.len() as ffi::Py_ssize_t, pointers.as_mut_ptr());
+        let mut status = ffi::PyConfig_SetBytesArgv(
+            &mut config,
+            words.len() as ffi::Py_ssize_t,
+            pointers.as_mut_ptr(),
+        );
         if ffi::PyStatus_Exception(status) == 0 {
             status = ffi::PyConfig_Read(&mut config);
         }
@@ -197,7 +216,10 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
         {
             path.del_item(0)?;
         }
-        let _ = sys.getattr("path_importer_cache")?.cast::<PyDict>()?.del_item(&old);
+        let _ = sys
+            .getattr("path_importer_cache")?
+            .cast::<PyDict>()?
+            .del_item(&old);
     }
     let modules = sys.getattr("modules")?;
     if modules.contains("hotspur.__main__")? {
@@ -206,21 +228,23 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
             let _ = package.delattr("__main__");
         }
     }
-    // As it is before a program runs, in that order. (An import looks for `__builtins__` in the globals of whoever runs,
-    // which with `python -m hotspur` is this very module: first everything is imported, then the old names go.)
+    // A new `__main__`, as it is before a program runs, names in that order. Not the old one, emptied: the frames of our
+    // program keep the old one's dictionary alive to the end, and objects in it would never be finalized.
+    //
+    // (An import looks for `__builtins__` in the globals of whoever runs, which with `python -m hotspur` is this very
+    // module: first everything is imported, then the old names go.)
     let importer = py.import("_frozen_importlib")?.getattr("BuiltinImporter")?;
     let builtins = py.import("builtins")?;
-    let main = modules.get_item("__main__")?;
-    let main = main.getattr("__dict__")?.cast_into::<PyDict>()?;
-    main.clear();
-    main.set_item("__name__", "__main__")?;
-    for name in ["__doc__", "__package__"] {
-        main.set_item(name, py.None())?;
-    }
-    main.set_item("__loader__", importer)?;
-    main.set_item("__spec__", py.None())?;
-    main.set_item("__annotations__", PyDict::new(py))?;
-    main.set_item("__builtins__", builtins)?;
+    let old = modules
+        .get_item("__main__")?
+        .getattr("__dict__")?
+        .cast_into::<PyDict>()?;
+    let new = PyModule::new(py, "__main__")?;
+    new.setattr("__loader__", importer)?;
+    new.setattr("__annotations__", PyDict::new(py))?;
+    new.setattr("__builtins__", &builtins)?;
+    modules.set_item("__main__", new)?;
+    old.clear();
+    old.set_item("__builtins__", builtins)?;
     Ok(())
 }
-

@@ -13,7 +13,12 @@ use std::process::Command;
 /// Replaces this process by `python`, with these arguments. With a [`Handoff`] the engine is preloaded.
 ///
 /// Returns only if that fails.
-pub fn exec(python: &Path, program_name: Option<&OsStr>, arguments: &[OsString], handoff: Option<Handoff>) -> io::Error {
+pub fn exec(
+    python: &Path,
+    program_name: Option<&OsStr>,
+    arguments: &[OsString],
+    handoff: Option<Handoff>,
+) -> io::Error {
     let mut command = Command::new(python);
     if let Some(name) = program_name {
         command.arg0(name);
@@ -29,7 +34,13 @@ pub fn exec(python: &Path, program_name: Option<&OsStr>, arguments: &[OsString],
 
 fn preload(mut handoff: Handoff) -> io::Result<()> {
     let before = std::env::var_os(PRELOAD);
-    let mut list = if handoff.engine.as_os_str().as_bytes().iter().any(|byte| b" :".contains(byte)) {
+    let mut list = if handoff
+        .engine
+        .as_os_str()
+        .as_bytes()
+        .iter()
+        .any(|byte| b" :".contains(byte))
+    {
         // The list's separators cannot be escaped, but a file can be named in another way.
         let descriptor = inheritable(&handoff.engine)?;
         handoff.descriptor = Some(descriptor);
