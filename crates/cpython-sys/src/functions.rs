@@ -1,0 +1,217 @@
+//! Exported functions and data that only the internal headers declare.
+
+use crate::layout::*;
+use core::ffi::{c_char, c_int, c_void};
+use pyo3_ffi::{Py_ssize_t, PyInterpreterState, PyObject, PyTypeObject};
+
+/// A frame evaluation function (PEP 523).
+pub type FrameEvalFunction = unsafe extern "C" fn(
+    tstate: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    throwflag: c_int,
+) -> *mut PyObject;
+
+/// Frees one code object's slot of extra data.
+pub type FreeExtraFunction = unsafe extern "C" fn(*mut c_void);
+
+unsafe extern "C" {
+    // Evaluation.
+    pub fn _PyEval_EvalFrameDefault(
+        ts: *mut ThreadState,
+        frame: *mut InterpreterFrame,
+        throwflag: c_int,
+    ) -> *mut PyObject;
+    pub fn _PyInterpreterState_SetEvalFrameFunc(
+        interp: *mut PyInterpreterState,
+        f: FrameEvalFunction,
+    );
+    pub fn _PyInterpreterState_GetEvalFrameFunc(
+        interp: *mut PyInterpreterState,
+    ) -> FrameEvalFunction;
+    pub fn _PyEvalFramePushAndInit(
+        ts: *mut ThreadState,
+        func: *mut PyFunctionObject,
+        locals: *mut PyObject,
+        args: *const *mut PyObject,
+        argcount: usize,
+        kwnames: *mut PyObject,
+    ) -> *mut InterpreterFrame;
+    pub fn _PyEval_FrameClearAndPop(ts: *mut ThreadState, frame: *mut InterpreterFrame);
+    pub fn _PyThreadState_PopFrame(ts: *mut ThreadState, frame: *mut InterpreterFrame);
+    pub fn _Py_HandlePending(ts: *mut ThreadState) -> c_int;
+    /// The check of the C stack; the limit of Python frames has its own, which is not exported.
+    pub fn _Py_CheckRecursiveCall(ts: *mut ThreadState, place: *const c_char) -> c_int;
+    pub fn PyUnstable_Eval_RequestCodeExtraIndex(free: Option<FreeExtraFunction>) -> Py_ssize_t;
+    pub fn PyUnstable_Code_SetExtra(
+        code: *mut PyObject,
+        index: Py_ssize_t,
+        extra: *mut c_void,
+    ) -> c_int;
+
+    pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+
+    // What instructions need.
+    pub fn _PyEval_MatchClass(
+        ts: *mut ThreadState,
+        subject: *mut PyObject,
+        r#type: *mut PyObject,
+        nargs: Py_ssize_t,
+        kwargs: *mut PyObject,
+    ) -> *mut PyObject;
+    pub fn _PyEval_MatchKeys(
+        ts: *mut ThreadState,
+        map: *mut PyObject,
+        keys: *mut PyObject,
+    ) -> *mut PyObject;
+    pub fn _PyEval_UnpackIterable(
+        ts: *mut ThreadState,
+        v: *mut PyObject,
+        before: c_int,
+        after: c_int,
+        sp: *mut *mut PyObject,
+    ) -> c_int;
+    pub fn _PyEval_CheckExceptStarTypeValid(ts: *mut ThreadState, right: *mut PyObject) -> c_int;
+    pub fn _PyEval_CheckExceptTypeValid(ts: *mut ThreadState, right: *mut PyObject) -> c_int;
+    pub fn _PyEval_ExceptionGroupMatch(
+        exc: *mut PyObject,
+        match_type: *mut PyObject,
+        matched: *mut *mut PyObject,
+        rest: *mut *mut PyObject,
+    ) -> c_int;
+    pub fn _PyEval_FormatAwaitableError(ts: *mut ThreadState, t: *mut PyTypeObject, oparg: c_int);
+    pub fn _PyEval_FormatExcCheckArg(
+        ts: *mut ThreadState,
+        exc: *mut PyObject,
+        format: *const c_char,
+        obj: *mut PyObject,
+    );
+    pub fn _PyEval_FormatExcUnbound(ts: *mut ThreadState, code: *mut PyCodeObject, oparg: c_int);
+    pub fn _PyEval_FormatKwargsError(
+        ts: *mut ThreadState,
+        func: *mut PyObject,
+        kwargs: *mut PyObject,
+    );
+    pub static _PyEval_BinaryOps:
+        [Option<unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject>; 26];
+    /// Indexed by the argument of CONVERT_VALUE; the first entry is null.
+    pub static _PyEval_ConversionFuncs:
+        [Option<unsafe extern "C" fn(*mut PyObject) -> *mut PyObject>; 4];
+    pub static _PyIntrinsics_UnaryFunctions: [IntrinsicFunc1Info; 12];
+    pub static _PyIntrinsics_BinaryFunctions: [IntrinsicFunc2Info; 6];
+    pub fn _PyCoro_GetAwaitableIter(o: *mut PyObject) -> *mut PyObject;
+    pub fn _PyGen_yf(generator: *mut PyGenObject) -> *mut PyObject;
+    pub fn _PyGen_FetchStopIterationValue(value: *mut *mut PyObject) -> c_int;
+    pub fn _Py_MakeCoro(func: *mut PyFunctionObject) -> *mut PyObject;
+    pub fn _PyFunction_SetVersion(func: *mut PyFunctionObject, version: u32);
+    pub fn _PyErr_FormatFromCause(exc: *mut PyObject, format: *const c_char, ...) -> *mut PyObject;
+    pub fn _PyErr_SetKeyError(key: *mut PyObject);
+    pub fn _PyObject_GetMethod(
+        obj: *mut PyObject,
+        name: *mut PyObject,
+        method: *mut *mut PyObject,
+    ) -> c_int;
+    pub fn _PyObject_LookupSpecial(obj: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn _PySuper_Lookup(
+        t: *mut PyTypeObject,
+        obj: *mut PyObject,
+        name: *mut PyObject,
+        method: *mut c_int,
+    ) -> *mut PyObject;
+    /// Borrowed.
+    pub fn _PyType_Lookup(t: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn PyUnstable_Type_AssignVersionTag(t: *mut PyTypeObject) -> c_int;
+    pub fn _PyDict_LoadGlobal(
+        globals: *mut PyDictObject,
+        builtins: *mut PyDictObject,
+        key: *mut PyObject,
+    ) -> *mut PyObject;
+    pub fn _PyDict_FromItems(
+        keys: *const *mut PyObject,
+        keys_stride: Py_ssize_t,
+        values: *const *mut PyObject,
+        values_stride: Py_ssize_t,
+        n: Py_ssize_t,
+    ) -> *mut PyObject;
+    pub fn _PyDict_SetItem_Take2(
+        d: *mut PyDictObject,
+        key: *mut PyObject,
+        value: *mut PyObject,
+    ) -> c_int;
+    pub fn _PyDict_MergeEx(a: *mut PyObject, b: *mut PyObject, over: c_int) -> c_int;
+    pub fn _PyList_FromArraySteal(items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    pub fn _PyList_AppendTakeRefListResize(list: *mut PyListObject, item: *mut PyObject) -> c_int;
+    pub fn _PyList_Extend(list: *mut PyListObject, iterable: *mut PyObject) -> *mut PyObject;
+    pub fn _PyTuple_FromArraySteal(items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    pub fn _PySet_Update(set: *mut PyObject, iterable: *mut PyObject) -> c_int;
+    pub fn _PySet_Contains(set: *mut PyObject, key: *mut PyObject) -> c_int;
+    pub fn _PyUnicode_JoinArray(
+        sep: *mut PyObject,
+        items: *const *mut PyObject,
+        n: Py_ssize_t,
+    ) -> *mut PyObject;
+    pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
+    pub fn PyUnicode_Append(left: *mut *mut PyObject, right: *mut PyObject);
+    pub fn _PyUnicode_ExactDealloc(op: *mut PyObject);
+    pub fn _PyFloat_ExactDealloc(op: *mut PyObject);
+    pub fn _PyLong_Add(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
+    pub fn _PyObject_FunctionStr(func: *mut PyObject) -> *mut PyObject;
+    pub fn _Py_Dealloc(op: *mut PyObject);
+    /// Takes a `PyFrameObject`; adds it to the traceback of the exception that is being raised.
+    pub fn PyTraceBack_Here(frame: *mut PyObject) -> c_int;
+
+    pub static mut PyListIter_Type: PyTypeObject;
+    pub static mut PyTupleIter_Type: PyTypeObject;
+    pub static mut PyRangeIter_Type: PyTypeObject;
+    pub static mut PyMethodDescr_Type: PyTypeObject;
+    pub static mut PyGen_Type: PyTypeObject;
+    pub static mut PyCoro_Type: PyTypeObject;
+    pub static mut PyAsyncGen_Type: PyTypeObject;
+    pub static mut PyMethod_Type: PyTypeObject;
+    pub static mut PyFunction_Type: PyTypeObject;
+    pub static mut PySuper_Type: PyTypeObject;
+    pub static mut PyProperty_Type: PyTypeObject;
+    pub static mut PyMemberDescr_Type: PyTypeObject;
+}
+
+/// `_Py_EnterRecursivePy`: counts one Python frame in; false (with RecursionError set) when that is one too many.
+#[inline(always)]
+pub unsafe fn enter_recursive_py(ts: *mut ThreadState) -> bool {
+    let remaining = (*ts).py_recursion_remaining;
+    (*ts).py_recursion_remaining = remaining - 1;
+    remaining > 0 || check_recursive_call_py(ts)
+}
+
+/// `_Py_LeaveRecursiveCallPy`.
+#[inline(always)]
+pub unsafe fn leave_recursive_py(ts: *mut ThreadState) {
+    (*ts).py_recursion_remaining += 1;
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn check_recursive_call_py(ts: *mut ThreadState) -> bool {
+    if (*ts).recursion_headroom != 0 {
+        if (*ts).py_recursion_remaining < -50 {
+            pyo3_ffi::Py_FatalError(c"Cannot recover from Python stack overflow.".as_ptr());
+        }
+    } else if (*ts).py_recursion_remaining <= 0 {
+        (*ts).recursion_headroom += 1;
+        pyo3_ffi::PyErr_SetString(
+            pyo3_ffi::PyExc_RecursionError,
+            c"maximum recursion depth exceeded".as_ptr(),
+        );
+        (*ts).recursion_headroom -= 1;
+        return false;
+    }
+    true
+}
+
+/// `_Py_EnterRecursiveCallTstate`: counts one C call in; false (with RecursionError set) when the C stack is used up.
+#[inline(always)]
+pub unsafe fn enter_recursive_c(ts: *mut ThreadState) -> bool {
+    let remaining = (*ts).c_recursion_remaining;
+    (*ts).c_recursion_remaining = remaining - 1;
+    remaining > 0 || _Py_CheckRecursiveCall(ts, c"".as_ptr()) == 0
+}
