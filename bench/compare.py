@@ -29,7 +29,7 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools"))
 
-from target_python import Target, add_target_options, default_signals, kill_group, name_and_value  # noqa: E402
+from target_python import Target, add_target_options, default_signals, inactive, kill_group, name_and_value  # noqa: E402
 
 PYPERFORMANCE = "pyperformance==1.14.0"
 
@@ -201,7 +201,8 @@ class Bench:
         inside = self.target.inside
         settings = {
             "warmup": self.options.warmup, "sample": self.options.sample, "samples": self.options.samples,
-            "clock": self.options.clock, "longest": self.options.longest, "output": inside(folder / "out"), "libraries": inside(self.place / "lib"),
+            "clock": self.options.clock, "longest": self.options.longest, "output": inside(folder / "out"),
+            "libraries": inside(self.place / "lib"),
         }
         script = self.place / "lib" / program.script.relative_to(self.libraries.folder)
         argv = [self.interpreter(configuration), inside(self.place / "run_one.py"), json.dumps(settings),
@@ -258,18 +259,6 @@ class Bench:
             preexec_fn=self.prepare_child,
         )
         return json.loads(done.stdout) if done.returncode == 0 else {}
-
-
-def inactive(report_path: pathlib.Path) -> str:
-    try:
-        report = json.loads(report_path.read_text())
-    except (OSError, ValueError):
-        return "Hotspur was not active: its process left no report"
-    if not report.get("hook_still_installed"):
-        return "Hotspur's hook was gone at the end"
-    if not any(value for key, value in report.get("counters", {}).items() if key.startswith("tier1_")):
-        return "nothing was executed in tier 1"
-    return ""
 
 
 # ---- figures --------------------------------------------------------------------------------------------------------

@@ -13,13 +13,6 @@ import subprocess
 import tempfile
 import zipfile
 
-AUTOLOAD = """\
-import os
-if os.environ.get("HOTSPUR") != "0":
-    import hotspur
-    hotspur.enable()
-"""
-
 # What identifies the build.
 FACTS = """\
 import hashlib, json, os, sys, sysconfig
@@ -27,6 +20,7 @@ with open(os.path.realpath(sys.executable), "rb") as f:
     binary = hashlib.sha256(f.read()).hexdigest()[:12]
 print(json.dumps({
     "version": sys.version, "binary": binary, "short": sys.version.split()[0], "site": sysconfig.get_path("purelib"),
+    "suffix": sysconfig.get_config_var("EXT_SUFFIX"),
 }))
 """
 
@@ -47,6 +41,20 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+def inactive(report: pathlib.Path) -> str:
+    """Why the process that left this report (HOTSPUR_REPORT) was no run under Hotspur; empty if it was one."""
+    try:
+        facts = json.loads(report.read_text())
+    except (OSError, ValueError):
+        return "no report: Hotspur was not active in the process"
+    if not facts["hook_still_installed"]:
+        return "Hotspur's hook was removed before the process ended"
+    # Counts the activations of the evaluation loop that tier 1 took.
+    if not facts["counters"]["entries"]:
+        return "nothing was executed in tier 1"
+    return ""
+
+
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -57,8 +65,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 class Target:
     """A throw-away virtual environment of the Python under test, here or in another tree.
 
-    Everything that is started from its Python has Hotspur on through a .pth file, regrtest's workers and the child
-    processes of tests included; with HOTSPUR=0 the very same environment is the stock control.
+    Everything that is started from its Python has Hotspur on through `hotspur autoload`, the child processes of tests
+    included; with HOTSPUR=0 the very same environment is the stock control.
     """
 
     def __init__(self, options: argparse.Namespace):
@@ -118,10 +126,13 @@ class Target:
             package = pathlib.Path(options.package)
             ignored = shutil.ignore_patterns("__pycache__", "*.so")
             shutil.copytree(package, self.site / "hotspur", ignore=ignored)
-            shutil.copy2(options.engine, self.site / "hotspur" / "_hotspur.so")
+            shutil.copy2(options.engine, self.site / "hotspur" / f"_hotspur{self.facts['suffix']}")
             digest.update(pathlib.Path(options.engine).read_bytes())
-        (self.site / "hotspur_target_autoload.py").write_text(AUTOLOAD)
-        (self.site / "hotspur-target.pth").write_text("import hotspur_target_autoload\n")
+        for command in (["compileall", "-q", self.inside(self.site)], ["hotspur", "autoload", "on"]):
+            done = self.run([self.python, "-m", *command], {"HOTSPUR": "0"})
+            if done.returncode != 0:
+                self.remove()
+                raise SystemExit(f"Hotspur cannot be installed for the test: {' '.join(command)}:\n{done.stdout}")
         return digest.hexdigest()[:12]
 
     def remove(self) -> None:
