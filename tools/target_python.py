@@ -103,9 +103,12 @@ class Target:
         return ["unshare", "-m", "sh", "-c", CHROOT_ENTER, "sh", str(self.root), *argv]
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HOTSPUR", "VIRTUAL_ENV"))}
+        private = ("PYTHON", "HOTSPUR", "VIRTUAL_ENV", "LC_", "LANG")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(private)}
+        # The same for everybody who runs this, because stock results are kept.
+        kept |= {"LANG": "C.UTF-8", "TERM": "dumb"}
         if self.root:
-            kept |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root", "LANG": "C.UTF-8"}
+            kept |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/root"}
             kept.pop("TMPDIR", None)
         return kept | extra
 
