@@ -46,10 +46,12 @@ LEFT_OUT = {
     "sphinx": "minutes per round",
     "coverage": "times a tracing tool, and grows with each loop",
     "gc_traversal": "times the collector alone, no Python code",
-    "dulwich_log": "no wheel of the pinned version for 3.13",
 }
 # These differ from others only in a scheduling detail and would weigh asyncio many times in the mean.
 VARIANTS = ("_tg", "_eager")
+
+# Pinned to a version by pyperformance that installs and does not run on 3.13.
+TOO_OLD = {"django"}
 
 QUICK = [
     "richards", "deltablue", "raytrace", "chaos", "float", "nbody", "spectral_norm", "fannkuch", "go", "hexiom",
@@ -143,13 +145,20 @@ class Libraries:
         """Installs what the program needs; the reason why not, otherwise."""
         if program.requirements is None:
             return ""
-        error = self.install(str(program.requirements.parent.name), ["-r", str(program.requirements)])
-        if not error:
-            return ""
-        # An old pinned version may have no wheel for 3.13 where the current one has.
-        lines = [line.split("#")[0].strip() for line in program.requirements.read_text().splitlines()]
-        unpinned = [line.split("==")[0] for line in lines if line]
-        return self.install(f"{program.requirements.parent.name}, unpinned", unpinned)
+        for line in program.requirements.read_text().splitlines():
+            pinned = line.split("#")[0].strip()
+            name = pinned.split("==")[0].split("[")[0]
+            if not name:
+                continue
+            # An old pinned version may have no wheel for 3.13 where the current one has.
+            error = "too old" if name in TOO_OLD else self.install(pinned, [pinned])
+            if error and (error := self.install(name, [name])):
+                return error
+        return ""
+
+
+class NotRunnable(Exception):
+    """Stock cannot run the program either, so there is nothing to compare."""
 
 
 # ---- measuring ------------------------------------------------------------------------------------------------------
@@ -243,6 +252,8 @@ class Bench:
             for configuration in order:
                 results, error = self.run_once(program, configuration, number + 1)
                 if error:
+                    if configuration.name == "stock":
+                        raise NotRunnable(error)
                     return {}, f"{configuration.name}: {error}"
                 for name, line in results.items():
                     measured.setdefault(name, {}).setdefault(configuration.name, []).append(line)
@@ -350,7 +361,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a subset with short samples, under two minutes")
     parser.add_argument("--list", action="store_true", help="name the programs, and those left out with the reason")
     parser.add_argument("--env", action="append", type=name_and_value, default=[], metavar="NAME=VALUE",
-                        help="for the configuration `hotspur` only, e.g. HOTSPUR_TIER=1")
+                        help="for the configuration `hotspur` only")
     parser.add_argument("--config", action="append", default=[], metavar="NAME:KEY=VALUE,...",
                         help="a further configuration; the key `python` is an interpreter, others are its environment")
     parser.add_argument("--rounds", type=int, help="processes per program and configuration (3; with --quick 2)")
@@ -412,7 +423,12 @@ def main() -> int:
         bench.copy_libraries()
         startup = bench.startup()
         for number, program in enumerate(chosen, 1):
-            results, error = bench.run_program(program)
+            try:
+                results, error = bench.run_program(program)
+            except NotRunnable as reason:
+                left_out[program.name] = f"does not run on stock: {str(reason).splitlines()[-1]}"
+                print(f"{number:3}/{len(chosen)} {program.name}: {left_out[program.name]}", flush=True)
+                continue
             measured |= results
             note = error.splitlines()[-1][:150] if error else ""
             if error:
@@ -446,7 +462,7 @@ def main() -> int:
     if startup:
         report += startup_lines(startup)
     report += [f"\nFAILED {name}: {error}" for name, error in failures.items()]
-    report += [f"\nleft out: {name}: {reason}" for name, reason in left_out.items() if options.programs]
+    report += [""] + [f"left out: {name}: {reason}" for name, reason in left_out.items()]
     text = "\n".join(report)
     print("\n" + text)
     if options.output:
