@@ -39,9 +39,9 @@ mod tier1 {
         vec![("frames", FRAMES.load(Ordering::Relaxed))]
     }
 
-    /// Stands in for `hotspur_cpython_sys::verify::verify`.
+    /// See [`sys::verify`].
     pub fn verify() -> Result<(), String> {
-        Ok(())
+        sys::verify::verify().map_err(|error| error.to_string())
     }
 }
 

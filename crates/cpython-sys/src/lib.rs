@@ -22,6 +22,7 @@ pub mod dict;
 pub mod functions;
 pub mod layout;
 pub mod object;
+pub mod verify;
 
 pub use dict::*;
 pub use functions::*;
