@@ -2,7 +2,9 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::mem::offset_of;
-use pyo3_ffi::{Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc};
+use pyo3_ffi::{
+    Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc,
+};
 
 /// One 16-bit unit of bytecode: an instruction (opcode in the low byte, argument in the high byte) or a cache entry.
 pub type CodeUnit = u16;
@@ -412,10 +414,15 @@ pub struct IntrinsicFunc2Info {
 }
 
 /// A C function of METH_FASTCALL.
-pub type FastCFunction = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
+pub type FastCFunction =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
 /// A C function of METH_FASTCALL | METH_KEYWORDS.
-pub type FastKwCFunction =
-    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
+pub type FastKwCFunction = unsafe extern "C" fn(
+    *mut PyObject,
+    *const *mut PyObject,
+    Py_ssize_t,
+    *mut PyObject,
+) -> *mut PyObject;
 /// A C function of METH_NOARGS or METH_O.
 pub type OneCFunction = PyCFunction;
 

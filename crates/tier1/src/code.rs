@@ -11,8 +11,8 @@ use crate::context;
 use crate::table::{self, op};
 use core::ffi::c_void;
 use core::ptr;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 /// One word of the stream: an instruction, or 64 bits of inline cache (see [`Word::cache`]).
 #[repr(C, align(8))]
@@ -74,7 +74,9 @@ pub unsafe fn state_of(code: *mut PyCodeObject) -> *mut CodeState {
 /// As [`state_of`]; the state must exist.
 #[inline(always)]
 pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
-    let state = *(&raw const (*(*code).co_extra).ce_extras).cast::<*mut c_void>().add(context::extra_index());
+    let state = *(&raw const (*(*code).co_extra).ce_extras)
+        .cast::<*mut c_void>()
+        .add(context::extra_index());
     debug_assert!(!state.is_null());
     state.cast()
 }
@@ -84,14 +86,14 @@ pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
 unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
     // `PyCode_GetCode` undoes specialization and instrumentation. It may fail only for want of memory.
     let pending = ffi::PyErr_GetRaisedException();
-    let bytes = ffi::PyCode_GetCode(code.cast());
+    let bytes = PyCode_GetCode(code);
     if bytes.is_null() {
         ffi::PyErr_Clear();
         ffi::PyErr_SetRaisedException(pending);
         return ptr::null_mut();
     }
-    let len = ffi::PyBytes_GET_SIZE(bytes) as usize / 2;
-    let units = ffi::PyBytes_AS_STRING(bytes).cast::<u8>();
+    let len = bytes_size(bytes) / 2;
+    let units = bytes_data(bytes);
     let mut words = Vec::with_capacity(len);
     let mut extended = 0u32;
     let mut i = 0;
@@ -99,10 +101,21 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         let opcode = u16::from(*units.add(2 * i));
         let oparg = extended << 8 | u32::from(*units.add(2 * i + 1));
         extended = if opcode == op::EXTENDED_ARG { oparg } else { 0 };
-        words.push(Word { op: opcode, counter: crate::counter::warmup(), oparg });
+        words.push(Word {
+            op: opcode,
+            counter: crate::counter::warmup(),
+            oparg,
+        });
         let caches = usize::from(table::INFO[usize::from(opcode)].caches);
         // A cache word starts at zero; executing one is a bug that the handler of CACHE reports.
-        words.extend(core::iter::repeat_n(Word { op: op::CACHE, counter: 0, oparg: 0 }, caches));
+        words.extend(core::iter::repeat_n(
+            Word {
+                op: op::CACHE,
+                counter: 0,
+                oparg: 0,
+            },
+            caches,
+        ));
         i += 1 + caches;
     }
     decref(bytes);
@@ -116,7 +129,8 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         code,
         len,
     }));
-    let stored = PyUnstable_Code_SetExtra(code.cast(), context::extra_index() as isize, state.cast());
+    let stored =
+        PyUnstable_Code_SetExtra(code.cast(), context::extra_index() as isize, state.cast());
     let state = if stored < 0 {
         ffi::PyErr_Clear();
         free_state(state.cast());
@@ -137,7 +151,10 @@ pub(crate) unsafe extern "C" fn free_state(state: *mut c_void) {
         return;
     }
     let state = Box::from_raw(state.cast::<CodeState>());
-    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(state.words, state.len)));
+    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(
+        state.words,
+        state.len,
+    )));
 }
 
 impl CodeState {

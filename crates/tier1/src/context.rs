@@ -2,13 +2,13 @@
 
 use crate::Config;
 use crate::dispatch::Handler;
-use crate::table;
+use crate::{table, tools};
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_void};
+use core::ffi::c_void;
 use core::ptr;
+use ffi::PyObject;
 use hotspur_cpython_sys::*;
 use std::collections::HashMap;
-use ffi::PyObject;
 
 /// State of tier 1 in one thread; a register of every handler points to it.
 ///
@@ -30,8 +30,9 @@ pub struct Context {
 struct Process {
     extra_index: usize,
     stress: bool,
+    tools_active: bool,
+    set_hook: fn(bool),
     contexts: HashMap<usize, Box<Context>>,
-    last: *mut Context,
     known: Known,
     counters: Counters,
 }
@@ -106,6 +107,18 @@ pub(crate) unsafe fn extra_index() -> usize {
     (*HOT.0.get()).0
 }
 
+/// Says to all threads, and to the owner of the evaluation function, whether a tool is active.
+pub(crate) unsafe fn set_tools_active(active: bool) {
+    let process = process();
+    for context in process.contexts.values_mut() {
+        context.set_tools_active(active);
+    }
+    if process.tools_active != active {
+        process.tools_active = active;
+        (process.set_hook)(!active);
+    }
+}
+
 /// Objects looked up at start.
 #[inline(always)]
 pub(crate) unsafe fn known() -> &'static Known {
@@ -126,9 +139,15 @@ pub(crate) unsafe fn counters_mut() -> &'static mut Counters {
 }
 
 /// What tier 1 did so far; all zeros before [`initialize`].
+#[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
-    unsafe { (*PROCESS.0.get()).as_ref().map(|p| p.counters).unwrap_or_default() }
+    unsafe {
+        (*PROCESS.0.get())
+            .as_ref()
+            .map(|p| p.counters)
+            .unwrap_or_default()
+    }
 }
 
 /// Sets tier 1 up: once per process; later calls do nothing.
@@ -138,6 +157,7 @@ pub fn counters() -> Counters {
 ///
 /// # Safety
 /// The GIL of the main interpreter must be held, and the layout have been verified.
+#[inline(never)]
 pub unsafe fn initialize(config: &Config) -> Result<(), String> {
     if (*PROCESS.0.get()).is_some() {
         return Ok(());
@@ -155,13 +175,14 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
     *PROCESS.0.get() = Some(Process {
         extra_index: index as usize,
         stress: config.stress,
+        tools_active: false,
+        set_hook: config.set_hook,
         contexts: HashMap::new(),
-        last: ptr::null_mut(),
         known,
         counters: Counters::default(),
     });
     debug_assert_eq!(process().extra_index, extra_index());
-    Ok(())
+    tools::watch()
 }
 
 unsafe fn look_up_known() -> Option<Known> {
@@ -189,7 +210,12 @@ unsafe fn look_up_known() -> Option<Known> {
     }
     // Any function written in Python will do: its vectorcall is the function that we want the address of.
     let globals = ffi::PyDict_New();
-    let function = ffi::PyRun_String(c"lambda: None".as_ptr(), ffi::Py_eval_input, globals, globals);
+    let function = ffi::PyRun_String(
+        c"lambda: None".as_ptr(),
+        ffi::Py_eval_input,
+        globals,
+        globals,
+    );
     if function.is_null() {
         return None;
     }
@@ -207,7 +233,9 @@ unsafe fn look_up_known() -> Option<Known> {
         empty_string: ffi::PyUnicode_FromStringAndSize(c"".as_ptr(), 0),
         small_ints: zero,
         function_vectorcall: vectorcall,
-        object_new: ffi::PyBaseObject_Type.tp_new.map_or(ptr::null(), |f| f as *const c_void),
+        object_new: ffi::PyBaseObject_Type
+            .tp_new
+            .map_or(ptr::null(), |f| f as *const c_void),
         name_import: intern(c"__import__")?,
         name_build_class: intern(c"__build_class__")?,
         name_annotations: intern(c"__annotations__")?,
@@ -244,14 +272,32 @@ pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
 unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
     // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
     // context serves it: nothing in it outlives an activation of the evaluation loop but what `refresh` sets anew.
-    let context: *mut Context = &raw mut **process().contexts.entry(tstate as usize).or_insert_with(|| {
-        Box::new(Context { tstate, version: usize::MAX, tools_active: false, table: table::NORMAL })
-    });
+    let context: *mut Context = &raw mut **process()
+        .contexts
+        .entry(tstate as usize)
+        .or_insert_with(|| {
+            Box::new(Context {
+                tstate,
+                version: usize::MAX,
+                tools_active: false,
+                table: table::NORMAL,
+            })
+        });
+    (*context).version = usize::MAX;
     (*HOT.0.get()).1 = context;
     context
 }
 
 impl Context {
+    fn set_tools_active(&mut self, active: bool) {
+        self.tools_active = active;
+        self.table = if active {
+            table::HAND_OVER
+        } else {
+            table::NORMAL
+        };
+    }
+
     /// Brings the context up to date with the thread's instrumentation version.
     #[inline(always)]
     pub(crate) unsafe fn refresh(this: *mut Context) {
@@ -263,59 +309,7 @@ impl Context {
     #[cold]
     #[inline(never)]
     unsafe fn refresh_slow(this: *mut Context) {
-        let tstate = (*this).tstate;
-        (*this).version = (*tstate).eval_breaker & !EVAL_EVENTS_MASK;
-        (*this).tools_active = tools_active(tstate);
-        (*this).table = if (*this).tools_active { table::HAND_OVER } else { table::NORMAL };
+        tools::update();
+        (*this).version = (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK;
     }
-}
-
-/// Whether any event of tracing, profiling or monitoring is switched on anywhere.
-///
-/// Events that belong to no instruction (an exception is raised, handled, unwinds) leave no mark in the bytecode, so the
-/// question is put to `sys.monitoring` itself.
-unsafe fn tools_active(tstate: *mut ThreadState) -> bool {
-    let mut t = tstate;
-    while !(*t).prev.is_null() {
-        t = (*t).prev;
-    }
-    while !t.is_null() {
-        if !(*t).c_tracefunc.is_null() || !(*t).c_profilefunc.is_null() {
-            return true;
-        }
-        t = (*t).next;
-    }
-    monitoring_events_set(tstate)
-}
-
-/// Tools that users can register (`PY_MONITORING_USER_EVENTS` apart, ids 6 and 7 are the legacy tracers').
-const USER_TOOLS: c_int = 6;
-
-unsafe fn monitoring_events_set(_tstate: *mut ThreadState) -> bool {
-    let raised = ffi::PyErr_GetRaisedException();
-    let mut active = false;
-    let monitoring = ffi::PySys_GetObject(c"monitoring".as_ptr());
-    if !monitoring.is_null() {
-        for id in 0..USER_TOOLS {
-            for method in [c"get_tool", c"get_events"] {
-                let arg = ffi::PyLong_FromLong(id.into());
-                let name = ffi::PyUnicode_InternFromString(method.as_ptr());
-                let got = ffi::PyObject_CallMethodOneArg(monitoring, name, arg);
-                decref(arg);
-                decref(name);
-                if got.is_null() {
-                    ffi::PyErr_Clear();
-                    active = true;
-                } else {
-                    // No tool: None. No events: 0.
-                    active |= got != ffi::Py_None() && ffi::PyObject_IsTrue(got) != 0;
-                    decref(got);
-                }
-            }
-        }
-    }
-    if !raised.is_null() {
-        ffi::PyErr_SetRaisedException(raised);
-    }
-    active
 }

@@ -12,7 +12,7 @@
 //!    up before the jump. Whatever needs an out-parameter goes into an `#[inline(never)]` helper that returns by value.
 //! 3. A handler's own fast path makes no calls if it can: where only the slow path calls, the slow path is a function of
 //!    its own that is reached by a tail call too ([`State::tail`]), so that the registers it saves are not saved on the fast
-//!    path. Instructions that call something anyway pay for the saves once, which is what a loop would do as well.
+//!    path. (Handlers are never inlined into one another, or that would be in vain.) Instructions that call something anyway pay for the saves once, which is what a loop would do as well.
 //!
 //! # What a handler must leave behind
 //! * Before anything that can run other code (Python code through a finalizer included) or raise: [`State::save_ip`], so
@@ -32,8 +32,8 @@ use crate::code::{CodeState, Word};
 use crate::context::{Context, Known};
 use crate::{context, table};
 use core::mem::MaybeUninit;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 /// What an activation of the loop returns: a new reference, or null with an exception set.
 pub type Ret = *mut PyObject;
@@ -72,6 +72,7 @@ pub struct State {
 macro_rules! handler {
     ($($(#[$meta:meta])* $name:ident($s:ident $(, $aux:ident : usize)?) $body:block)+) => { $(
         $(#[$meta])*
+        #[inline(never)]
         #[allow(non_snake_case, unused_mut, clippy::missing_safety_doc, missing_docs)]
         pub unsafe extern "C" fn $name(
             pc: *mut $crate::code::Word,
@@ -92,20 +93,36 @@ impl State {
     /// Goes on in another handler, with the registers as they are.
     #[inline(always)]
     pub unsafe fn tail(self, h: Handler) -> Ret {
-        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::uninit())
+        h(
+            self.pc,
+            self.sp,
+            self.frame,
+            self.cx,
+            self.cs,
+            MaybeUninit::uninit(),
+        )
     }
 
     /// [`State::tail`] with a payload.
     #[inline(always)]
     pub unsafe fn tail_with(self, h: Handler, payload: usize) -> Ret {
-        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::new(payload))
+        h(
+            self.pc,
+            self.sp,
+            self.frame,
+            self.cx,
+            self.cs,
+            MaybeUninit::new(payload),
+        )
     }
 
     /// Executes the instruction at `pc`.
     #[inline(always)]
     pub unsafe fn dispatch(self) -> Ret {
         let op = (*self.pc).op;
-        let h = *(&raw const (*self.cx).table).cast::<Handler>().add(usize::from(op));
+        let h = *(&raw const (*self.cx).table)
+            .cast::<Handler>()
+            .add(usize::from(op));
         self.tail(h)
     }
 
@@ -141,7 +158,10 @@ impl State {
     /// `words` must be the length of the instruction at `pc`, caches included.
     #[inline(always)]
     pub unsafe fn decref_then_next(self, op: *mut PyObject, words: usize) -> Ret {
-        debug_assert_eq!(words, usize::from(table::LENGTH[usize::from((*self.pc).op)]));
+        debug_assert_eq!(
+            words,
+            usize::from(table::LENGTH[usize::from((*self.pc).op)])
+        );
         if decref_is_zero(op) {
             return self.tail_with(crate::ops::dealloc_then_next, op as usize);
         }

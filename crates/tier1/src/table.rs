@@ -49,7 +49,13 @@ pub struct Info {
 /// One more than the highest instruction number; the size of a dispatch table.
 pub const COUNT: usize = 384;
 
-const UNUSED: Info = Info { name: "", caches: 0, base: 0, flags: 0, effect: |_| (0, 0) };
+const UNUSED: Info = Info {
+    name: "",
+    caches: 0,
+    base: 0,
+    flags: 0,
+    effect: |_| (0, 0),
+};
 
 macro_rules! instructions {
     (
@@ -84,7 +90,7 @@ macro_rules! instructions {
         };
 
         /// Normal dispatch: every instruction does its work.
-        pub static NORMAL: [Handler; COUNT] = {
+        pub(crate) static NORMAL: [Handler; COUNT] = {
             let mut t: [Handler; COUNT] = [crate::ops::unknown; COUNT];
             $(t[$bnum] = crate::ops::$bname;)*
             $(t[$snum] = crate::ops::$sname;)*
@@ -96,7 +102,7 @@ macro_rules! instructions {
 
 /// Dispatch while frames are being given to the stock interpreter: every instruction that CPython knows hands its frame
 /// over, the others run.
-pub static HAND_OVER: [Handler; COUNT] = {
+pub(crate) static HAND_OVER: [Handler; COUNT] = {
     let mut t = NORMAL;
     let mut i = 0;
     while i < COUNT {

@@ -2,8 +2,8 @@
 
 use crate::frames;
 use crate::handler;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 /// One entry of an exception table, all in code units: instructions in `start..end` are covered.
 struct Handler {
@@ -18,8 +18,8 @@ struct Handler {
 /// sorted by start and not nested, each a big-endian number of six-bit digits (`Objects/exception_handling_notes.txt`).
 unsafe fn find_handler(code: *mut PyCodeObject, index: usize) -> Option<Handler> {
     let table = (*code).co_exceptiontable;
-    let mut p = ffi::PyBytes_AS_STRING(table).cast::<u8>();
-    let end = p.add(ffi::PyBytes_GET_SIZE(table) as usize);
+    let mut p = bytes_data(table);
+    let end = p.add(bytes_size(table));
     let read = |p: &mut *const u8| {
         let mut value = 0usize;
         loop {
@@ -40,7 +40,11 @@ unsafe fn find_handler(code: *mut PyCodeObject, index: usize) -> Option<Handler>
         let target = read(&mut p);
         let depth_lasti = read(&mut p);
         if index < start + length {
-            return Some(Handler { target, depth: depth_lasti >> 1, lasti: depth_lasti & 1 != 0 });
+            return Some(Handler {
+                target,
+                depth: depth_lasti >> 1,
+                lasti: depth_lasti & 1 != 0,
+            });
         }
     }
     None
@@ -112,7 +116,10 @@ pub unsafe fn take_raised(ts: *mut ThreadState) -> *mut PyObject {
 
 unsafe fn add_to_traceback(ts: *mut ThreadState, frame: *mut InterpreterFrame) {
     if (*ts).current_exception.is_null() {
-        ffi::PyErr_SetString(ffi::PyExc_SystemError, c"error return without exception set".as_ptr());
+        ffi::PyErr_SetString(
+            ffi::PyExc_SystemError,
+            c"error return without exception set".as_ptr(),
+        );
     }
     debug_assert!((*ts).current_frame == frame);
     if !frame_is_incomplete(frame) {

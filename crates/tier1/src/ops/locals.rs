@@ -2,8 +2,8 @@
 
 use crate::handler;
 use core::ptr;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 handler! {
     NOP(s) {

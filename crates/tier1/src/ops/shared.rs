@@ -2,8 +2,8 @@
 
 use crate::handler;
 use crate::table::LENGTH;
-use hotspur_cpython_sys::*;
 use ffi::PyObject;
+use hotspur_cpython_sys::*;
 
 handler! {
     /// The last reference to the payload is gone: deallocates it, then executes the instruction after the one at `pc`.
