@@ -88,8 +88,7 @@ unsafe fn make_super(callable: *mut PyObject, class: *mut PyObject, this: *mut P
 #[inline(never)]
 unsafe fn super_method(class: *mut PyObject, this: *mut PyObject, name: *mut PyObject) -> (c_int, *mut PyObject) {
     let mut found = 0;
-    let generic = (*ty(this)).tp_getattro == (*(&raw const ffi::PyBaseObject_Type)).tp_getattro;
-    let out = if generic { &raw mut found } else { ptr::null_mut() };
+    let out = if crate::specialize::load_attr::loads_generically(ty(this)) { &raw mut found } else { ptr::null_mut() };
     let attr = _PySuper_Lookup(class.cast::<PyTypeObject>(), this, name, out);
     (found, attr)
 }

@@ -20,8 +20,8 @@ unsafe fn raise_type_error(text: &CStr) {
     ffi::PyErr_SetString(ffi::PyExc_TypeError, text.as_ptr());
 }
 
-/// Calls an exception class; null (with an exception set) if what comes out is no exception. An object of another type is
-/// left to live until the class is given up, as in CPython: hence the second value, to be dropped then.
+/// Calls an exception class; null, with an exception set, if no exception comes out. What came out instead is the second
+/// value, which lives on until the operands are dropped, as in CPython.
 unsafe fn instantiate(class: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
     let value = ffi::PyObject_CallNoArgs(class);
     if value.is_null() || is_exception(value) {
@@ -95,6 +95,7 @@ unsafe fn set_cause(value: *mut PyObject, cause: *mut PyObject) -> bool {
     if is_exception_class(cause) {
         let (instance, other) = instantiate(cause);
         if instance.is_null() {
+            xdecref(other);
             return false;
         }
         decref(cause);
@@ -149,7 +150,7 @@ unsafe fn context_methods(
     (enter, exit)
 }
 
-/// Calls the entering method on behalf of BEFORE_WITH and BEFORE_ASYNC_WITH; takes the reference to it. Null on an error.
+/// Calls the entering method, whose reference it takes; null on an error.
 #[inline(never)]
 unsafe fn call_enter(enter: *mut PyObject) -> *mut PyObject {
     let result = ffi::PyObject_CallNoArgs(enter);

@@ -5,7 +5,6 @@ use crate::dispatch::State;
 use crate::table::op;
 use core::cell::Cell;
 use core::ffi::c_int;
-use core::ptr;
 use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
@@ -98,15 +97,27 @@ unsafe fn getattro_hooks() -> (usize, usize) {
     HOOKS.0.get().unwrap_or((0, 0))
 }
 
+/// Whether attributes of instances are loaded as `object` does it.
+pub(crate) unsafe fn loads_generically(t: *mut PyTypeObject) -> bool {
+    let object = &raw const ffi::PyBaseObject_Type;
+    (*t).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize)
+}
+
+/// Whether attributes of instances are stored as `object` does it.
+unsafe fn stores_generically(t: *mut PyTypeObject) -> bool {
+    let object = &raw const ffi::PyBaseObject_Type;
+    (*t).tp_setattro.map(|f| f as usize) == (*object).tp_setattro.map(|f| f as usize)
+}
+
 /// Classifies an attribute. The answer holds as long as the type has the version that it has afterwards.
 pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject, store: bool) -> Kind {
     let object = &raw mut ffi::PyBaseObject_Type;
     let mut has_getattr = false;
     if store {
-        if (*t).tp_setattro != (*object).tp_setattro {
+        if !stores_generically(t) {
             return Kind::Other;
         }
-    } else if (*t).tp_getattro != (*object).tp_getattro {
+    } else if !loads_generically(t) {
         let (hook, getattribute_only) = getattro_hooks();
         let slot = (*t).tp_getattro.map_or(0, |f| f as usize);
         if slot == 0 || (slot != hook && slot != getattribute_only) {
@@ -325,7 +336,6 @@ unsafe fn choose_class(s: State, owner: *mut PyObject, name: *mut PyObject) -> O
     let (Kind::Method(descr) | Kind::Plain(descr)) = kind else {
         return None;
     };
-    debug_assert!(descr != ptr::null_mut());
     *s.cache(1) = word(version, 0);
     *s.cache(2) = descr as u64;
     Some(op::LOAD_ATTR_CLASS)
