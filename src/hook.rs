@@ -5,43 +5,63 @@ use hotspur_launcher::command_line::Tier;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// What stands behind the hook. Everything that this package needs of tier 1 is named here.
 mod tier1 {
-    use hotspur_cpython_sys as sys;
-    use std::ffi::c_int;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    pub use hotspur_tier1::eval_frame;
 
-    static FRAMES: AtomicU64 = AtomicU64::new(0);
-
-    /// Stands in for `hotspur_tier1::eval_frame`: the stock interpreter.
-    ///
-    /// # Safety
-    /// Called by CPython only, as a frame-evaluation function.
-    pub unsafe extern "C" fn eval_frame(
-        tstate: *mut sys::ThreadState,
-        frame: *mut sys::InterpreterFrame,
-        throwflag: c_int,
-    ) -> *mut pyo3::ffi::PyObject {
-        FRAMES.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the arguments are passed on as they came from CPython.
-        unsafe { sys::_PyEval_EvalFrameDefault(tstate, frame, throwflag) }
+    /// Sets tier 1 up; see [`hotspur_tier1::initialize`].
+    pub fn initialize(config: &super::Config) -> Result<(), String> {
+        // SAFETY: the caller holds the main interpreter's GIL, and the layout was verified.
+        unsafe { hotspur_tier1::initialize(&hotspur_tier1::Config { stress: config.stress, set_hook: super::tools_changed }) }
     }
 
-    /// Stands in for `hotspur_tier1::initialize`.
-    pub fn initialize(_config: &super::Config) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Stands in for `hotspur_tier1::counters`.
+    /// What tier 1 did so far.
     pub fn counters() -> Vec<(&'static str, u64)> {
-        vec![("frames", FRAMES.load(Ordering::Relaxed))]
+        let counters = hotspur_tier1::counters();
+        vec![
+            ("entries", counters.entries),
+            ("passed_on", counters.passed_on),
+            ("handed_over", counters.handed_over),
+            ("decoded", counters.decoded),
+        ]
     }
 
     /// See [`sys::verify`].
     pub fn verify() -> Result<(), String> {
         sys::verify::verify().map_err(|error| error.to_string())
+    }
+}
+
+/// Whether the user wants Hotspur on, and whether a tool (tracing, profiling, monitoring) has it step aside. Both are
+/// changed with the GIL held only.
+static WANTED: AtomicBool = AtomicBool::new(false);
+static ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// Tier 1 says that tools were switched on (the hook is to go) or off.
+fn tools_changed(install: bool) {
+    ASIDE.store(!install, Ordering::Relaxed);
+    if WANTED.load(Ordering::Relaxed) {
+        // SAFETY: tier 1 calls with the GIL held.
+        unsafe { place(install) };
+    }
+}
+
+/// Puts our function in place of the stock one, or the stock one in place of ours; never touches somebody else's.
+///
+/// # Safety
+/// The GIL must be held.
+unsafe fn place(ours: bool) {
+    let (from, to): (sys::FrameEvalFunction, sys::FrameEvalFunction) =
+        if ours { (sys::_PyEval_EvalFrameDefault, tier1::eval_frame) } else { (tier1::eval_frame, sys::_PyEval_EvalFrameDefault) };
+    // SAFETY: with the GIL held there is a current interpreter, and it can change its function between any two frames.
+    unsafe {
+        let interpreter = ffi::PyInterpreterState_Get();
+        if same_function(sys::_PyInterpreterState_GetEvalFrameFunc(interpreter), from) {
+            sys::_PyInterpreterState_SetEvalFrameFunc(interpreter, to);
+        }
     }
 }
 
@@ -150,6 +170,11 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether tier 1 was ever started in this process.
+pub fn started() -> bool {
+    state().started.is_some()
+}
+
 /// The private layout is checked once per process.
 fn layout() -> &'static Result<(), String> {
     static LAYOUT: OnceLock<Result<(), String>> = OnceLock::new();
@@ -188,11 +213,6 @@ fn current_function(_py: Python<'_>) -> sys::FrameEvalFunction {
     unsafe { sys::_PyInterpreterState_GetEvalFrameFunc(ffi::PyInterpreterState_Get()) }
 }
 
-fn set_function(_py: Python<'_>, function: sys::FrameEvalFunction) {
-    // SAFETY: we hold the GIL, and frame evaluation can change its function between any two frames.
-    unsafe { sys::_PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), function) }
-}
-
 fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if hotspur_launcher::switched_off() {
         return Err(Refusal::SwitchedOff);
@@ -214,7 +234,11 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
         state().started = Some(config);
     }
-    set_function(py, tier1::eval_frame);
+    WANTED.store(true, Ordering::Relaxed);
+    if !ASIDE.load(Ordering::Relaxed) {
+        // SAFETY: we hold the GIL.
+        unsafe { place(true) };
+    }
     crate::report::install(py);
     Ok(())
 }
@@ -241,13 +265,19 @@ pub fn warn(reason: &dyn fmt::Display) {
 /// Takes our hook away, if it is ours that is in place.
 pub fn disable(py: Python<'_>) {
     if is_enabled(py) {
-        set_function(py, sys::_PyEval_EvalFrameDefault);
+        WANTED.store(false, Ordering::Relaxed);
+        // SAFETY: we hold the GIL.
+        unsafe { place(false) };
     }
 }
 
 /// Whether our hook is in place in this interpreter.
 pub fn is_enabled(py: Python<'_>) -> bool {
-    fits(py).is_ok() && same_function(current_function(py), tier1::eval_frame)
+    if fits(py).is_err() {
+        return false;
+    }
+    // SAFETY: we hold the GIL.
+    unsafe { is_installed(ffi::PyInterpreterState_Get()) }
 }
 
 /// Whether our hook is in place in this interpreter, at a time when little of it is left.
@@ -257,7 +287,8 @@ pub fn is_enabled(py: Python<'_>) -> bool {
 pub unsafe fn is_installed(interpreter: *mut ffi::PyInterpreterState) -> bool {
     // SAFETY: as the caller promises.
     let current = unsafe { sys::_PyInterpreterState_GetEvalFrameFunc(interpreter) };
-    same_function(current, tier1::eval_frame)
+    let aside = ASIDE.load(Ordering::Relaxed) && same_function(current, sys::_PyEval_EvalFrameDefault);
+    WANTED.load(Ordering::Relaxed) && (aside || same_function(current, tier1::eval_frame))
 }
 
 /// The engine's counters.

@@ -4,6 +4,7 @@
 //! frame-evaluation hook. The interpreter behind the hook is `hotspur-tier1`; what runs where is decided there.
 
 mod hook;
+mod inspect;
 mod launch;
 mod report;
 mod rerun;
@@ -20,6 +21,9 @@ use std::path::PathBuf;
 mod _hotspur {
     #[pymodule_export]
     use super::{autostart, disable, enable, info, is_enabled, run};
+
+    #[pymodule_export]
+    use super::inspect::{disassemble, instructions};
 
     #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]

@@ -2,7 +2,9 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::mem::offset_of;
-use pyo3_ffi::{Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc};
+use pyo3_ffi::{
+    Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc,
+};
 
 /// One 16-bit unit of bytecode: an instruction (opcode in the low byte, argument in the high byte) or a cache entry.
 pub type CodeUnit = u16;
@@ -158,6 +160,9 @@ pub struct ThreadState {
 pub const EVAL_EVENTS_MASK: usize = 0xff;
 /// C stack units that one activation of an evaluation loop counts for (`ceval.c`).
 pub const PY_EVAL_C_STACK_UNITS: c_int = 2;
+
+/// C calls that may be nested, where a thread starts (`Py_C_RECURSION_LIMIT` of release builds for x86-64).
+pub const PY_C_RECURSION_LIMIT: c_int = 10_000;
 
 /// `PyGenObject`, also the layout of coroutines and asynchronous generators.
 #[repr(C)]
@@ -412,10 +417,15 @@ pub struct IntrinsicFunc2Info {
 }
 
 /// A C function of METH_FASTCALL.
-pub type FastCFunction = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
+pub type FastCFunction =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
 /// A C function of METH_FASTCALL | METH_KEYWORDS.
-pub type FastKwCFunction =
-    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
+pub type FastKwCFunction = unsafe extern "C" fn(
+    *mut PyObject,
+    *const *mut PyObject,
+    Py_ssize_t,
+    *mut PyObject,
+) -> *mut PyObject;
 /// A C function of METH_NOARGS or METH_O.
 pub type OneCFunction = PyCFunction;
 

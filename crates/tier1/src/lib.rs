@@ -1,1 +1,43 @@
-//! Tier 1.
+//! Tier 1: an adaptive, specializing interpreter of CPython 3.13's bytecode, on CPython's own frames.
+//!
+//! Where to start reading: [`table`] (the instructions), [`dispatch`] (how a handler is written), [`code`] (what is
+//! executed), [`eval`] (how CPython gets in and out).
+//!
+//! # Safety
+//! Nearly everything here is `unsafe fn`, for the reason that [`dispatch`] gives once: it runs inside an activation of the
+//! evaluation loop, GIL held, on registers that the loop set up.
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "one contract for the whole crate, stated in `dispatch`"
+)]
+#![allow(
+    clippy::missing_safety_doc,
+    reason = "one contract for the whole crate, stated in `dispatch`"
+)]
+
+mod code;
+mod context;
+mod counter;
+mod disassemble;
+mod dispatch;
+mod eval;
+mod frames;
+mod ops;
+mod specialize;
+pub mod table;
+mod tools;
+mod unwind;
+
+pub use context::{Counters, counters, initialize};
+pub use disassemble::{Line, disassemble};
+pub use eval::eval_frame;
+
+/// How tier 1 is to work.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// No warm-up: instructions specialize when they first run.
+    pub stress: bool,
+    /// Installs (true) or removes (false) the evaluation function. Called with the GIL held: tier 1 wants to be out of the
+    /// way while tracing, profiling or monitoring is on.
+    pub set_hook: fn(bool),
+}

@@ -1,0 +1,169 @@
+//! A code object in the form that tier 1 executes: one wide word for each 16-bit code unit.
+//!
+//! The stream is index-preserving: word `i` stands for code unit `i`, caches included. So a position converts between our
+//! program counter and CPython's `instr_ptr` by arithmetic alone (see [`CodeState::bias`]), jumps need no relocation, and
+//! an inline cache that has 16 bits in CPython has 64 here: room for a pointer or a version.
+//!
+//! Words are decoded from the code object's *original* bytecode (what `co_code` shows: neither specialized nor
+//! instrumented), with EXTENDED_ARG folded into the argument of the instruction it extends.
+
+use crate::context;
+use crate::table::{self, op};
+use core::ffi::c_void;
+use core::ptr;
+use ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// One word of the stream: an instruction, or 64 bits of inline cache (see [`Word::cache`]).
+#[repr(C, align(8))]
+#[derive(Debug, Clone, Copy)]
+pub struct Word {
+    /// Number of the instruction: what dispatch indexes its table by.
+    pub op: u16,
+    /// Adaptive backoff counter (see [`crate::counter`]).
+    pub counter: u16,
+    /// The whole argument.
+    pub oparg: u32,
+}
+
+const _: () = assert!(size_of::<Word>() == 8);
+
+impl Word {
+    /// The word's 64 bits as a cache.
+    ///
+    /// # Safety
+    /// `this` must point to a cache word of a live stream.
+    #[inline(always)]
+    pub unsafe fn cache(this: *mut Word) -> *mut u64 {
+        this.cast()
+    }
+}
+
+/// What tier 1 keeps of a code object; lives in the code object's extra data and is freed with it.
+#[repr(C)]
+pub struct CodeState {
+    /// `instr_ptr == (pc >> 2) + bias`: words are four times as wide as code units.
+    pub bias: usize,
+    /// The value of the thread's `eval_breaker` at which nothing is pending and nothing is instrumented.
+    pub version: usize,
+    /// Constants of the code object.
+    pub consts: *mut *mut PyObject,
+    /// Names of the code object.
+    pub names: *mut *mut PyObject,
+    /// First word of the stream.
+    pub words: *mut Word,
+    /// The code object (borrowed: it owns us).
+    pub code: *mut PyCodeObject,
+    /// Number of words.
+    pub len: usize,
+}
+
+/// The state of a code object, made on first use; null if memory ran out (the frame then runs on stock).
+///
+/// # Safety
+/// `code` must be a live code object.
+#[inline(always)]
+pub unsafe fn state_of(code: *mut PyCodeObject) -> *mut CodeState {
+    let state = code_extra(code, context::extra_index()).cast::<CodeState>();
+    if state.is_null() { decode(code) } else { state }
+}
+
+/// [`state_of`] for code that is known to have one: that of a frame which tier 1 has been running.
+///
+/// # Safety
+/// As [`state_of`]; the state must exist.
+#[inline(always)]
+pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
+    let state = *(&raw const (*(*code).co_extra).ce_extras)
+        .cast::<*mut c_void>()
+        .add(context::extra_index());
+    debug_assert!(!state.is_null());
+    state.cast()
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
+    // `PyCode_GetCode` undoes specialization and instrumentation. It may fail only for want of memory.
+    let pending = ffi::PyErr_GetRaisedException();
+    let bytes = PyCode_GetCode(code);
+    if bytes.is_null() {
+        ffi::PyErr_Clear();
+        ffi::PyErr_SetRaisedException(pending);
+        return ptr::null_mut();
+    }
+    let len = bytes_size(bytes) / 2;
+    let units = bytes_data(bytes);
+    let mut words = Vec::with_capacity(len);
+    let mut extended = 0u32;
+    let mut i = 0;
+    while i < len {
+        let opcode = u16::from(*units.add(2 * i));
+        let oparg = extended << 8 | u32::from(*units.add(2 * i + 1));
+        extended = if opcode == op::EXTENDED_ARG { oparg } else { 0 };
+        words.push(Word {
+            op: opcode,
+            counter: crate::counter::warmup(),
+            oparg,
+        });
+        let caches = usize::from(table::INFO[usize::from(opcode)].caches);
+        // A cache word starts at zero; executing one is a bug that the handler of CACHE reports.
+        words.extend(core::iter::repeat_n(
+            Word {
+                op: op::CACHE,
+                counter: 0,
+                oparg: 0,
+            },
+            caches,
+        ));
+        i += 1 + caches;
+    }
+    decref(bytes);
+    let words = Box::into_raw(words.into_boxed_slice()).cast::<Word>();
+    let state = Box::into_raw(Box::new(CodeState {
+        bias: (code_units(code) as usize).wrapping_sub(words as usize >> 2),
+        version: (*code)._co_instrumentation_version,
+        consts: tuple_items((*code).co_consts),
+        names: tuple_items((*code).co_names),
+        words,
+        code,
+        len,
+    }));
+    let stored =
+        PyUnstable_Code_SetExtra(code.cast(), context::extra_index() as isize, state.cast());
+    let state = if stored < 0 {
+        ffi::PyErr_Clear();
+        free_state(state.cast());
+        ptr::null_mut()
+    } else {
+        context::count_decoded();
+        state
+    };
+    if !pending.is_null() {
+        ffi::PyErr_SetRaisedException(pending);
+    }
+    state
+}
+
+/// Called by CPython when a code object dies.
+pub(crate) unsafe extern "C" fn free_state(state: *mut c_void) {
+    if state.is_null() {
+        return;
+    }
+    let state = Box::from_raw(state.cast::<CodeState>());
+    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(
+        state.words,
+        state.len,
+    )));
+}
+
+impl CodeState {
+    /// The word that stands for a code unit.
+    ///
+    /// # Safety
+    /// `this` must be live and `instr_ptr` point into its code object's bytecode.
+    #[inline(always)]
+    pub unsafe fn word_at(this: *mut CodeState, instr_ptr: *mut CodeUnit) -> *mut Word {
+        ((instr_ptr as usize).wrapping_sub((*this).bias) << 2) as *mut Word
+    }
+}

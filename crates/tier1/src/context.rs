@@ -1,0 +1,315 @@
+//! What tier 1 keeps per thread ([`Context`]) and per process.
+
+use crate::Config;
+use crate::dispatch::Handler;
+use crate::{table, tools};
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr;
+use ffi::PyObject;
+use hotspur_cpython_sys::*;
+use std::collections::HashMap;
+
+/// State of tier 1 in one thread; a register of every handler points to it.
+///
+/// The dispatch table lies inside, so that the jump to the next instruction is one indexed load, and changing what a
+/// thread's dispatch does (handing over, recording) is a copy into it.
+#[repr(C)]
+pub struct Context {
+    /// The thread's state in CPython.
+    pub tstate: *mut ThreadState,
+    /// Instrumentation version that `table` was chosen for.
+    pub version: usize,
+    /// Whether some tool (`sys.settrace`, `sys.setprofile`, `sys.monitoring`) is active at `version`.
+    pub tools_active: bool,
+    /// Handlers by instruction number.
+    pub table: [Handler; table::COUNT],
+}
+
+/// State of tier 1 in the process. All of it is guarded by the GIL.
+struct Process {
+    extra_index: usize,
+    stress: bool,
+    tools_active: bool,
+    set_hook: fn(bool),
+    contexts: HashMap<usize, Box<Context>>,
+    known: Known,
+    counters: Counters,
+}
+
+/// Objects that instructions compare with or need, looked up once. All references are held for good.
+#[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)]
+pub struct Known {
+    pub none: *mut PyObject,
+    pub true_: *mut PyObject,
+    pub false_: *mut PyObject,
+    pub len: *mut PyObject,
+    pub isinstance: *mut PyObject,
+    pub list_append: *mut PyObject,
+    pub default_import: *mut PyObject,
+    pub empty_string: *mut PyObject,
+    /// `small_ints[i]` is the integer `i - 5`; they lie one behind the other.
+    pub small_ints: *mut PyLongObject,
+    /// `_PyFunction_Vectorcall`: how functions are called unless somebody changed it.
+    pub function_vectorcall: *const c_void,
+    /// `object.__new__`, `object.__init__` as slots.
+    pub object_new: *const c_void,
+    pub name_import: *mut PyObject,
+    pub name_build_class: *mut PyObject,
+    pub name_annotations: *mut PyObject,
+    pub name_enter: *mut PyObject,
+    pub name_exit: *mut PyObject,
+    pub name_aenter: *mut PyObject,
+    pub name_aexit: *mut PyObject,
+    pub name_send: *mut PyObject,
+    pub name_init: *mut PyObject,
+    pub name_getitem: *mut PyObject,
+    pub name_getattribute: *mut PyObject,
+    pub name_getattr: *mut PyObject,
+    pub name_spec: *mut PyObject,
+    pub name_name: *mut PyObject,
+    pub name_class: *mut PyObject,
+}
+
+/// What tier 1 did so far in this process.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counters {
+    /// Activations of the evaluation loop that tier 1 took.
+    pub entries: u64,
+    /// Activations that were passed on to the stock interpreter because a tool was active.
+    pub passed_on: u64,
+    /// Frames handed over to the stock interpreter midway.
+    pub handed_over: u64,
+    /// Code objects decoded.
+    pub decoded: u64,
+}
+
+struct Global(UnsafeCell<Option<Process>>);
+// SAFETY: only touched by threads that hold the GIL of the main interpreter.
+unsafe impl Sync for Global {}
+static PROCESS: Global = Global(UnsafeCell::new(None));
+
+/// Copies of the two fields that the hottest paths read, so that they need no `Option` check.
+struct Hot(UnsafeCell<(usize, *mut Context)>);
+// SAFETY: as for `Global`.
+unsafe impl Sync for Hot {}
+static HOT: Hot = Hot(UnsafeCell::new((0, ptr::null_mut())));
+
+#[inline]
+unsafe fn process() -> &'static mut Process {
+    (*PROCESS.0.get()).as_mut().unwrap_unchecked()
+}
+
+/// Index of our slot in code objects' extra data.
+#[inline(always)]
+pub(crate) unsafe fn extra_index() -> usize {
+    (*HOT.0.get()).0
+}
+
+/// Says to all threads, and to the owner of the evaluation function, whether a tool is active.
+pub(crate) unsafe fn set_tools_active(active: bool) {
+    let process = process();
+    for context in process.contexts.values_mut() {
+        context.set_tools_active(active);
+    }
+    if process.tools_active != active {
+        process.tools_active = active;
+        (process.set_hook)(!active);
+    }
+}
+
+/// Objects looked up at start.
+#[inline(always)]
+pub(crate) unsafe fn known() -> &'static Known {
+    &process().known
+}
+
+pub(crate) fn stress() -> bool {
+    // SAFETY: called by decoding, with the GIL held and after initialization.
+    unsafe { process().stress }
+}
+
+pub(crate) unsafe fn count_decoded() {
+    process().counters.decoded += 1;
+}
+
+pub(crate) unsafe fn counters_mut() -> &'static mut Counters {
+    &mut process().counters
+}
+
+/// What tier 1 did so far; all zeros before [`initialize`].
+#[inline(never)]
+pub fn counters() -> Counters {
+    // SAFETY: callers hold the GIL.
+    unsafe {
+        (*PROCESS.0.get())
+            .as_ref()
+            .map(|p| p.counters)
+            .unwrap_or_default()
+    }
+}
+
+/// Sets tier 1 up: once per process; later calls do nothing.
+///
+/// # Errors
+/// A message for the user when the interpreter is not what we know.
+///
+/// # Safety
+/// The GIL of the main interpreter must be held, and the layout have been verified.
+#[inline(never)]
+pub unsafe fn initialize(config: &Config) -> Result<(), String> {
+    if (*PROCESS.0.get()).is_some() {
+        return Ok(());
+    }
+    let index = PyUnstable_Eval_RequestCodeExtraIndex(Some(crate::code::free_state));
+    if index < 0 {
+        ffi::PyErr_Clear();
+        return Err("no slot left for extra data in code objects".into());
+    }
+    let Some(known) = look_up_known() else {
+        ffi::PyErr_Clear();
+        return Err("the builtins module lacks what every CPython has".into());
+    };
+    (*HOT.0.get()).0 = index as usize;
+    *PROCESS.0.get() = Some(Process {
+        extra_index: index as usize,
+        stress: config.stress,
+        tools_active: false,
+        set_hook: config.set_hook,
+        contexts: HashMap::new(),
+        known,
+        counters: Counters::default(),
+    });
+    debug_assert_eq!(process().extra_index, extra_index());
+    tools::watch()
+}
+
+unsafe fn look_up_known() -> Option<Known> {
+    let builtins = ffi::PyImport_ImportModule(c"builtins".as_ptr());
+    if builtins.is_null() {
+        return None;
+    }
+    let get = |name: &core::ffi::CStr| {
+        let found = ffi::PyObject_GetAttrString(builtins, name.as_ptr());
+        (!found.is_null()).then_some(found)
+    };
+    let intern = |name: &core::ffi::CStr| {
+        let s = ffi::PyUnicode_InternFromString(name.as_ptr());
+        (!s.is_null()).then_some(s)
+    };
+    let list_type = &raw mut ffi::PyList_Type;
+    let append = intern(c"append")?;
+    let list_append = _PyType_Lookup(list_type, append);
+    let zero = ffi::PyLong_FromLong(-5).cast::<PyLongObject>();
+    // `int` objects for small values are static and adjacent: the specializations that index them rely on it.
+    for i in [0, 5, 100, 261] {
+        if zero.add(i).cast::<PyObject>() != ffi::PyLong_FromLong(i as i64 - 5) {
+            return None;
+        }
+    }
+    // Any function written in Python will do: its vectorcall is the function that we want the address of.
+    let globals = ffi::PyDict_New();
+    let function = ffi::PyRun_String(
+        c"lambda: None".as_ptr(),
+        ffi::Py_eval_input,
+        globals,
+        globals,
+    );
+    if function.is_null() {
+        return None;
+    }
+    let vectorcall = (*function.cast::<PyFunctionObject>()).vectorcall? as *const c_void;
+    decref(function);
+    decref(globals);
+    let known = Known {
+        none: ffi::Py_None(),
+        true_: ffi::Py_True(),
+        false_: ffi::Py_False(),
+        len: get(c"len")?,
+        isinstance: get(c"isinstance")?,
+        list_append: (!list_append.is_null()).then_some(newref(list_append))?,
+        default_import: get(c"__import__")?,
+        empty_string: ffi::PyUnicode_FromStringAndSize(c"".as_ptr(), 0),
+        small_ints: zero,
+        function_vectorcall: vectorcall,
+        object_new: ffi::PyBaseObject_Type
+            .tp_new
+            .map_or(ptr::null(), |f| f as *const c_void),
+        name_import: intern(c"__import__")?,
+        name_build_class: intern(c"__build_class__")?,
+        name_annotations: intern(c"__annotations__")?,
+        name_enter: intern(c"__enter__")?,
+        name_exit: intern(c"__exit__")?,
+        name_aenter: intern(c"__aenter__")?,
+        name_aexit: intern(c"__aexit__")?,
+        name_send: intern(c"send")?,
+        name_init: intern(c"__init__")?,
+        name_getitem: intern(c"__getitem__")?,
+        name_getattribute: intern(c"__getattribute__")?,
+        name_getattr: intern(c"__getattr__")?,
+        name_spec: intern(c"__spec__")?,
+        name_name: intern(c"__name__")?,
+        name_class: intern(c"__class__")?,
+    };
+    decref(builtins);
+    decref(append);
+    Some(known)
+}
+
+/// The context of a thread.
+#[inline(always)]
+pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
+    let last = (*HOT.0.get()).1;
+    if !last.is_null() && (*last).tstate == tstate {
+        return last;
+    }
+    find_context(tstate)
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
+    // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
+    // context serves it: nothing in it outlives an activation of the evaluation loop but what `refresh` sets anew.
+    let context: *mut Context = &raw mut **process()
+        .contexts
+        .entry(tstate as usize)
+        .or_insert_with(|| {
+            Box::new(Context {
+                tstate,
+                version: usize::MAX,
+                tools_active: false,
+                table: table::NORMAL,
+            })
+        });
+    (*context).version = usize::MAX;
+    (*HOT.0.get()).1 = context;
+    context
+}
+
+impl Context {
+    fn set_tools_active(&mut self, active: bool) {
+        self.tools_active = active;
+        self.table = if active {
+            table::HAND_OVER
+        } else {
+            table::NORMAL
+        };
+    }
+
+    /// Brings the context up to date with the thread's instrumentation version.
+    #[inline(always)]
+    pub(crate) unsafe fn refresh(this: *mut Context) {
+        if (*this).version != (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK {
+            Context::refresh_slow(this);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn refresh_slow(this: *mut Context) {
+        tools::update();
+        (*this).version = (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK;
+    }
+}

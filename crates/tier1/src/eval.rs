@@ -1,0 +1,154 @@
+//! The evaluation function that CPython calls, and the ways out of it to the stock interpreter.
+//!
+//! Frames that tier 1 runs are CPython's own frames, so any of them can be given to the stock interpreter between two
+//! instructions: `instr_ptr` and the stack top are put where CPython keeps them, and `_PyEval_EvalFrameDefault` goes on. That
+//! is what happens when tracing, profiling or monitoring is switched on: the stock interpreter then produces the events,
+//! from bytecode that it instrumented itself.
+
+use crate::code::{self, CodeState};
+use crate::context::{self, Context};
+use crate::dispatch::{Ret, State};
+use crate::frames;
+use crate::handler;
+use crate::table::op;
+use core::ffi::c_int;
+use core::ptr;
+use hotspur_cpython_sys::*;
+
+/// What an entry frame's `instr_ptr` points into: code that nobody executes, but that CPython can look at.
+static TRAMPOLINE: [CodeUnit; 4] = [
+    op::NOP,
+    op::INTERPRETER_EXIT,
+    op::INTERPRETER_EXIT,
+    op::RESUME,
+];
+
+/// Tier 1 as a frame evaluation function (PEP 523).
+///
+/// # Safety
+/// As CPython calls it: GIL held, `frame` ready to run and not linked yet.
+pub unsafe extern "C" fn eval_frame(
+    tstate: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    throwflag: c_int,
+) -> Ret {
+    let cx = context::context_of(tstate);
+    Context::refresh(cx);
+    let cs = code::state_of(frame_code(frame));
+    if (*cx).tools_active || cs.is_null() {
+        context::counters_mut().passed_on += 1;
+        return _PyEval_EvalFrameDefault(tstate, frame, throwflag);
+    }
+    context::counters_mut().entries += 1;
+
+    // The same entry frame as CPython's own loop has. It ends the chain of frames that this activation runs.
+    let mut entry = InterpreterFrame {
+        f_executable: ffi::Py_None(),
+        previous: (*tstate).current_frame,
+        f_funcobj: ptr::null_mut(),
+        f_globals: ptr::null_mut(),
+        f_builtins: ptr::null_mut(),
+        f_locals: ptr::null_mut(),
+        frame_obj: ptr::null_mut(),
+        instr_ptr: (&raw const TRAMPOLINE).cast::<CodeUnit>().cast_mut().add(1),
+        stacktop: 0,
+        return_offset: 0,
+        owner: FRAME_OWNED_BY_CSTACK,
+        localsplus: [ptr::null_mut()],
+    };
+    (*frame).previous = &raw mut entry;
+    (*tstate).current_frame = frame;
+    (*tstate).c_recursion_remaining -= PY_EVAL_C_STACK_UNITS - 1;
+    let result = if !enter_recursive_c(tstate) {
+        // Neither count was made; `exit_unwind` takes the frame's back.
+        (*tstate).c_recursion_remaining -= 1;
+        (*tstate).py_recursion_remaining -= 1;
+        leave_unstarted(cx, cs, frame)
+    } else if !enter_recursive_py(tstate) {
+        leave_unstarted(cx, cs, frame)
+    } else if throwflag != 0 {
+        frames::resume_with_error(cx, frame)
+    } else {
+        frames::resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
+    };
+    (*tstate).current_frame = entry.previous;
+    (*tstate).c_recursion_remaining += PY_EVAL_C_STACK_UNITS;
+    result
+}
+
+#[cold]
+unsafe fn leave_unstarted(
+    cx: *mut Context,
+    cs: *mut CodeState,
+    frame: *mut InterpreterFrame,
+) -> Ret {
+    State {
+        pc: (*cs).words,
+        sp: ptr::null_mut(),
+        frame,
+        cx,
+        cs,
+    }
+    .tail(crate::unwind::exit_unwind)
+}
+
+handler! {
+    /// Gives the current frame to the stock interpreter, at the instruction at `pc`.
+    #[cold]
+    hand_over(s) {
+        s.save_ip();
+        s.save_sp();
+        run_on_stock(s.cx, s.frame)
+    }
+
+    /// Other code ran and the thread's `eval_breaker` is not what it was when this code was decoded.
+    #[cold]
+    escaped_slow(s) {
+        Context::refresh(s.cx);
+        if !(*s.cx).tools_active {
+            (*s.cs).version = (*s.cx).version;
+        }
+        s.dispatch()
+    }
+
+    /// As [`escaped_slow`], after the instruction at `pc` whose length is `words`; pending events are served.
+    #[cold]
+    periodic_slow(s, words: usize) {
+        if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 {
+            s.save_ip();
+            if _Py_HandlePending(s.tstate()) != 0 {
+                return s.error();
+            }
+        }
+        s.pc = s.pc.add(words);
+        s.tail(escaped_slow)
+    }
+}
+
+/// Runs a frame that is linked, counted in and saved on the stock interpreter, and goes on in its caller.
+#[cold]
+#[inline(never)]
+pub unsafe fn run_on_stock(cx: *mut Context, frame: *mut InterpreterFrame) -> Ret {
+    let ts = (*cx).tstate;
+    context::counters_mut().handed_over += 1;
+    let previous = (*frame).previous;
+    let generator = ((*frame).owner == FRAME_OWNED_BY_GENERATOR).then(|| frame_generator(frame));
+    // The stock interpreter links the frame to an entry frame of its own, and counts it in again.
+    (*ts).current_frame = previous;
+    leave_recursive_py(ts);
+    let value = _PyEval_EvalFrameDefault(ts, frame, 0);
+    Context::refresh(cx);
+    if (*previous).owner == FRAME_OWNED_BY_CSTACK {
+        return value;
+    }
+    if value.is_null() {
+        (*previous).return_offset = 0;
+        return frames::resume_with_error(cx, previous);
+    }
+    let offset = match generator {
+        // It yielded: the caller's SEND or FOR_ITER goes on behind its cache.
+        Some(generator) if (*generator).gi_frame_state < FRAME_EXECUTING => 2,
+        _ => usize::from((*previous).return_offset),
+    };
+    frames::resume_with_value(cx, previous, value, offset)
+}

@@ -1,0 +1,180 @@
+//! Generators and coroutines: creating, sending, yielding.
+//!
+//! A generator's frame lies inside the generator object. Resuming it from SEND or FOR_ITER pushes it like a callee's;
+//! it leaves by YIELD_VALUE (which lands behind the cache of the SEND or FOR_ITER: both have one) or by returning.
+
+use crate::adapt;
+use crate::dispatch::{Ret, State};
+use crate::frames;
+use crate::handler;
+use crate::table::op;
+use core::ptr;
+use ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// Where a yield goes on in the resumer: behind SEND or FOR_ITER and its one cache word.
+const AFTER_YIELD: usize = 2;
+
+handler! {
+    RETURN_GENERATOR(s) {
+        s.save_ip();
+        let generator = _Py_MakeCoro((*s.frame).f_funcobj.cast()).cast::<PyGenObject>();
+        if generator.is_null() {
+            return s.error();
+        }
+        s.save_sp();
+        let frame = s.frame;
+        (*frame).instr_ptr = (*frame).instr_ptr.add(1);
+        let inner = generator_frame(generator);
+        copy_frame(frame, inner);
+        (*generator).gi_frame_state = FRAME_CREATED;
+        (*inner).owner = FRAME_OWNED_BY_GENERATOR;
+        let ts = s.tstate();
+        leave_recursive_py(ts);
+        let previous = (*frame).previous;
+        _PyThreadState_PopFrame(ts, frame);
+        (*ts).current_frame = previous;
+        frames::resume_with_value(s.cx, previous, generator.cast(), usize::from((*previous).return_offset))
+    }
+
+    YIELD_VALUE(s) {
+        // The frame stops behind this instruction, where a RESUME stands.
+        (*s.frame).instr_ptr = s.instr_ptr().add(1);
+        let generator = frame_generator(s.frame);
+        (*generator).gi_frame_state = FRAME_SUSPENDED + s.oparg() as FrameState;
+        let value = s.pop();
+        s.save_sp();
+        let ts = s.tstate();
+        (*ts).exc_info = (*generator).gi_exc_state.previous_item;
+        (*generator).gi_exc_state.previous_item = ptr::null_mut();
+        leave_recursive_py(ts);
+        let previous = (*s.frame).previous;
+        (*ts).current_frame = previous;
+        (*s.frame).previous = ptr::null_mut();
+        frames::resume_with_value(s.cx, previous, value, AFTER_YIELD)
+    }
+
+    SEND(s) {
+        adapt!(s, specialize_send);
+        let receiver = s.peek(2);
+        if is_suspended_generator(receiver) {
+            let value = s.pop();
+            let target = 2 + s.oparg();
+            return enter_generator(s, receiver.cast(), value, target);
+        }
+        s.save_ip();
+        let value = s.peek(1);
+        let sent = send(s, receiver, value);
+        match sent.outcome {
+            Outcome::Yielded => {
+                s.put(1, sent.value);
+                decref(value);
+                s.next_escaped(2)
+            }
+            Outcome::Returned => {
+                s.put(1, sent.value);
+                decref(value);
+                let target = 2 + s.oparg();
+                s.next_escaped(target)
+            }
+            Outcome::Raised => s.error(),
+        }
+    }
+
+    SEND_GEN(s) {
+        let receiver = s.peek(2);
+        if !is_suspended_generator(receiver) {
+            return s.tail(SEND);
+        }
+        let value = s.pop();
+        let target = 2 + s.oparg();
+        enter_generator(s, receiver.cast(), value, target)
+    }
+}
+
+#[inline(always)]
+unsafe fn is_suspended_generator(receiver: *mut PyObject) -> bool {
+    let t = ty(receiver);
+    (t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type)
+        && (*receiver.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING
+}
+
+/// Resumes a suspended generator with a value (whose reference it takes); when it returns, execution goes on `target` words
+/// after the current instruction.
+#[inline(always)]
+pub(crate) unsafe fn enter_generator(
+    s: State,
+    generator: *mut PyGenObject,
+    value: *mut PyObject,
+    target: usize,
+) -> Ret {
+    let frame = generator_frame(generator);
+    *frame_locals(frame).offset((*frame).stacktop as isize) = value;
+    (*frame).stacktop += 1;
+    (*generator).gi_frame_state = FRAME_EXECUTING;
+    let ts = s.tstate();
+    (*generator).gi_exc_state.previous_item = (*ts).exc_info;
+    (*ts).exc_info = &raw mut (*generator).gi_exc_state;
+    s.enter(frame, target)
+}
+
+/// `_PyFrame_Copy`: moves a frame's contents into a generator's.
+unsafe fn copy_frame(from: *mut InterpreterFrame, to: *mut InterpreterFrame) {
+    let bytes = core::mem::offset_of!(InterpreterFrame, localsplus)
+        + (*from).stacktop as usize * size_of::<*mut PyObject>();
+    ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes);
+    // The frame that it had been called from is none of a generator's.
+    (*to).previous = ptr::null_mut();
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Yielded,
+    Returned,
+    Raised,
+}
+
+#[derive(Clone, Copy)]
+struct Sent {
+    value: *mut PyObject,
+    outcome: Outcome,
+}
+
+/// Sends to anything that is not a generator of ours.
+#[inline(never)]
+unsafe fn send(s: State, receiver: *mut PyObject, value: *mut PyObject) -> Sent {
+    let iternext = (*ty(receiver)).tp_iternext;
+    let result = match iternext {
+        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => {
+            iternext(receiver)
+        }
+        _ => ffi::PyObject_CallMethodOneArg(receiver, s.known().name_send, value),
+    };
+    if !result.is_null() {
+        return Sent {
+            value: result,
+            outcome: Outcome::Yielded,
+        };
+    }
+    let mut returned = ptr::null_mut();
+    if _PyGen_FetchStopIterationValue(&raw mut returned) == 0 {
+        return Sent {
+            value: returned,
+            outcome: Outcome::Returned,
+        };
+    }
+    Sent {
+        value: ptr::null_mut(),
+        outcome: Outcome::Raised,
+    }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn specialize_send(s: State) {
+    if is_suspended_generator(s.peek(2)) {
+        s.specialize(op::SEND_GEN);
+    } else {
+        s.give_up();
+    }
+}

@@ -1,0 +1,47 @@
+//! The instructions' handlers, by subject. The table in [`crate::table`] refers to them by name.
+
+mod attributes;
+mod calls;
+mod cells;
+mod compare;
+mod containers;
+mod control;
+mod coroutines;
+mod exceptions;
+mod format;
+mod functions;
+mod generators;
+mod globals;
+mod imports;
+mod iteration;
+mod locals;
+mod matching;
+mod names;
+mod operators;
+mod shared;
+mod subscript;
+mod truth;
+mod unpack;
+
+pub use attributes::*;
+pub use calls::*;
+pub use cells::*;
+pub use compare::*;
+pub use containers::*;
+pub use control::*;
+pub use coroutines::*;
+pub use exceptions::*;
+pub use format::*;
+pub use functions::*;
+pub use generators::*;
+pub use globals::*;
+pub use imports::*;
+pub use iteration::*;
+pub use locals::*;
+pub use matching::*;
+pub use names::*;
+pub use operators::*;
+pub use shared::*;
+pub use subscript::*;
+pub use truth::*;
+pub use unpack::*;
