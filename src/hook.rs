@@ -29,9 +29,9 @@ mod tier1 {
         ]
     }
 
-    /// See [`sys::verify`].
+    /// See [`hotspur_cpython_sys::verify`].
     pub fn verify() -> Result<(), String> {
-        sys::verify::verify().map_err(|error| error.to_string())
+        hotspur_cpython_sys::verify::verify().map_err(|error| error.to_string())
     }
 }
 
