@@ -1,7 +1,7 @@
 //! Comparisons, identity, containment.
 
 use super::operators::{
-    drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str,
+    compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str,
 };
 use super::truth::bool_object;
 use crate::dispatch::{Ret, State};
@@ -51,8 +51,12 @@ handler! {
         if !is_int(left) || !is_int(right) || !long_is_compact(left) || !long_is_compact(right) {
             return s.tail(COMPARE_OP);
         }
-        let (a, b) = (long_compact_value(left), long_compact_value(right));
-        let outcome = if a == b { EQUAL } else if a < b { LESS } else { GREATER };
+        let difference = compact_value(left) - compact_value(right);
+        let outcome = match difference {
+            0 => EQUAL,
+            1.. => GREATER,
+            ..0 => LESS,
+        };
         s.put(2, bool_object(s, outcome & s.oparg() != 0));
         s.shrink(1);
         drop_ints_then_next(s, left, right)

@@ -77,6 +77,15 @@ pub(crate) unsafe fn small_int(s: State, value: i64) -> Option<*mut PyObject> {
     (index < 262).then(|| s.known().small_ints.add(index as usize).cast())
 }
 
+/// Value of a compact `int`: [`long_compact_value`] in a form that needs fewer registers.
+#[inline(always)]
+pub(super) unsafe fn compact_value(op: *mut PyObject) -> i64 {
+    let op = op.cast::<PyLongObject>();
+    // All ones if the tag's bit for negative is set.
+    let mask = ((*op).lv_tag as i64) << 62 >> 63;
+    (i64::from((*op).ob_digit[0]) ^ mask) - mask
+}
+
 /// Whether a value has one digit.
 #[inline(always)]
 fn is_one_digit(value: i64) -> bool {
@@ -128,33 +137,16 @@ unsafe fn is_stored_back(s: State, left: *mut PyObject) -> bool {
     *s.local(local) == left
 }
 
-/// Ends a specialization for `int` operands, of which at least the result's fit 64 bits and both are compact.
+/// Ends a specialization for two compact `int` operands.
 #[inline(always)]
 unsafe fn finish_int(mut s: State, value: i64) -> Ret {
     let (left, right) = (s.peek(2), s.peek(1));
-    if let Some(small) = small_int(s, value) {
-        s.put(2, small);
-        s.shrink(1);
-        return drop_ints_then_next(s, left, right);
-    }
-    if is_one_digit(value) {
-        if refcnt(left) == 1 || is_stored_back(s, left) {
-            set_digit(left, value);
-            s.shrink(1);
-            if decref_is_zero(right) {
-                return s.tail_with(free_int_then_next, right as usize);
-            }
-            return s.next(WORDS);
-        }
-        if refcnt(right) == 1 {
-            set_digit(right, value);
-            decref_no_dealloc(left);
-            s.put(2, right);
-            s.shrink(1);
-            return s.next(WORDS);
-        }
-    }
-    s.tail_with(new_int, value as usize)
+    let Some(small) = small_int(s, value) else {
+        return s.tail_with(int_result, value as usize);
+    };
+    s.put(2, small);
+    s.shrink(1);
+    drop_ints_then_next(s, left, right)
 }
 
 /// Drops the operands of a specialization for `int` and executes the next instruction. The result is in place; `right` is
@@ -191,6 +183,44 @@ pub(super) unsafe fn drop_floats_then_next(
 }
 
 handler! {
+    /// Replaces two `int` operands, both compact, by one with the payload's value, which is not a small integer. In a
+    /// handler of its own, because with it the specializations would need more registers than need no saving.
+    int_result(s, value: usize) {
+        let value = value as i64;
+        if !is_one_digit(value) {
+            return s.tail_with(new_int, value as usize);
+        }
+        let (left, right) = (s.peek(2), s.peek(1));
+        if refcnt(left) == 1 || is_stored_back(s, left) {
+            set_digit(left, value);
+            s.shrink(1);
+            if decref_is_zero(right) {
+                return s.tail_with(free_int_then_next, right as usize);
+            }
+            return s.next(WORDS);
+        }
+        if refcnt(right) != 1 {
+            return s.tail_with(new_int, value as usize);
+        }
+        set_digit(right, value);
+        decref_no_dealloc(left);
+        s.put(2, right);
+        s.shrink(1);
+        s.next(WORDS)
+    }
+
+    /// Replaces two `float` operands, neither of which dies, by one whose bits are the payload.
+    float_result(s, bits: usize) {
+        let (left, right) = (s.peek(2), s.peek(1));
+        if !is_stored_back(s, left) {
+            return s.tail_with(new_float, bits);
+        }
+        (*left.cast::<PyFloatObject>()).ob_fval = f64::from_bits(bits as u64);
+        s.shrink(1);
+        decref_no_dealloc(right);
+        s.next(WORDS)
+    }
+
     /// The payload is an `int` that died.
     free_int_then_next(s, int: usize) {
         free_int(int as *mut PyObject);
@@ -284,19 +314,26 @@ handler! {
     }
 }
 
+/// Values of compact integers, the second not zero, as 32 bits: they are quicker to divide.
+#[inline(always)]
+unsafe fn compact_pair(a: i64, b: i64) -> (i32, i32) {
+    let (a, b) = (a as i32, b as i32);
+    core::hint::assert_unchecked(a != i32::MIN && b != 0);
+    (a, b)
+}
+
 /// `//` of compact integers other than by zero.
 #[inline(always)]
-fn floor_divide(a: i64, b: i64) -> i64 {
-    // 32 bits are enough, and quicker to divide.
-    let (a, b) = (a as i32, b as i32);
+unsafe fn floor_divide(a: i64, b: i64) -> i64 {
+    let (a, b) = compact_pair(a, b);
     let (quotient, remainder) = (a / b, a % b);
     i64::from(quotient) - i64::from(remainder != 0 && (remainder ^ b) < 0)
 }
 
 /// `%` of compact integers other than by zero.
 #[inline(always)]
-fn remainder(a: i64, b: i64) -> i64 {
-    let (a, b) = (a as i32, b as i32);
+unsafe fn remainder(a: i64, b: i64) -> i64 {
+    let (a, b) = compact_pair(a, b);
     let remainder = a % b;
     i64::from(if remainder != 0 && (remainder ^ b) < 0 {
         remainder + b
@@ -317,7 +354,7 @@ macro_rules! int_operators {
             if !long_is_compact(left) || !long_is_compact(right) {
                 return s.tail($big);
             }
-            let ($a, $b) = (long_compact_value(left) as i64, long_compact_value(right) as i64);
+            let ($a, $b) = (compact_value(left), compact_value(right));
             let value: Option<i64> = $value;
             let Some(value) = value else { return s.tail(BINARY_OP) };
             finish_int(s, value)
@@ -342,7 +379,7 @@ int_operators! {
 #[inline(always)]
 unsafe fn finish_float(mut s: State, value: f64) -> Ret {
     let (left, right) = (s.peek(2), s.peek(1));
-    if refcnt(left) == 1 || is_stored_back(s, left) {
+    if refcnt(left) == 1 {
         (*left.cast::<PyFloatObject>()).ob_fval = value;
         s.shrink(1);
         if decref_is_zero(right) {
@@ -357,7 +394,7 @@ unsafe fn finish_float(mut s: State, value: f64) -> Ret {
         s.shrink(1);
         return s.next(WORDS);
     }
-    s.tail_with(new_float, value.to_bits() as usize)
+    s.tail_with(float_result, value.to_bits() as usize)
 }
 
 macro_rules! float_operators {
@@ -405,7 +442,7 @@ handler! {
         if !is_float(left) || !is_int(right) || !long_is_compact(right) {
             return s.tail(BINARY_OP);
         }
-        let value = mixed(s.oparg(), float_value(left), long_compact_value(right) as f64);
+        let value = mixed(s.oparg(), float_value(left), compact_value(right) as f64);
         let Some(value) = value else { return s.tail(BINARY_OP) };
         if refcnt(left) == 1 || is_stored_back(s, left) {
             (*left.cast::<PyFloatObject>()).ob_fval = value;
@@ -423,7 +460,7 @@ handler! {
         if !is_int(left) || !long_is_compact(left) || !is_float(right) {
             return s.tail(BINARY_OP);
         }
-        let value = mixed(s.oparg(), long_compact_value(left) as f64, float_value(right));
+        let value = mixed(s.oparg(), compact_value(left) as f64, float_value(right));
         let Some(value) = value else { return s.tail(BINARY_OP) };
         if refcnt(right) == 1 {
             (*right.cast::<PyFloatObject>()).ob_fval = value;
