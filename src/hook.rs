@@ -29,9 +29,9 @@ mod tier1 {
         ]
     }
 
-    /// Stands in for `hotspur_cpython_sys::verify::verify`.
+    /// See [`hotspur_cpython_sys::verify`].
     pub fn verify() -> Result<(), String> {
-        Ok(())
+        hotspur_cpython_sys::verify::verify().map_err(|error| error.to_string())
     }
 }
 

@@ -11,7 +11,6 @@ use support::*;
 /// Prints everything that a program can easily learn about its start.
 const PROBE: &str = "\
 import sys, os
-if 'readline' in sys.modules: pass
 names = [name for name in globals()]
 print(names)
 main = sys.modules['__main__']
@@ -32,6 +31,8 @@ frame, depth = sys._getframe(), 0
 while frame: frame, depth = frame.f_back, depth + 1
 print(depth, sys.exc_info(), sys.gettrace(), sys.getprofile())
 print(sorted(os.listdir('/proc/self/fd')) if os.path.exists('/proc/self/fd') else '')
+import gc
+print(gc.isenabled(), gc.get_threshold(), gc.garbage)
 import threading
 print(threading.current_thread() is threading.main_thread(), threading.active_count())
 def deeper(n): return deeper(n + 1)
@@ -39,9 +40,10 @@ try: deeper(1)
 except RecursionError as error: print(error)
 ";
 
-/// Prints which modules are there, less ours and those that `python -m` itself needs.
-const MODULES: &str =
-    "import sys; print([name for name in sys.modules if not name.startswith('hotspur')])";
+/// Prints which modules are there, less ours, and how much garbage. (`python -m` itself leaves some of both.)
+const MODULES: &str = "\
+import sys, gc
+print(gc.collect(), [name for name in sys.modules if not name.startswith('hotspur')])";
 
 struct Place {
     venv: Venv,
@@ -419,6 +421,8 @@ fn signals_from_outside() {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n");
+        // Let it get from `print` into its loop.
+        std::thread::sleep(Duration::from_millis(200));
         // SAFETY: sends a signal to a child that has not been waited for.
         assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
         let mut stderr = String::new();
@@ -663,7 +667,7 @@ fn start_up_budget() {
     let place = Place::new("budget");
     let time = |way: Way| {
         let start = Instant::now();
-        let outcome = run(&mut way.command(&place.venv).args(["-c", "pass"]), "");
+        let outcome = run(way.command(&place.venv).args(["-c", "pass"]), "");
         assert!(outcome.status.success());
         start.elapsed()
     };
@@ -696,7 +700,7 @@ fn start_up_budget() {
 
     let code = "print([int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM')][0])";
     let memory = |way: Way| {
-        let outcome = run(&mut way.command(&place.venv).args(["-c", code]), "");
+        let outcome = run(way.command(&place.venv).args(["-c", code]), "");
         outcome.stdout.trim().parse::<u64>().unwrap()
     };
     let stock = memory(Way::Stock);

@@ -33,6 +33,7 @@ pub mod dict;
 pub mod functions;
 pub mod layout;
 pub mod object;
+pub mod verify;
 
 pub use dict::*;
 pub use functions::*;
