@@ -100,6 +100,7 @@ pub fn run_main(
         let thread = ffi::PyThreadState_Get().cast::<sys::ThreadState>();
         (*thread).current_frame = std::ptr::null_mut();
         (*thread).py_recursion_remaining = (*thread).py_recursion_limit;
+        (*thread).c_recursion_remaining = sys::PY_C_RECURSION_LIMIT;
         _PyInterpreterState_SetNotRunningMain(ffi::PyInterpreterState_Get());
         let status = ffi::Py_RunMain();
         libc::exit(status)

@@ -1,18 +1,10 @@
 //! Tier 1's handlers must pass control on by jumps: a dispatch that the compiler made a call would take C stack for every
 //! instruction executed. This reads the machine code of the engine that was just built (with objdump, which comes with gcc).
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod support;
 
-fn engine() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_hotspur")).parent().unwrap();
-    [folder.join("deps/libhotspur_engine.so"), folder.join("libhotspur_engine.so")]
-        .into_iter()
-        .filter(|path| path.exists())
-        .max_by_key(|path| path.metadata().unwrap().modified().unwrap())
-        .expect("the engine was built with the tests")
-}
+use std::collections::BTreeSet;
+use std::process::Command;
 
 /// A memory operand that is indexed by eights with a displacement: an entry of the dispatch table.
 fn is_table_entry(operand: &str) -> bool {
@@ -23,7 +15,7 @@ fn is_table_entry(operand: &str) -> bool {
 fn dispatch_is_a_jump() {
     let output = Command::new("objdump")
         .args(["-d", "--no-show-raw-insn", "--demangle=rust"])
-        .arg(engine())
+        .arg(support::engine())
         .output()
         .expect("objdump runs");
     let listing = String::from_utf8_lossy(&output.stdout);

@@ -161,6 +161,9 @@ pub const EVAL_EVENTS_MASK: usize = 0xff;
 /// C stack units that one activation of an evaluation loop counts for (`ceval.c`).
 pub const PY_EVAL_C_STACK_UNITS: c_int = 2;
 
+/// C calls that may be nested, where a thread starts (`Py_C_RECURSION_LIMIT` of release builds for x86-64).
+pub const PY_C_RECURSION_LIMIT: c_int = 10_000;
+
 /// `PyGenObject`, also the layout of coroutines and asynchronous generators.
 #[repr(C)]
 pub struct PyGenObject {
