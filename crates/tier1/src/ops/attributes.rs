@@ -34,16 +34,23 @@ unsafe fn type_version(op: *mut PyObject) -> u32 {
     (*ty(op)).tp_version_tag
 }
 
-/// The key and the place of the value of a dictionary's entry.
+/// Where a dictionary's value for `name` is, if the entry at `index` is that name's and the keys are all strings; else
+/// null.
 #[inline(always)]
-unsafe fn entry(keys: *mut DictKeys, index: usize) -> (*mut PyObject, *mut *mut PyObject) {
-    if keys_are_unicode(keys) {
-        let e = unicode_entries(keys).add(index);
-        ((*e).me_key, &raw mut (*e).me_value)
-    } else {
-        let e = general_entries(keys).add(index);
-        ((*e).me_key, &raw mut (*e).me_value)
+unsafe fn value_at(
+    dict: *mut PyDictObject,
+    index: usize,
+    name: *mut PyObject,
+) -> *mut *mut PyObject {
+    let keys = (*dict).ma_keys;
+    if !keys_are_unicode(keys) || index >= (*keys).dk_nentries as usize {
+        return ptr::null_mut();
     }
+    let entry = unicode_entries(keys).add(index);
+    if (*entry).me_key != name || (*entry).me_value.is_null() {
+        return ptr::null_mut();
+    }
+    &raw mut (*entry).me_value
 }
 
 /// Replaces the owner by the attribute (borrowed), and says "no receiver" where a call follows.
@@ -67,7 +74,8 @@ unsafe fn loaded_method(mut s: State, owner: *mut PyObject, method: *mut PyObjec
 /// Whether the attributes of `owner` are certainly among the keys that its type had when the cache was filled.
 #[inline(always)]
 unsafe fn keys_unchanged(owner: *mut PyObject, keys_version: usize) -> bool {
-    (*inline_values(owner)).valid != 0 && (*cached_keys(ty(owner))).dk_version == keys_version as u32
+    (*inline_values(owner)).valid != 0
+        && (*cached_keys(ty(owner))).dk_version == keys_version as u32
 }
 
 /// The method, and whether it is unbound so that the receiver is to be passed; null on an error.
@@ -79,16 +87,29 @@ unsafe fn get_method(owner: *mut PyObject, name: *mut PyObject) -> (c_int, *mut 
 }
 
 #[inline(never)]
-unsafe fn make_super(callable: *mut PyObject, class: *mut PyObject, this: *mut PyObject, nargs: usize) -> *mut PyObject {
+unsafe fn make_super(
+    callable: *mut PyObject,
+    class: *mut PyObject,
+    this: *mut PyObject,
+    nargs: usize,
+) -> *mut PyObject {
     let args = [class, this];
     ffi::PyObject_Vectorcall(callable, args.as_ptr(), nargs, ptr::null_mut())
 }
 
 /// As [`get_method`], of `super(class, this)`.
 #[inline(never)]
-unsafe fn super_method(class: *mut PyObject, this: *mut PyObject, name: *mut PyObject) -> (c_int, *mut PyObject) {
+unsafe fn super_method(
+    class: *mut PyObject,
+    this: *mut PyObject,
+    name: *mut PyObject,
+) -> (c_int, *mut PyObject) {
     let mut found = 0;
-    let out = if crate::specialize::load_attr::loads_generically(ty(this)) { &raw mut found } else { ptr::null_mut() };
+    let out = if crate::specialize::load_attr::loads_generically(ty(this)) {
+        &raw mut found
+    } else {
+        ptr::null_mut()
+    };
     let attr = _PySuper_Lookup(class.cast::<PyTypeObject>(), this, name, out);
     (found, attr)
 }
@@ -160,7 +181,7 @@ handler! {
         loaded(s, owner, attr)
     }
 
-    /// High half: where in the instance's dictionary the entry was last seen.
+    /// High half: where in the instance's dictionary, whose keys were all strings, the entry was last seen.
     LOAD_ATTR_WITH_HINT(s) {
         let owner = s.peek(1);
         let (version, index) = halves(s);
@@ -168,11 +189,11 @@ handler! {
             return s.tail(LOAD_ATTR);
         }
         let dict = managed_dict(owner);
-        if dict.is_null() || index >= (*(*dict).ma_keys).dk_nentries as usize {
+        if dict.is_null() {
             return s.tail(LOAD_ATTR);
         }
-        let (key, value) = entry((*dict).ma_keys, index);
-        if key != s.name(s.oparg() >> 1) || (*value).is_null() {
+        let value = value_at(dict, index, s.name(s.oparg() >> 1));
+        if value.is_null() {
             return s.tail(LOAD_ATTR);
         }
         loaded(s, owner, *value)
@@ -367,7 +388,6 @@ handler! {
         let value = s.peek(2);
         if dict.is_null()
             || !is_type(dict.cast(), &raw mut ffi::PyDict_Type)
-            || index >= (*(*dict).ma_keys).dk_nentries as usize
             // Watchers would have to be told; and a dictionary that the collector does not know of yet must be made known
             // with the first value that the collector may have to visit. The base instruction does both.
             || dict_is_watched(dict)
@@ -375,11 +395,11 @@ handler! {
         {
             return s.tail(STORE_ATTR);
         }
-        let (key, slot) = entry((*dict).ma_keys, index);
-        let old = *slot;
-        if key != s.name(s.oparg()) || old.is_null() {
+        let slot = value_at(dict, index, s.name(s.oparg()));
+        if slot.is_null() {
             return s.tail(STORE_ATTR);
         }
+        let old = *slot;
         *slot = value;
         dict_touch(dict);
         if decref_is_zero(old) {

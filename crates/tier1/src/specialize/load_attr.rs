@@ -55,7 +55,8 @@ pub(super) unsafe fn is_ready(t: *mut PyTypeObject) -> bool {
 
 /// The type's version, assigned now if it has none.
 pub(super) unsafe fn type_version(t: *mut PyTypeObject) -> Option<u32> {
-    (PyUnstable_Type_AssignVersionTag(t) != 0 && (*t).tp_version_tag != 0).then(|| (*t).tp_version_tag)
+    (PyUnstable_Type_AssignVersionTag(t) != 0 && (*t).tp_version_tag != 0)
+        .then(|| (*t).tp_version_tag)
 }
 
 /// A cache word of a version and something else.
@@ -88,7 +89,11 @@ unsafe fn getattro_hooks() -> (usize, usize) {
     } else {
         let getattro = |name: &core::ffi::CStr| {
             let class = ffi::PyDict_GetItemString(globals, name.as_ptr()).cast::<PyTypeObject>();
-            if class.is_null() { 0 } else { (*class).tp_getattro.map_or(0, |f| f as usize) }
+            if class.is_null() {
+                0
+            } else {
+                (*class).tp_getattro.map_or(0, |f| f as usize)
+            }
         };
         HOOKS.0.set(Some((getattro(c"A"), getattro(c"B"))));
         decref(result);
@@ -110,7 +115,12 @@ unsafe fn stores_generically(t: *mut PyTypeObject) -> bool {
 }
 
 /// Classifies an attribute. The answer holds as long as the type has the version that it has afterwards.
-pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject, store: bool) -> Kind {
+pub(super) unsafe fn analyze(
+    s: State,
+    t: *mut PyTypeObject,
+    name: *mut PyObject,
+    store: bool,
+) -> Kind {
     let object = &raw mut ffi::PyBaseObject_Type;
     let mut has_getattr = false;
     if store {
@@ -125,7 +135,9 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
         }
         has_getattr = !_PyType_Lookup(t, s.known().name_getattr).is_null();
         let getattribute = _PyType_Lookup(t, s.known().name_getattribute);
-        if !getattribute.is_null() && getattribute != _PyType_Lookup(object, s.known().name_getattribute) {
+        if !getattribute.is_null()
+            && getattribute != _PyType_Lookup(object, s.known().name_getattribute)
+        {
             let alone = slot == getattribute_only && !has_getattr;
             if alone && is_type(getattribute, &raw mut PyFunction_Type) {
                 return Kind::Getattribute(getattribute);
@@ -147,11 +159,19 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
         if descr_type == &raw mut PyMemberDescr_Type {
             let member = descr.cast::<PyMemberDescrObject>();
             let kind = (*(*member).d_member).type_code;
-            return if kind == ffi::Py_T_OBJECT_EX || kind == T_OBJECT { Kind::Slot(member) } else { Kind::Other };
+            return if kind == ffi::Py_T_OBJECT_EX || kind == T_OBJECT {
+                Kind::Slot(member)
+            } else {
+                Kind::Other
+            };
         }
         if descr_type == &raw mut PyProperty_Type {
             // A getter that raises AttributeError has `__getattr__` called.
-            return if has_getattr { Kind::Other } else { Kind::Property(descr.cast()) };
+            return if has_getattr {
+                Kind::Other
+            } else {
+                Kind::Property(descr.cast())
+            };
         }
         if name == s.known().name_class && descr == _PyType_Lookup(object, name) {
             return Kind::Class;
@@ -170,15 +190,24 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
 }
 
 /// Offset of a slot, if it is one of the owner's.
-pub(super) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDescrObject) -> Option<u32> {
+pub(super) unsafe fn slot_offset(
+    owner: *mut PyObject,
+    member: *mut PyMemberDescrObject,
+) -> Option<u32> {
     if ffi::PyObject_TypeCheck(owner, (*member).d_type) == 0 {
         return None;
     }
-    u32::try_from((*(*member).d_member).offset).ok().filter(|&offset| offset > 0)
+    u32::try_from((*(*member).d_member).offset)
+        .ok()
+        .filter(|&offset| offset > 0)
 }
 
 /// Where an attribute that the type knows nothing of is, or is to be put.
-pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
+pub(super) unsafe fn find_in_instance(
+    owner: *mut PyObject,
+    name: *mut PyObject,
+    store: bool,
+) -> Option<Place> {
     let t = ty(owner);
     if !has_feature(t, TPFLAGS_MANAGED_DICT) {
         return None;
@@ -188,7 +217,13 @@ pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject,
     if inline && !(store && !dict.is_null()) {
         return find_interned(cached_keys(t), name).map(Place::Inline);
     }
-    if dict.is_null() || !is_type(dict.cast(), &raw mut ffi::PyDict_Type) || !(*dict).ma_values.is_null() {
+    if dict.is_null()
+        || !is_type(dict.cast(), &raw mut ffi::PyDict_Type)
+        || !(*dict).ma_values.is_null()
+    {
+        return None;
+    }
+    if !keys_are_unicode((*dict).ma_keys) {
         return None;
     }
     find_interned((*dict).ma_keys, name).map(Place::Dict)
@@ -293,10 +328,18 @@ unsafe fn choose_from_type(
             op::LOAD_ATTR_NONDESCRIPTOR_WITH_VALUES
         });
     }
-    let offset = if has_feature(t, TPFLAGS_MANAGED_DICT) { MANAGED_DICT_OFFSET } else { (*t).tp_dictoffset };
+    let offset = if has_feature(t, TPFLAGS_MANAGED_DICT) {
+        MANAGED_DICT_OFFSET
+    } else {
+        (*t).tp_dictoffset
+    };
     if offset == 0 {
         *s.cache(1) = word(version, 0);
-        return Some(if is_method { op::LOAD_ATTR_METHOD_NO_DICT } else { op::LOAD_ATTR_NONDESCRIPTOR_NO_DICT });
+        return Some(if is_method {
+            op::LOAD_ATTR_METHOD_NO_DICT
+        } else {
+            op::LOAD_ATTR_NONDESCRIPTOR_NO_DICT
+        });
     }
     // A negative offset of another kind counts from the end of objects of variable size.
     if !is_method || (offset < 0 && offset != MANAGED_DICT_OFFSET) {
