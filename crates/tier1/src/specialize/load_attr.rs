@@ -3,7 +3,6 @@
 use super::load_global::{keys_word, value_offset};
 use crate::dispatch::State;
 use crate::table::op;
-use core::cell::Cell;
 use core::ffi::c_int;
 use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
@@ -64,44 +63,6 @@ pub(super) fn word(version: u32, high: u32) -> u64 {
     u64::from(version) | u64::from(high) << 32
 }
 
-/// CPython's two functions for `tp_getattro` of types with `__getattr__` or `__getattribute__` in Python, as addresses.
-/// They are not exported: the answer is read off two classes, the second of which has loaded an attribute already.
-/// (0, 0) if that does not work out.
-unsafe fn getattro_hooks() -> (usize, usize) {
-    struct Hooks(Cell<Option<(usize, usize)>>);
-    // SAFETY: only touched by threads that hold the GIL.
-    unsafe impl Sync for Hooks {}
-    static HOOKS: Hooks = Hooks(Cell::new(None));
-    if let Some(hooks) = HOOKS.0.get() {
-        return hooks;
-    }
-    // What runs below may come back here.
-    HOOKS.0.set(Some((0, 0)));
-    let source = c"class A:\n def __getattr__(self, name): pass\nclass B:\n def __getattribute__(self, name): pass\nB().x";
-    let globals = ffi::PyDict_New();
-    if globals.is_null() {
-        ffi::PyErr_Clear();
-        return (0, 0);
-    }
-    let result = ffi::PyRun_String(source.as_ptr(), ffi::Py_file_input, globals, globals);
-    if result.is_null() {
-        ffi::PyErr_Clear();
-    } else {
-        let getattro = |name: &core::ffi::CStr| {
-            let class = ffi::PyDict_GetItemString(globals, name.as_ptr()).cast::<PyTypeObject>();
-            if class.is_null() {
-                0
-            } else {
-                (*class).tp_getattro.map_or(0, |f| f as usize)
-            }
-        };
-        HOOKS.0.set(Some((getattro(c"A"), getattro(c"B"))));
-        decref(result);
-    }
-    decref(globals);
-    HOOKS.0.get().unwrap_or((0, 0))
-}
-
 /// Whether attributes of instances are loaded as `object` does it.
 pub(crate) unsafe fn loads_generically(t: *mut PyTypeObject) -> bool {
     let object = &raw const ffi::PyBaseObject_Type;
@@ -128,20 +89,22 @@ pub(super) unsafe fn analyze(
             return Kind::Other;
         }
     } else if !loads_generically(t) {
-        let (hook, getattribute_only) = getattro_hooks();
-        let slot = (*t).tp_getattro.map_or(0, |f| f as usize);
-        if slot == 0 || (slot != hook && slot != getattribute_only) {
+        // A type's own C function shows as a `__getattribute__` other than `object`'s. If that is a Python function, or is
+        // `object`'s and there is a `__getattr__`, the C function is one of the two (not exported) that call those.
+        if (*t).tp_getattro.is_none() || !has_feature(t, TPFLAGS_HEAPTYPE) {
             return Kind::Other;
         }
         has_getattr = !_PyType_Lookup(t, s.known().name_getattr).is_null();
         let getattribute = _PyType_Lookup(t, s.known().name_getattribute);
-        if !getattribute.is_null()
-            && getattribute != _PyType_Lookup(object, s.known().name_getattribute)
-        {
-            let alone = slot == getattribute_only && !has_getattr;
-            if alone && is_type(getattribute, &raw mut PyFunction_Type) {
+        if getattribute != _PyType_Lookup(object, s.known().name_getattribute) {
+            let is_function =
+                !getattribute.is_null() && is_type(getattribute, &raw mut PyFunction_Type);
+            if is_function && !has_getattr {
                 return Kind::Getattribute(getattribute);
             }
+            return Kind::Other;
+        }
+        if !has_getattr {
             return Kind::Other;
         }
         // With `__getattr__` alone, the attributes that are there are found as usual.
@@ -243,8 +206,6 @@ unsafe fn simple_function_version(function: *mut PyObject, argcount: c_int) -> O
 }
 
 unsafe fn choose(s: State) -> Option<u16> {
-    // Some of what follows may run other code.
-    s.save_ip();
     let owner = s.peek(1);
     let name = s.name(s.oparg() >> 1);
     let is_call = s.oparg() & 1 != 0;
