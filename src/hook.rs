@@ -15,7 +15,9 @@ mod tier1 {
     /// Sets tier 1 up; see [`hotspur_tier1::initialize`].
     pub fn initialize(config: &super::Config) -> Result<(), String> {
         // SAFETY: the caller holds the main interpreter's GIL, and the layout was verified.
-        unsafe { hotspur_tier1::initialize(&hotspur_tier1::Config { stress: config.stress, set_hook: super::tools_changed }) }
+        unsafe {
+            hotspur_tier1::initialize(&hotspur_tier1::Config { stress: config.stress, set_hook: super::tools_changed })
+        }
     }
 
     /// What tier 1 did so far.
@@ -54,8 +56,11 @@ fn tools_changed(install: bool) {
 /// # Safety
 /// The GIL must be held.
 unsafe fn place(ours: bool) {
-    let (from, to): (sys::FrameEvalFunction, sys::FrameEvalFunction) =
-        if ours { (sys::_PyEval_EvalFrameDefault, tier1::eval_frame) } else { (tier1::eval_frame, sys::_PyEval_EvalFrameDefault) };
+    let (from, to): (sys::FrameEvalFunction, sys::FrameEvalFunction) = if ours {
+        (sys::_PyEval_EvalFrameDefault, tier1::eval_frame)
+    } else {
+        (tier1::eval_frame, sys::_PyEval_EvalFrameDefault)
+    };
     // SAFETY: with the GIL held there is a current interpreter, and it can change its function between any two frames.
     unsafe {
         let interpreter = ffi::PyInterpreterState_Get();
@@ -78,18 +83,14 @@ impl Config {
     /// What the environment variables say, for everything that they can say.
     pub fn from_environment() -> Config {
         Config {
-            stress: std::env::var_os("HOTSPUR_STRESS")
-                .is_some_and(|value| !value.is_empty() && value != "0"),
+            stress: std::env::var_os("HOTSPUR_STRESS").is_some_and(|value| !value.is_empty() && value != "0"),
             tier: Tier::One,
         }
     }
 
     /// The same with `--tier`, if that was given.
     pub fn with_tier(self, tier: Option<Tier>) -> Config {
-        Config {
-            tier: tier.unwrap_or(self.tier),
-            ..self
-        }
+        Config { tier: tier.unwrap_or(self.tier), ..self }
     }
 }
 
@@ -117,21 +118,16 @@ impl fmt::Display for Refusal {
         let (major, minor) = hotspur_launcher::PYTHON_VERSION;
         match self {
             Refusal::SwitchedOff => write!(f, "switched off by HOTSPUR=0"),
-            Refusal::OtherVersion => write!(
-                f,
-                "this build is for CPython {major}.{minor}, and this is {}",
-                python_release()
-            ),
-            Refusal::FreeThreaded => write!(
-                f,
-                "free-threaded builds such as this CPython {} are not supported",
-                python_release()
-            ),
+            Refusal::OtherVersion => {
+                write!(f, "this build is for CPython {major}.{minor}, and this is {}", python_release())
+            }
+            Refusal::FreeThreaded => {
+                write!(f, "free-threaded builds such as this CPython {} are not supported", python_release())
+            }
             Refusal::SubInterpreter => write!(f, "sub-interpreters are not supported"),
-            Refusal::HookTaken => write!(
-                f,
-                "another frame-evaluation function is in place (a debugger, a profiler, -X perf)"
-            ),
+            Refusal::HookTaken => {
+                write!(f, "another frame-evaluation function is in place (a debugger, a profiler, -X perf)")
+            }
             Refusal::Layout(what) => {
                 write!(f, "CPython {} is not as expected: {what}", python_release())
             }
@@ -144,12 +140,7 @@ impl fmt::Display for Refusal {
 pub fn python_release() -> String {
     // SAFETY: a constant that CPython exports since 3.11.
     let version = unsafe { ffi::Py_Version };
-    format!(
-        "{}.{}.{}",
-        version >> 24,
-        version >> 16 & 0xff,
-        version >> 8 & 0xff
-    )
+    format!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff)
 }
 
 /// What has been found out, and what has been started.
@@ -160,10 +151,7 @@ struct State {
     started: Option<Config>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State {
-    refusal: None,
-    started: None,
-});
+static STATE: Mutex<State> = Mutex::new(State { refusal: None, started: None });
 
 fn state() -> MutexGuard<'static, State> {
     // The state is written in single assignments, so that a panic cannot have left it half done.
@@ -190,13 +178,8 @@ fn fits(py: Python<'_>) -> Result<(), Refusal> {
         return Err(Refusal::OtherVersion);
     }
     // The `abiflags` of free-threaded builds have a `t`; the same structures with another layout.
-    let flags = py
-        .import("sys")
-        .and_then(|sys| sys.getattr("abiflags"))
-        .ok();
-    let flags: String = flags
-        .and_then(|flags| flags.extract().ok())
-        .unwrap_or_default();
+    let flags = py.import("sys").and_then(|sys| sys.getattr("abiflags")).ok();
+    let flags: String = flags.and_then(|flags| flags.extract().ok()).unwrap_or_default();
     if flags.contains('t') {
         return Err(Refusal::FreeThreaded);
     }
@@ -335,11 +318,7 @@ pub fn describe(py: Python<'_>) -> Description {
     Description {
         enabled,
         reason,
-        tiers: Tier::ALL
-            .iter()
-            .filter(|&&tier| enabled && tier <= config.tier)
-            .map(|tier| tier.name())
-            .collect(),
+        tiers: Tier::ALL.iter().filter(|&&tier| enabled && tier <= config.tier).map(|tier| tier.name()).collect(),
         stress: config.stress,
         layout,
     }

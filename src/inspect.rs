@@ -42,7 +42,5 @@ pub fn disassemble(
     }
     // SAFETY: tier 1 is initialized, and `code` is a live code object while we hold a reference.
     let lines = unsafe { hotspur_tier1::disassemble(code.as_ptr().cast()) };
-    Ok(lines.map(|lines| {
-        lines.into_iter().map(|l| (l.index, l.name, l.base, l.oparg, l.counter, l.caches)).collect()
-    }))
+    Ok(lines.map(|lines| lines.into_iter().map(|l| (l.index, l.name, l.base, l.oparg, l.counter, l.caches)).collect()))
 }

@@ -17,15 +17,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 type Main = unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
 type Hook = unsafe extern "C" fn();
-type StartMain = unsafe extern "C" fn(
-    Main,
-    c_int,
-    *mut *mut c_char,
-    Option<Hook>,
-    Option<Hook>,
-    Option<Hook>,
-    *mut c_void,
-) -> c_int;
+type StartMain =
+    unsafe extern "C" fn(Main, c_int, *mut *mut c_char, Option<Hook>, Option<Hook>, Option<Hook>, *mut c_void) -> c_int;
 
 /// The program's own `main`, and what the launcher has told us.
 struct Launch {
@@ -100,10 +93,7 @@ fn take_handoff() -> Option<Handoff> {
     // SAFETY: before `main` there are no other threads that could read the environment.
     unsafe {
         std::env::remove_var(VARIABLE);
-        match handoff
-            .as_ref()
-            .and_then(|handoff| handoff.preload.as_ref())
-        {
+        match handoff.as_ref().and_then(|handoff| handoff.preload.as_ref()) {
             Some(preload) => std::env::set_var(PRELOAD, preload),
             None => std::env::remove_var(PRELOAD),
         }
@@ -116,11 +106,7 @@ fn take_handoff() -> Option<Handoff> {
 }
 
 /// What runs in the place of `python`'s `main`.
-unsafe extern "C" fn hotspur_main(
-    argc: c_int,
-    argv: *mut *mut c_char,
-    envp: *mut *mut c_char,
-) -> c_int {
+unsafe extern "C" fn hotspur_main(argc: c_int, argv: *mut *mut c_char, envp: *mut *mut c_char) -> c_int {
     let Some(launch) = LAUNCH.get() else {
         // It was set before this function was installed.
         std::process::abort();
@@ -146,8 +132,7 @@ unsafe extern "C" fn hotspur_main(
         }
         let mut config: ffi::PyConfig = std::mem::zeroed();
         ffi::PyConfig_InitPythonConfig(&mut config);
-        let mut status =
-            ffi::PyConfig_SetBytesArgv(&mut config, argc as ffi::Py_ssize_t, argv.cast());
+        let mut status = ffi::PyConfig_SetBytesArgv(&mut config, argc as ffi::Py_ssize_t, argv.cast());
         if ffi::PyStatus_Exception(status) == 0 {
             status = Py_InitializeFromConfig(&config);
         }
@@ -213,10 +198,7 @@ fn import(py: Python<'_>, handoff: &Handoff) -> PyResult<()> {
 
     // Autoload may have brought in an installed package already. It stays if it is this very engine.
     if let Ok(engine) = modules.get_item("hotspur._hotspur") {
-        let file: Option<std::path::PathBuf> = engine
-            .getattr("__file__")
-            .and_then(|file| file.extract())
-            .ok();
+        let file: Option<std::path::PathBuf> = engine.getattr("__file__").and_then(|file| file.extract()).ok();
         if file.is_some_and(|file| same_file(&file, &handoff.engine)) {
             return Ok(());
         }
@@ -227,9 +209,7 @@ fn import(py: Python<'_>, handoff: &Handoff) -> PyResult<()> {
     }
 
     let engine = handoff.engine.as_os_str();
-    let loader = external
-        .getattr("ExtensionFileLoader")?
-        .call1(("hotspur._hotspur", engine))?;
+    let loader = external.getattr("ExtensionFileLoader")?.call1(("hotspur._hotspur", engine))?;
     let arguments = pyo3::types::PyDict::new(py);
     arguments.set_item("loader", loader)?;
     let spec = spec_from_file.call(("hotspur._hotspur", engine), Some(&arguments))?;
@@ -237,10 +217,7 @@ fn import(py: Python<'_>, handoff: &Handoff) -> PyResult<()> {
 
     let file = handoff.package.join("__init__.py");
     let arguments = pyo3::types::PyDict::new(py);
-    arguments.set_item(
-        "submodule_search_locations",
-        PyList::new(py, [handoff.package.as_os_str()])?,
-    )?;
+    arguments.set_item("submodule_search_locations", PyList::new(py, [handoff.package.as_os_str()])?)?;
     let spec = spec_from_file.call(("hotspur", file.as_os_str()), Some(&arguments))?;
     let package = load.call1((spec,))?;
     package.setattr("_hotspur", engine)

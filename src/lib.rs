@@ -112,8 +112,7 @@ fn run(py: Python<'_>, package: PathBuf, arguments: Vec<OsString>) -> PyResult<&
     let program_name = original.next().unwrap_or_else(|| "python".into());
     let mut arguments = command_line::python_options(original);
     // Flags may also stand in one word with the program: `-Ic`.
-    let same_flags =
-        options.is_empty() && command_line::python_options(program.iter().cloned()).is_empty();
+    let same_flags = options.is_empty() && command_line::python_options(program.iter().cloned()).is_empty();
     arguments.extend(options);
     arguments.extend(program);
 

@@ -28,10 +28,7 @@ fn main() -> ExitCode {
         Action::Autoload(verb) => {
             return with_python(line.hotspur.python, |python| autoload(python, verb));
         }
-        Action::Run {
-            mut options,
-            program,
-        } => {
+        Action::Run { mut options, program } => {
             options.extend(program);
             let tier = line.hotspur.tier;
             return with_python(line.hotspur.python, |python| {
@@ -48,10 +45,7 @@ fn usage() -> ExitCode {
 }
 
 /// Finds Python and hands it over to something that replaces this process.
-fn with_python(
-    option: Option<OsString>,
-    replace: impl FnOnce(Python) -> std::io::Error,
-) -> ExitCode {
+fn with_python(option: Option<OsString>, replace: impl FnOnce(Python) -> std::io::Error) -> ExitCode {
     let python = match find::find(&Environment::from_process(option)) {
         Ok(python) => python,
         Err(error) => {
@@ -85,23 +79,17 @@ fn handoff(python: &Python) -> Option<Handoff> {
         return None;
     }
     let Some(engine) = engine() else {
-        warn(
-            "libhotspur_engine.so is not where this command was built (run `cargo build --release`)",
-        );
+        warn("libhotspur_engine.so is not where this command was built (run `cargo build --release`)");
         return None;
     };
-    Some(Handoff {
-        engine,
-        package: Path::new(SOURCE).join("python").join("hotspur"),
-        ..Handoff::default()
-    })
+    Some(Handoff { engine, package: Path::new(SOURCE).join("python").join("hotspur"), ..Handoff::default() })
 }
 
 /// The engine that was built together with this command: the newer one of where cargo puts libraries.
 fn engine() -> Option<PathBuf> {
     // Without /proc (in some containers) the system does not tell; what we were called as is usually a path.
-    let command = std::env::current_exe()
-        .or_else(|_| std::path::absolute(std::env::args_os().next().unwrap_or_default()));
+    let command =
+        std::env::current_exe().or_else(|_| std::path::absolute(std::env::args_os().next().unwrap_or_default()));
     let folder = command.ok()?.canonicalize().ok()?;
     let folder = folder.parent()?;
     // Test programs lie beside the library, the command one folder above.
@@ -109,11 +97,7 @@ fn engine() -> Option<PathBuf> {
         .into_iter()
         .map(|folder| folder.join("libhotspur_engine.so"))
         .filter_map(|path| {
-            let modified = path
-                .metadata()
-                .ok()?
-                .modified()
-                .unwrap_or(SystemTime::UNIX_EPOCH);
+            let modified = path.metadata().ok()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             Some((modified, path))
         })
         .max()

@@ -25,8 +25,7 @@ const NAME: &CStr = c"hotspur.report";
 
 /// Arranges for a report at the end of this interpreter, if one is wanted.
 pub fn install(py: Python<'_>) {
-    let Some(folder) = std::env::var_os("HOTSPUR_REPORT").filter(|folder| !folder.is_empty())
-    else {
+    let Some(folder) = std::env::var_os("HOTSPUR_REPORT").filter(|folder| !folder.is_empty()) else {
         return;
     };
     // Without a report Hotspur works as well.
@@ -56,8 +55,7 @@ fn try_install(py: Python<'_>, folder: PathBuf) -> PyResult<()> {
     };
     // Exposed so that it can be turned back into a pointer when the report is written.
     interpreter.expose_provenance();
-    let capsule =
-        PyCapsule::new_with_value_and_destructor(py, report, NAME, |report, _| report.write())?;
+    let capsule = PyCapsule::new_with_value_and_destructor(py, report, NAME, |report, _| report.write())?;
     dict.set_item(&*key, capsule)
 }
 
@@ -73,10 +71,7 @@ impl Report {
             }
             quote(&mut text, &String::from_utf8_lossy(argument.as_bytes()));
         }
-        let _ = write!(
-            text,
-            "], \"hook_still_installed\": {installed}, \"counters\": {{"
-        );
+        let _ = write!(text, "], \"hook_still_installed\": {installed}, \"counters\": {{");
         for (index, (name, value)) in crate::hook::counters().into_iter().enumerate() {
             if index > 0 {
                 text.push_str(", ");

@@ -36,9 +36,7 @@ pub fn own_file() -> Option<PathBuf> {
         }
         CStr::from_ptr(info.dli_fname)
     };
-    PathBuf::from(OsString::from_vec(name.to_bytes().to_vec()))
-        .canonicalize()
-        .ok()
+    PathBuf::from(OsString::from_vec(name.to_bytes().to_vec())).canonicalize().ok()
 }
 
 /// Replaces this process by another one, of the same Python or another one. Returns only if that fails.
@@ -54,12 +52,7 @@ pub fn start(
 }
 
 /// `--python` in a command line of an installed Hotspur. Returns only if that fails.
-pub fn other_python(
-    py: Python<'_>,
-    python: OsString,
-    handoff: Handoff,
-    arguments: &[OsString],
-) -> PyErr {
+pub fn other_python(py: Python<'_>, python: OsString, handoff: Handoff, arguments: &[OsString]) -> PyErr {
     match find::find(&Environment::from_process(Some(python))) {
         Ok(python) => match python.unsupported {
             None => start(py, &python.executable, None, handoff, arguments).into(),
@@ -83,12 +76,7 @@ unsafe extern "C" {
 
 /// Runs Python's main function again, in this process, as for this command line. Returns only if that fails before the
 /// program has started.
-pub fn run_main(
-    py: Python<'_>,
-    handoff: &Handoff,
-    program_name: &OsStr,
-    arguments: &[OsString],
-) -> PyErr {
+pub fn run_main(py: Python<'_>, handoff: &Handoff, program_name: &OsStr, arguments: &[OsString]) -> PyErr {
     let prepared = prepare(py, handoff, program_name, arguments);
     if let Err(error) = prepared {
         return error;
@@ -107,12 +95,7 @@ pub fn run_main(
     }
 }
 
-fn prepare(
-    py: Python<'_>,
-    handoff: &Handoff,
-    program_name: &OsStr,
-    arguments: &[OsString],
-) -> PyResult<()> {
+fn prepare(py: Python<'_>, handoff: &Handoff, program_name: &OsStr, arguments: &[OsString]) -> PyResult<()> {
     let config = read_command_line(program_name, arguments)?;
     let old_path = replace_configuration(py, config)?;
     forget_program(py, old_path)?;
@@ -131,11 +114,7 @@ fn read_command_line(program_name: &OsStr, arguments: &[OsString]) -> PyResult<f
     unsafe {
         let mut config: ffi::PyConfig = std::mem::zeroed();
         ffi::PyConfig_InitPythonConfig(&mut config);
-        let mut status = ffi::PyConfig_SetBytesArgv(
-            &mut config,
-            words.len() as ffi::Py_ssize_t,
-            pointers.as_mut_ptr(),
-        );
+        let mut status = ffi::PyConfig_SetBytesArgv(&mut config, words.len() as ffi::Py_ssize_t, pointers.as_mut_ptr());
         if ffi::PyStatus_Exception(status) == 0 {
             status = ffi::PyConfig_Read(&mut config);
         }
@@ -217,10 +196,7 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
         {
             path.del_item(0)?;
         }
-        let _ = sys
-            .getattr("path_importer_cache")?
-            .cast::<PyDict>()?
-            .del_item(&old);
+        let _ = sys.getattr("path_importer_cache")?.cast::<PyDict>()?.del_item(&old);
     }
     let modules = sys.getattr("modules")?;
     if modules.contains("hotspur.__main__")? {
@@ -236,10 +212,7 @@ fn forget_program(py: Python<'_>, old_path: Option<OsString>) -> PyResult<()> {
     // module: first everything is imported, then the old names go.)
     let importer = py.import("_frozen_importlib")?.getattr("BuiltinImporter")?;
     let builtins = py.import("builtins")?;
-    let old = modules
-        .get_item("__main__")?
-        .getattr("__dict__")?
-        .cast_into::<PyDict>()?;
+    let old = modules.get_item("__main__")?.getattr("__dict__")?.cast_into::<PyDict>()?;
     let new = PyModule::new(py, "__main__")?;
     new.setattr("__loader__", importer)?;
     new.setattr("__annotations__", PyDict::new(py))?;

@@ -65,11 +65,7 @@ for thread in threads: thread.join()
 print('end')
 ";
     let outcome = python(&venv, &["-c", code]);
-    assert_eq!(
-        (outcome.stdout.as_str(), outcome.stderr.as_str()),
-        ("end\n", ""),
-        "{outcome:?}"
-    );
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("end\n", ""), "{outcome:?}");
     assert!(outcome.status.success());
 }
 
@@ -102,20 +98,12 @@ hotspur.disable()
     for way in [Way::Stock, Way::Built, Way::Installed, Way::Module] {
         let mut command = way.command(&venv);
         let outcome = run(command.args(["-c", code]).env("HOTSPUR", "0"), "");
-        assert_eq!(
-            outcome.stdout, "False False switched off by HOTSPUR=0 []\n",
-            "{way:?}: {outcome:?}"
-        );
+        assert_eq!(outcome.stdout, "False False switched off by HOTSPUR=0 []\n", "{way:?}: {outcome:?}");
         assert_eq!(outcome.stderr, "");
     }
     // Anything else is not "off".
     let mut command = Way::Built.command(&venv);
-    let outcome = run(
-        command
-            .args(["-c", "import hotspur; print(hotspur.is_enabled())"])
-            .env("HOTSPUR", "1"),
-        "",
-    );
+    let outcome = run(command.args(["-c", "import hotspur; print(hotspur.is_enabled())"]).env("HOTSPUR", "1"), "");
     assert_eq!(outcome.stdout, "True\n", "{outcome:?}");
 }
 
@@ -137,10 +125,7 @@ fn assert_refused(outcome: &Outcome, reason: &str) {
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
     assert!(outcome.stderr.starts_with("hotspur: "), "{outcome:?}");
     assert!(outcome.stderr.contains(reason), "{reason}: {outcome:?}");
-    assert!(
-        outcome.stderr.ends_with("; running on stock CPython\n"),
-        "{outcome:?}"
-    );
+    assert!(outcome.stderr.ends_with("; running on stock CPython\n"), "{outcome:?}");
 }
 
 const ENABLE: &str = "import hotspur; print(hotspur.enable(), hotspur.is_enabled()); assert hotspur.info()['reason']";
@@ -148,10 +133,7 @@ const ENABLE: &str = "import hotspur; print(hotspur.enable(), hotspur.is_enabled
 #[test]
 fn another_hook() {
     let venv = Venv::with_hotspur("another-hook");
-    assert_refused(
-        &python(&venv, &["-X", "perf", "-c", ENABLE]),
-        "another frame-evaluation function",
-    );
+    assert_refused(&python(&venv, &["-X", "perf", "-c", ENABLE]), "another frame-evaluation function");
     // The launcher meets it first.
     let code = "import hotspur; print(hotspur.is_enabled(), hotspur.is_enabled())";
     for way in Way::HOTSPUR {
@@ -166,8 +148,7 @@ fn sub_interpreter() {
     let code = format!("import _interpreters as i; assert i.exec(i.create(), {ENABLE:?}) is None");
     assert_refused(&python(&venv, &["-c", &code]), "sub");
     // Beside a main interpreter with Hotspur as well.
-    let code =
-        format!("import hotspur; assert hotspur.enable(); {code}; assert hotspur.is_enabled()");
+    let code = format!("import hotspur; assert hotspur.enable(); {code}; assert hotspur.is_enabled()");
     assert_refused(&python(&venv, &["-c", &code]), "sub");
 }
 
@@ -176,31 +157,15 @@ fn another_version_or_build() {
     let venv = Venv::with_hotspur("versions");
     let pretend = |change: &str| python(&venv, &["-c", &format!("import sys; {change}; {ENABLE}")]);
     let outcome = pretend("sys.version_info = (3, 14, 0, 'final', 0)");
-    assert_refused(
-        &outcome,
-        "this build is for CPython 3.13, and this is cpython 3.14",
-    );
+    assert_refused(&outcome, "this build is for CPython 3.13, and this is cpython 3.14");
     let outcome = pretend("sys.abiflags = 't'");
     assert_refused(&outcome, "free-threaded");
     // A real other version, where there is one: importing our package there must not break anything.
     let folder = venv.site.display();
-    let code = format!(
-        "import sys; sys.path.append({:?}); {ENABLE}",
-        folder.to_string()
-    );
-    for name in [
-        "python3.9",
-        "python3.10",
-        "python3.11",
-        "python3.12",
-        "python3.14",
-        "python3",
-    ] {
+    let code = format!("import sys; sys.path.append({:?}); {ENABLE}", folder.to_string());
+    for name in ["python3.9", "python3.10", "python3.11", "python3.12", "python3.14", "python3"] {
         for path in which::which_all(name).into_iter().flatten() {
-            let output = run(
-                clean(Command::new(&path).args(["-c", "import sys; print(sys.version_info[:2])"])),
-                "",
-            );
+            let output = run(clean(Command::new(&path).args(["-c", "import sys; print(sys.version_info[:2])"])), "");
             if output.status.success() && output.stdout != "(3, 13)\n" {
                 assert_refused(
                     &run(clean(Command::new(path).args(["-c", &code])), ""),
@@ -220,18 +185,10 @@ fn a_broken_engine() {
         .find(|path| path.extension().is_some_and(|extension| extension == "so"))
         .unwrap();
     std::fs::write(&engine, "no library").unwrap();
-    assert_refused(
-        &python(&venv, &["-c", ENABLE]),
-        "the engine cannot be loaded",
-    );
+    assert_refused(&python(&venv, &["-c", ENABLE]), "the engine cannot be loaded");
     let outcome = run(Command::new(venv.command()).args(["-c", "pass"]), "");
     assert_eq!(outcome.status.code(), Some(1));
-    assert!(
-        outcome
-            .stderr
-            .starts_with("hotspur: the engine cannot be loaded"),
-        "{outcome:?}"
-    );
+    assert!(outcome.stderr.starts_with("hotspur: the engine cannot be loaded"), "{outcome:?}");
 }
 
 /// A Python that the user has named but that Hotspur does not run in is started as it is.
@@ -241,12 +198,7 @@ fn an_unsupported_python_by_name() {
     let folder = scratch("unsupported");
     for (name, version, flag, reason) in [
         ("python3.12", "3 12", 0, "is CPython 3.12.1, not 3.13"),
-        (
-            "python3.13t",
-            "3 13",
-            1,
-            "is a free-threaded build of CPython 3.12.1",
-        ),
+        ("python3.13t", "3 13", 1, "is a free-threaded build of CPython 3.12.1"),
     ] {
         let path = folder.join(name);
         let script = format!(
@@ -256,21 +208,10 @@ fn an_unsupported_python_by_name() {
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         let mut command = Command::new(HOTSPUR);
-        let outcome = run(
-            clean(
-                command
-                    .arg("--python")
-                    .arg(&path)
-                    .args(["-u", "False", "False"]),
-            ),
-            "",
-        );
+        let outcome = run(clean(command.arg("--python").arg(&path).args(["-u", "False", "False"])), "");
         assert_eq!(outcome.stdout, "-u False False\n");
         assert!(outcome.stderr.contains(reason), "{outcome:?}");
-        assert!(
-            outcome.stderr.ends_with("; running on stock CPython\n"),
-            "{outcome:?}"
-        );
+        assert!(outcome.stderr.ends_with("; running on stock CPython\n"), "{outcome:?}");
     }
 }
 
@@ -281,8 +222,7 @@ fn reports() {
     std::fs::create_dir(&folder).unwrap();
     let reports = |code: &str| {
         let outcome = run(
-            clean(Command::new(&venv.python).args(["-c", code, "quoted \" and é"]))
-                .env("HOTSPUR_REPORT", &folder),
+            clean(Command::new(&venv.python).args(["-c", code, "quoted \" and é"])).env("HOTSPUR_REPORT", &folder),
             "",
         );
         assert_eq!(outcome.stderr, "", "{outcome:?}");
@@ -292,24 +232,11 @@ fn reports() {
     let found = reports("import hotspur, os; hotspur.enable(); os.chdir('/')\ndef f(): pass\nf()");
     assert_eq!(found.len(), 1);
     let report = found.values().next().unwrap();
-    assert!(
-        is_real(report) && report.contains(r#"quoted \" and é"#),
-        "{report}"
-    );
+    assert!(is_real(report) && report.contains(r#"quoted \" and é"#), "{report}");
     let found = reports("import hotspur; hotspur.enable(); hotspur.disable()");
-    assert!(
-        found
-            .values()
-            .next()
-            .unwrap()
-            .contains("\"hook_still_installed\": false"),
-        "{found:?}"
-    );
+    assert!(found.values().next().unwrap().contains("\"hook_still_installed\": false"), "{found:?}");
     // A forked child that ends normally leaves its own, and nothing is left by one that does not.
     let fork = "import hotspur, os, sys; hotspur.enable()\ndef f(): pass\nf()\npid = os.fork()\n";
     assert_eq!(reports(&format!("{fork}if pid: os.wait()")).len(), 2);
-    assert_eq!(
-        reports(&format!("{fork}if pid: os.wait()\nelse: os._exit(0)")).len(),
-        1
-    );
+    assert_eq!(reports(&format!("{fork}if pid: os.wait()\nelse: os._exit(0)")).len(), 1);
 }

@@ -10,9 +10,7 @@ use support::{base_python, clean, engine};
 fn core_list_in_stress_mode() {
     let python = base_python();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let has_tests = clean(Command::new(&python).args(["-c", "import test.libregrtest"]))
-        .output()
-        .unwrap();
+    let has_tests = clean(Command::new(&python).args(["-c", "import test.libregrtest"])).output().unwrap();
     assert!(
         has_tests.status.success(),
         "{} comes without CPython's test package: install it (Debian: libpython3.13-testsuite), or name another Python \

@@ -39,7 +39,8 @@ fn dispatch_is_a_jump() {
         let through_table = is_table_entry(operand)
             || operand.strip_prefix('*').is_some_and(|register| {
                 recent.iter().rev().take(12).any(|earlier| {
-                    earlier.starts_with("mov") && earlier.ends_with(&format!(",{register}"))
+                    earlier.starts_with("mov")
+                        && earlier.ends_with(&format!(",{register}"))
                         && is_table_entry(earlier.trim_start_matches("mov").trim())
                 })
             });

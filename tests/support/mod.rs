@@ -52,19 +52,10 @@ impl Venv {
     /// An environment without anything in it.
     pub fn empty(name: &str) -> Venv {
         let folder = scratch(name).join("venv");
-        let status = clean(
-            Command::new(base_python())
-                .args(["-m", "venv", "--without-pip"])
-                .arg(&folder),
-        )
-        .status()
-        .unwrap();
+        let status =
+            clean(Command::new(base_python()).args(["-m", "venv", "--without-pip"]).arg(&folder)).status().unwrap();
         assert!(status.success());
-        Venv {
-            python: folder.join("bin/python"),
-            site: folder.join("lib/python3.13/site-packages"),
-            folder,
-        }
+        Venv { python: folder.join("bin/python"), site: folder.join("lib/python3.13/site-packages"), folder }
     }
 
     /// An environment with Hotspur in it, laid out as `pip install` does.
@@ -90,13 +81,7 @@ impl Venv {
         std::fs::write(&command, script).unwrap();
         std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o755)).unwrap();
         // So that the first run is like all others, and the speed that of an installation.
-        let status = clean(
-            Command::new(&venv.python)
-                .args(["-m", "compileall", "-q"])
-                .arg(&package),
-        )
-        .status()
-        .unwrap();
+        let status = clean(Command::new(&venv.python).args(["-m", "compileall", "-q"]).arg(&package)).status().unwrap();
         assert!(status.success());
         venv
     }
@@ -108,14 +93,8 @@ impl Venv {
 
     /// What a piece of Python prints.
     pub fn eval(&self, code: &str) -> String {
-        let output = clean(Command::new(&self.python).args(["-c", code]))
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let output = clean(Command::new(&self.python).args(["-c", code])).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -151,12 +130,7 @@ impl From<Output> for Outcome {
 
 /// Runs a command with this standard input.
 pub fn run(command: &mut Command, stdin: &str) -> Outcome {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Whoever does not read its input may be gone already.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     child.wait_with_output().unwrap().into()
@@ -206,10 +180,7 @@ pub fn take_reports(folder: &Path) -> BTreeMap<OsString, String> {
     let mut reports = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        reports.insert(
-            path.file_stem().unwrap().to_owned(),
-            std::fs::read_to_string(&path).unwrap(),
-        );
+        reports.insert(path.file_stem().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap());
         std::fs::remove_file(path).unwrap();
     }
     reports

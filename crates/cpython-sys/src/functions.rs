@@ -5,11 +5,8 @@ use core::ffi::{c_char, c_int, c_void};
 use pyo3_ffi::{Py_ssize_t, PyInterpreterState, PyObject, PyTypeObject};
 
 /// A frame evaluation function (PEP 523).
-pub type FrameEvalFunction = unsafe extern "C" fn(
-    tstate: *mut ThreadState,
-    frame: *mut InterpreterFrame,
-    throwflag: c_int,
-) -> *mut PyObject;
+pub type FrameEvalFunction =
+    unsafe extern "C" fn(tstate: *mut ThreadState, frame: *mut InterpreterFrame, throwflag: c_int) -> *mut PyObject;
 
 /// Frees one code object's slot of extra data.
 pub type FreeExtraFunction = unsafe extern "C" fn(*mut c_void);
@@ -21,13 +18,8 @@ unsafe extern "C" {
         frame: *mut InterpreterFrame,
         throwflag: c_int,
     ) -> *mut PyObject;
-    pub fn _PyInterpreterState_SetEvalFrameFunc(
-        interp: *mut PyInterpreterState,
-        f: FrameEvalFunction,
-    );
-    pub fn _PyInterpreterState_GetEvalFrameFunc(
-        interp: *mut PyInterpreterState,
-    ) -> FrameEvalFunction;
+    pub fn _PyInterpreterState_SetEvalFrameFunc(interp: *mut PyInterpreterState, f: FrameEvalFunction);
+    pub fn _PyInterpreterState_GetEvalFrameFunc(interp: *mut PyInterpreterState) -> FrameEvalFunction;
     pub fn _PyEvalFramePushAndInit(
         ts: *mut ThreadState,
         func: *mut PyFunctionObject,
@@ -42,11 +34,7 @@ unsafe extern "C" {
     /// The check of the C stack; the limit of Python frames has its own, which is not exported.
     pub fn _Py_CheckRecursiveCall(ts: *mut ThreadState, place: *const c_char) -> c_int;
     pub fn PyUnstable_Eval_RequestCodeExtraIndex(free: Option<FreeExtraFunction>) -> Py_ssize_t;
-    pub fn PyUnstable_Code_SetExtra(
-        code: *mut PyObject,
-        index: Py_ssize_t,
-        extra: *mut c_void,
-    ) -> c_int;
+    pub fn PyUnstable_Code_SetExtra(code: *mut PyObject, index: Py_ssize_t, extra: *mut c_void) -> c_int;
 
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
 
@@ -58,11 +46,7 @@ unsafe extern "C" {
         nargs: Py_ssize_t,
         kwargs: *mut PyObject,
     ) -> *mut PyObject;
-    pub fn _PyEval_MatchKeys(
-        ts: *mut ThreadState,
-        map: *mut PyObject,
-        keys: *mut PyObject,
-    ) -> *mut PyObject;
+    pub fn _PyEval_MatchKeys(ts: *mut ThreadState, map: *mut PyObject, keys: *mut PyObject) -> *mut PyObject;
     pub fn _PyEval_UnpackIterable(
         ts: *mut ThreadState,
         v: *mut PyObject,
@@ -86,16 +70,10 @@ unsafe extern "C" {
         obj: *mut PyObject,
     );
     pub fn _PyEval_FormatExcUnbound(ts: *mut ThreadState, code: *mut PyCodeObject, oparg: c_int);
-    pub fn _PyEval_FormatKwargsError(
-        ts: *mut ThreadState,
-        func: *mut PyObject,
-        kwargs: *mut PyObject,
-    );
-    pub static _PyEval_BinaryOps:
-        [Option<unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject>; 26];
+    pub fn _PyEval_FormatKwargsError(ts: *mut ThreadState, func: *mut PyObject, kwargs: *mut PyObject);
+    pub static _PyEval_BinaryOps: [Option<unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject>; 26];
     /// Indexed by the argument of CONVERT_VALUE; the first entry is null.
-    pub static _PyEval_ConversionFuncs:
-        [Option<unsafe extern "C" fn(*mut PyObject) -> *mut PyObject>; 4];
+    pub static _PyEval_ConversionFuncs: [Option<unsafe extern "C" fn(*mut PyObject) -> *mut PyObject>; 4];
     pub static _PyIntrinsics_UnaryFunctions: [IntrinsicFunc1Info; 12];
     pub static _PyIntrinsics_BinaryFunctions: [IntrinsicFunc2Info; 6];
     pub fn _PyCoro_GetAwaitableIter(o: *mut PyObject) -> *mut PyObject;
@@ -105,11 +83,7 @@ unsafe extern "C" {
     pub fn _PyFunction_SetVersion(func: *mut PyFunctionObject, version: u32);
     pub fn _PyErr_FormatFromCause(exc: *mut PyObject, format: *const c_char, ...) -> *mut PyObject;
     pub fn _PyErr_SetKeyError(key: *mut PyObject);
-    pub fn _PyObject_GetMethod(
-        obj: *mut PyObject,
-        name: *mut PyObject,
-        method: *mut *mut PyObject,
-    ) -> c_int;
+    pub fn _PyObject_GetMethod(obj: *mut PyObject, name: *mut PyObject, method: *mut *mut PyObject) -> c_int;
     pub fn _PyObject_LookupSpecial(obj: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
     pub fn _PySuper_Lookup(
         t: *mut PyTypeObject,
@@ -132,11 +106,7 @@ unsafe extern "C" {
         values_stride: Py_ssize_t,
         n: Py_ssize_t,
     ) -> *mut PyObject;
-    pub fn _PyDict_SetItem_Take2(
-        d: *mut PyDictObject,
-        key: *mut PyObject,
-        value: *mut PyObject,
-    ) -> c_int;
+    pub fn _PyDict_SetItem_Take2(d: *mut PyDictObject, key: *mut PyObject, value: *mut PyObject) -> c_int;
     pub fn _PyDict_MergeEx(a: *mut PyObject, b: *mut PyObject, over: c_int) -> c_int;
     pub fn _PyList_FromArraySteal(items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
     pub fn _PyList_AppendTakeRefListResize(list: *mut PyListObject, item: *mut PyObject) -> c_int;
@@ -144,11 +114,7 @@ unsafe extern "C" {
     pub fn _PyTuple_FromArraySteal(items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
     pub fn _PySet_Update(set: *mut PyObject, iterable: *mut PyObject) -> c_int;
     pub fn _PySet_Contains(set: *mut PyObject, key: *mut PyObject) -> c_int;
-    pub fn _PyUnicode_JoinArray(
-        sep: *mut PyObject,
-        items: *const *mut PyObject,
-        n: Py_ssize_t,
-    ) -> *mut PyObject;
+    pub fn _PyUnicode_JoinArray(sep: *mut PyObject, items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
     pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
     pub fn PyUnicode_Append(left: *mut *mut PyObject, right: *mut PyObject);
     pub fn _PyUnicode_ExactDealloc(op: *mut PyObject);
@@ -158,6 +124,15 @@ unsafe extern "C" {
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyObject_FunctionStr(func: *mut PyObject) -> *mut PyObject;
     pub fn _Py_Dealloc(op: *mut PyObject);
+    /// Fires RAISE for whoever listens.
+    pub fn _PyEval_MonitorRaise(ts: *mut ThreadState, frame: *mut InterpreterFrame, instr: *mut CodeUnit);
+    pub fn _PyMonitoring_FireExceptionHandledEvent(
+        state: *mut PyMonitoringState,
+        codelike: *mut PyObject,
+        offset: i32,
+    ) -> c_int;
+    pub fn _PyMonitoring_FirePyUnwindEvent(state: *mut PyMonitoringState, codelike: *mut PyObject, offset: i32)
+    -> c_int;
     /// Takes a `PyFrameObject`; adds it to the traceback of the exception that is being raised.
     pub fn PyTraceBack_Here(frame: *mut PyObject) -> c_int;
 
@@ -198,10 +173,7 @@ unsafe fn check_recursive_call_py(ts: *mut ThreadState) -> bool {
         }
     } else if (*ts).py_recursion_remaining <= 0 {
         (*ts).recursion_headroom += 1;
-        pyo3_ffi::PyErr_SetString(
-            pyo3_ffi::PyExc_RecursionError,
-            c"maximum recursion depth exceeded".as_ptr(),
-        );
+        pyo3_ffi::PyErr_SetString(pyo3_ffi::PyExc_RecursionError, c"maximum recursion depth exceeded".as_ptr());
         (*ts).recursion_headroom -= 1;
         return false;
     }

@@ -2,9 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use core::mem::offset_of;
-use pyo3_ffi::{
-    Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc,
-};
+use pyo3_ffi::{Py_ssize_t, PyCFunction, PyMethodDef, PyObject, PyTypeObject, PyVarObject, vectorcallfunc};
 
 /// One 16-bit unit of bytecode: an instruction (opcode in the low byte, argument in the high byte) or a cache entry.
 pub type CodeUnit = u16;
@@ -416,16 +414,22 @@ pub struct IntrinsicFunc2Info {
     pub name: *const c_char,
 }
 
+/// `PyMonitoringState` (`cpython/monitoring.h`): the tools that listen to an event, one bit for each.
+#[repr(C)]
+pub struct PyMonitoringState {
+    pub active: u8,
+    pub opaque: u8,
+}
+
+/// Numbers of monitoring events (`cpython/monitoring.h`).
+pub const PY_MONITORING_EVENT_EXCEPTION_HANDLED: u32 = 11;
+pub const PY_MONITORING_EVENT_PY_UNWIND: u32 = 12;
+
 /// A C function of METH_FASTCALL.
-pub type FastCFunction =
-    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
+pub type FastCFunction = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
 /// A C function of METH_FASTCALL | METH_KEYWORDS.
-pub type FastKwCFunction = unsafe extern "C" fn(
-    *mut PyObject,
-    *const *mut PyObject,
-    Py_ssize_t,
-    *mut PyObject,
-) -> *mut PyObject;
+pub type FastKwCFunction =
+    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
 /// A C function of METH_NOARGS or METH_O.
 pub type OneCFunction = PyCFunction;
 

@@ -12,20 +12,9 @@
 //! # Safety
 //! All functions here require that the caller holds the GIL and that every pointer is what its type says. They are
 //! `unsafe fn` for that one reason; the bodies rely on nothing else unless they say so.
-#![allow(
-    unsafe_op_in_unsafe_fn,
-    reason = "one contract for the whole crate, stated above"
-)]
-#![allow(
-    clippy::missing_safety_doc,
-    reason = "one contract for the whole crate, stated above"
-)]
-#![allow(
-    non_snake_case,
-    non_upper_case_globals,
-    non_camel_case_types,
-    missing_docs
-)]
+#![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated above")]
+#![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated above")]
+#![allow(non_snake_case, non_upper_case_globals, non_camel_case_types, missing_docs)]
 
 pub use pyo3_ffi as ffi;
 

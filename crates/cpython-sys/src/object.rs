@@ -173,8 +173,7 @@ pub const MANAGED_DICT_OFFSET: isize = -3 * 8;
 /// `_PyObject_GetManagedDict`: the materialized `__dict__`, or null. The type must have a managed dict.
 #[inline(always)]
 pub unsafe fn managed_dict(op: *mut PyObject) -> *mut PyDictObject {
-    *op.byte_offset(MANAGED_DICT_OFFSET)
-        .cast::<*mut PyDictObject>()
+    *op.byte_offset(MANAGED_DICT_OFFSET).cast::<*mut PyDictObject>()
 }
 
 /// `_PyObject_InlineValues`. The type must have inline values.
@@ -186,9 +185,7 @@ pub unsafe fn inline_values(op: *mut PyObject) -> *mut DictValues {
 /// One slot of inline values.
 #[inline(always)]
 pub unsafe fn inline_value_slot(values: *mut DictValues, index: usize) -> *mut *mut PyObject {
-    (&raw mut (*values).values)
-        .cast::<*mut PyObject>()
-        .add(index)
+    (&raw mut (*values).values).cast::<*mut PyObject>().add(index)
 }
 
 /// `_PyDictValues_AddToInsertionOrder`: notes that slot `index` was filled just now. The order is a byte array behind the
@@ -222,9 +219,7 @@ pub unsafe fn stop_iteration_value(op: *mut PyObject) -> *mut PyObject {
 /// `_PyFrame_GetGenerator`: the generator that a generator-owned frame lies in.
 #[inline(always)]
 pub unsafe fn frame_generator(frame: *mut InterpreterFrame) -> *mut PyGenObject {
-    frame
-        .byte_sub(core::mem::offset_of!(PyGenObject, gi_iframe))
-        .cast()
+    frame.byte_sub(core::mem::offset_of!(PyGenObject, gi_iframe)).cast()
 }
 
 /// The frame inside a generator.
@@ -269,9 +264,7 @@ pub unsafe fn code_extra(code: *mut PyCodeObject, index: usize) -> *mut c_void {
     if extra.is_null() || (*extra).ce_size as usize <= index {
         return core::ptr::null_mut();
     }
-    *(&raw const (*extra).ce_extras)
-        .cast::<*mut c_void>()
-        .add(index)
+    *(&raw const (*extra).ce_extras).cast::<*mut c_void>().add(index)
 }
 
 /// `PyBytes_GET_SIZE`.

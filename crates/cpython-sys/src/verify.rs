@@ -24,11 +24,7 @@ pub struct LayoutError {
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the private layout of CPython {} is not the one that this build knows: {}",
-            self.python, self.what
-        )
+        write!(f, "the private layout of CPython {} is not the one that this build knows: {}", self.python, self.what)
     }
 }
 
@@ -111,24 +107,12 @@ pub fn verify() -> Result<(), LayoutError> {
     checked.map_err(|what| {
         // SAFETY: a constant that CPython exports.
         let version = unsafe { ffi::Py_Version };
-        LayoutError {
-            python: format!(
-                "{}.{}.{}",
-                version >> 24,
-                version >> 16 & 0xff,
-                version >> 8 & 0xff
-            ),
-            what,
-        }
+        LayoutError { python: format!("{}.{}.{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff), what }
     })
 }
 
 fn same<T: PartialEq + fmt::Debug>(what: &str, found: T, expected: T) -> Checked {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(format!("{what} is {found:?}, expected {expected:?}"))
-    }
+    if found == expected { Ok(()) } else { Err(format!("{what} is {found:?}, expected {expected:?}")) }
 }
 
 /// The offsets that CPython publishes, for all that this crate declares.
@@ -234,10 +218,7 @@ impl Owned {
     }
 
     unsafe fn attribute(&self, name: &CStr) -> Result<Owned, String> {
-        Owned::new(
-            ffi::PyObject_GetAttrString(self.0, name.as_ptr()),
-            &name.to_string_lossy(),
-        )
+        Owned::new(ffi::PyObject_GetAttrString(self.0, name.as_ptr()), &name.to_string_lossy())
     }
 
     unsafe fn attribute_number(&self, name: &CStr) -> Result<c_long, String> {
@@ -275,11 +256,7 @@ unsafe fn thread() -> Checked {
     let raw = ffi::PyThreadState_Get();
     let ts = raw.cast::<ThreadState>();
     same("interp", (*ts).interp, ffi::PyInterpreterState_Get())?;
-    same(
-        "thread_id",
-        (*ts).thread_id,
-        ffi::PyThread_get_thread_ident(),
-    )?;
+    same("thread_id", (*ts).thread_id, ffi::PyThread_get_thread_ident())?;
     same("id", (*ts).id, ffi::PyThreadState_GetID(raw) as u64)?;
     let limit = ffi::Py_GetRecursionLimit();
     same("py_recursion_limit", (*ts).py_recursion_limit, limit)?;
@@ -297,11 +274,7 @@ unsafe fn thread() -> Checked {
     let chunk = (*ts).datastack_chunk;
     if !chunk.is_null() {
         let (top, limit) = ((*ts).datastack_top, (*ts).datastack_limit);
-        same(
-            "datastack_limit",
-            limit.addr(),
-            chunk.addr() + (*chunk).size,
-        )?;
+        same("datastack_limit", limit.addr(), chunk.addr() + (*chunk).size)?;
         let data = chunk.addr() + offset_of!(StackChunk, data);
         if !(data..=limit.addr()).contains(&top.addr()) {
             return Err("datastack_top lies outside of its chunk".to_string());
@@ -340,23 +313,11 @@ unsafe fn numbers_and_sequences() -> Checked {
         let long = object.0.cast::<PyLongObject>();
         same("lv_tag", (*long).lv_tag, tag)?;
         if let Some(digit) = digit {
-            same(
-                "ob_digit",
-                (&raw const (*long).ob_digit).cast::<u32>().read(),
-                digit,
-            )?;
+            same("ob_digit", (&raw const (*long).ob_digit).cast::<u32>().read(), digit)?;
         }
-        same(
-            "is compact",
-            object::long_is_compact(object.0),
-            tag >> 3 < 2,
-        )?;
+        same("is compact", object::long_is_compact(object.0), tag >> 3 < 2)?;
         if object::long_is_compact(object.0) {
-            same(
-                "compact value",
-                object::long_compact_value(object.0),
-                value as isize,
-            )?;
+            same("compact value", object::long_compact_value(object.0), value as isize)?;
         }
     }
     let float = Owned::new(ffi::PyFloat_FromDouble(1.5), "a float")?;
@@ -368,11 +329,7 @@ unsafe fn numbers_and_sequences() -> Checked {
     same("hash", (*ascii).hash, ffi::PyObject_Hash(text.0))?;
     // Interned; one byte per character, compact, ASCII.
     same("interned", (*ascii).state & 3 != 0, true)?;
-    same(
-        "kind, compact, ascii",
-        (*ascii).state >> 2 & 0x1f,
-        1 | 1 << 3 | 1 << 4,
-    )?;
+    same("kind, compact, ascii", (*ascii).state >> 2 & 0x1f, 1 | 1 << 3 | 1 << 4)?;
 
     let tuple = Owned::new(ffi::PyTuple_Pack(2, text.0, float.0), "a tuple")?;
     same("tuple size", object::size(tuple.0), 2)?;
@@ -390,19 +347,11 @@ unsafe fn numbers_and_sequences() -> Checked {
     let iterator = Owned::new(ffi::PyObject_GetIter(list.0), "an iterator")?;
     step(&iterator)?;
     let raw = iterator.0.cast::<ListIterObject>();
-    same(
-        "list iterator",
-        ((*raw).it_index, (*raw).it_seq),
-        (1, list.0.cast()),
-    )?;
+    same("list iterator", ((*raw).it_index, (*raw).it_seq), (1, list.0.cast()))?;
     let iterator = Owned::new(ffi::PyObject_GetIter(tuple.0), "an iterator")?;
     step(&iterator)?;
     let raw = iterator.0.cast::<TupleIterObject>();
-    same(
-        "tuple iterator",
-        ((*raw).it_index, (*raw).it_seq),
-        (1, tuple.0.cast()),
-    )?;
+    same("tuple iterator", ((*raw).it_index, (*raw).it_seq), (1, tuple.0.cast()))?;
     let (start, stop, by) = (number(10)?, number(22)?, number(3)?);
     let range = Owned::new(
         ffi::PyObject_CallFunctionObjArgs(
@@ -417,11 +366,7 @@ unsafe fn numbers_and_sequences() -> Checked {
     let iterator = Owned::new(ffi::PyObject_GetIter(range.0), "an iterator")?;
     step(&iterator)?;
     let raw = iterator.0.cast::<RangeIterObject>();
-    same(
-        "range iterator",
-        ((*raw).start, (*raw).step, (*raw).len),
-        (13, 3, 3),
-    )
+    same("range iterator", ((*raw).start, (*raw).step, (*raw).len), (13, 3, 3))
 }
 
 unsafe fn dictionaries() -> Checked {
@@ -484,10 +429,7 @@ unsafe fn code() -> Checked {
     let globals = Owned::new(ffi::PyDict_New(), "a dict")?;
     let name = string(c"hotspur")?;
     ffi::PyDict_SetItemString(globals.0, c"__name__".as_ptr(), name.0);
-    drop(Owned::new(
-        ffi::PyEval_EvalCode(program.0, globals.0, globals.0),
-        "a module",
-    )?);
+    drop(Owned::new(ffi::PyEval_EvalCode(program.0, globals.0, globals.0), "a module")?);
     let checked = functions(&globals)
         .and_then(|()| generator(&globals))
         .and_then(|()| instances(&globals))
@@ -502,38 +444,18 @@ unsafe fn functions(globals: &Owned) -> Checked {
     let raw = f.0.cast::<PyFunctionObject>();
     same("func_code", (*raw).func_code, ffi::PyFunction_GetCode(f.0))?;
     same("func_globals", (*raw).func_globals, globals.0)?;
-    same(
-        "func_defaults",
-        (*raw).func_defaults,
-        ffi::PyFunction_GetDefaults(f.0),
-    )?;
-    same(
-        "func_kwdefaults",
-        (*raw).func_kwdefaults,
-        PyFunction_GetKwDefaults(f.0),
-    )?;
+    same("func_defaults", (*raw).func_defaults, ffi::PyFunction_GetDefaults(f.0))?;
+    same("func_kwdefaults", (*raw).func_kwdefaults, PyFunction_GetKwDefaults(f.0))?;
     same("func_closure", (*raw).func_closure, null_mut())?;
-    same(
-        "func_module",
-        (*raw).func_module,
-        ffi::PyFunction_GetModule(f.0),
-    )?;
+    same("func_module", (*raw).func_module, ffi::PyFunction_GetModule(f.0))?;
     same("func_name", (*raw).func_name, f.attribute(c"__name__")?.0)?;
-    same(
-        "func_qualname",
-        (*raw).func_qualname,
-        f.attribute(c"__qualname__")?.0,
-    )?;
+    same("func_qualname", (*raw).func_qualname, f.attribute(c"__qualname__")?.0)?;
     same("func_doc", (*raw).func_doc, ffi::Py_None())?;
     same("func_dict", (*raw).func_dict, null_mut())?;
     let builtins = f.attribute(c"__builtins__")?;
     same("func_builtins", (*raw).func_builtins, builtins.0)?;
     let vectorcall = ffi::PyVectorcall_Function(f.0).map(|function| function as usize);
-    same(
-        "vectorcall",
-        (*raw).vectorcall.map(|function| function as usize),
-        vectorcall,
-    )?;
+    same("vectorcall", (*raw).vectorcall.map(|function| function as usize), vectorcall)?;
     let code = (*raw).func_code.cast::<PyCodeObject>();
     same("func_version", (*raw).func_version, (*code).co_version)?;
     if (*raw).func_version == 0 {
@@ -551,11 +473,7 @@ unsafe fn functions(globals: &Owned) -> Checked {
         return Err("func_annotations is null".to_string());
     }
     // Only now: the function makes its dictionary of them on demand.
-    same(
-        "func_annotations",
-        ffi::PyFunction_GetAnnotations(g.0),
-        (*raw).func_annotations,
-    )?;
+    same("func_annotations", ffi::PyFunction_GetAnnotations(g.0), (*raw).func_annotations)?;
 
     // f has locals, a cell and several kinds of arguments; g has a free variable.
     for function in [&f, &g] {
@@ -584,50 +502,26 @@ unsafe fn functions(globals: &Owned) -> Checked {
             let expected = object.attribute_number(name)?;
             same(&name.to_string_lossy(), c_long::from(found), expected)?;
         }
-        for (name, found) in [
-            (c"co_cellvars", (*code).co_ncellvars),
-            (c"co_freevars", (*code).co_nfreevars),
-        ] {
+        for (name, found) in [(c"co_cellvars", (*code).co_ncellvars), (c"co_freevars", (*code).co_nfreevars)] {
             let expected = ffi::PyObject_Size(object.attribute(name)?.0);
             same(&name.to_string_lossy(), found as Py_ssize_t, expected)?;
         }
         // Arguments that are cells count only once.
         let names = object::size((*code).co_localsplusnames);
-        same(
-            "co_nlocalsplus",
-            (*code).co_nlocalsplus as Py_ssize_t,
-            names,
-        )?;
+        same("co_nlocalsplus", (*code).co_nlocalsplus as Py_ssize_t, names)?;
         let specials = offset_of!(InterpreterFrame, localsplus) / size_of::<usize>();
-        same(
-            "co_framesize",
-            (*code).co_framesize,
-            (*code).co_nlocalsplus + (*code).co_stacksize + specials as c_int,
-        )?;
+        same("co_framesize", (*code).co_framesize, (*code).co_nlocalsplus + (*code).co_stacksize + specials as c_int)?;
         same("_co_monitoring", (*code)._co_monitoring, null_mut())?;
         same("co_extra", (*code).co_extra, null_mut())?;
         // The bytecode, with one unit per instruction or cache entry; specialization does not touch the first ones.
         let bytes = object.attribute(c"co_code")?;
         let first = ffi::PyBytes_AsString(bytes.0).cast::<u8>();
         let units = object::code_units(code).cast::<u8>();
-        same(
-            "co_code_adaptive",
-            [*units, *units.add(1)],
-            [*first, *first.add(1)],
-        )?;
-        same(
-            "bytecode size",
-            object::size(object.0) * 2,
-            ffi::PyBytes_Size(bytes.0),
-        )?;
+        same("co_code_adaptive", [*units, *units.add(1)], [*first, *first.add(1)])?;
+        same("bytecode size", object::size(object.0) * 2, ffi::PyBytes_Size(bytes.0))?;
         let traceable = (*code)._co_firsttraceable;
-        let resume =
-            (0..object::size(object.0) as usize).position(|at| *first.add(2 * at) == RESUME);
-        same(
-            "_co_firsttraceable",
-            usize::try_from(traceable).ok(),
-            resume,
-        )?;
+        let resume = (0..object::size(object.0) as usize).position(|at| *first.add(2 * at) == RESUME);
+        same("_co_firsttraceable", usize::try_from(traceable).ok(), resume)?;
     }
     Ok(())
 }
@@ -636,29 +530,17 @@ unsafe fn functions(globals: &Owned) -> Checked {
 const RESUME: u8 = 149;
 
 unsafe fn generator(globals: &Owned) -> Checked {
-    let (it, function, f) = (
-        item(globals, c"it")?,
-        item(globals, c"gen")?,
-        item(globals, c"f")?,
-    );
+    let (it, function, f) = (item(globals, c"it")?, item(globals, c"gen")?, item(globals, c"f")?);
     let raw = it.0.cast::<PyGenObject>();
     same("gi_name", (*raw).gi_name, it.attribute(c"__name__")?.0)?;
-    same(
-        "gi_qualname",
-        (*raw).gi_qualname,
-        it.attribute(c"__qualname__")?.0,
-    )?;
+    same("gi_qualname", (*raw).gi_qualname, it.attribute(c"__qualname__")?.0)?;
     same("gi_frame_state", (*raw).gi_frame_state, FRAME_CREATED)?;
     let frame = object::generator_frame(raw);
     let code = function.attribute(c"__code__")?;
     same("f_executable", (*frame).f_executable, code.0)?;
     same("f_funcobj", (*frame).f_funcobj, function.0)?;
     same("f_globals", (*frame).f_globals, globals.0)?;
-    same(
-        "f_builtins",
-        (*frame).f_builtins,
-        function.attribute(c"__builtins__")?.0,
-    )?;
+    same("f_builtins", (*frame).f_builtins, function.attribute(c"__builtins__")?.0)?;
     same("f_locals", (*frame).f_locals, null_mut())?;
     same("frame_obj", (*frame).frame_obj, null_mut())?;
     same("owner", (*frame).owner, FRAME_OWNED_BY_GENERATOR)?;
@@ -666,11 +548,7 @@ unsafe fn generator(globals: &Owned) -> Checked {
     let code = code.0.cast::<PyCodeObject>();
     let units = object::code_units(code);
     let before = (*frame).instr_ptr.offset_from(units);
-    same(
-        "first item",
-        Owned::new(ffi::PyIter_Next(it.0), "an item")?.0,
-        f.0,
-    )?;
+    same("first item", Owned::new(ffi::PyIter_Next(it.0), "an item")?.0, f.0)?;
     same("gi_frame_state", (*raw).gi_frame_state, FRAME_SUSPENDED)?;
     same("gi_exc_state", (*raw).gi_exc_state.exc_value, null_mut())?;
     let after = (*frame).instr_ptr.offset_from(units);
@@ -689,34 +567,23 @@ unsafe fn generator(globals: &Owned) -> Checked {
 unsafe fn instances(globals: &Owned) -> Checked {
     // A class that every Python has made of Python code by now. One of our own would be a reference cycle, which the
     // program would find when it calls `gc.collect()`.
-    let module = Owned::new(
-        ffi::PyImport_ImportModule(c"_frozen_importlib".as_ptr()),
-        "a module",
-    )?;
+    let module = Owned::new(ffi::PyImport_ImportModule(c"_frozen_importlib".as_ptr()), "a module")?;
     let class = module.attribute(c"ModuleSpec")?;
     let t = class.as_type();
     same("AssignVersionTag", PyUnstable_Type_AssignVersionTag(t), 1)?;
     if (*t).tp_version_tag == 0 {
         return Err("tp_version_tag is 0".to_string());
     }
-    let flags =
-        object::TPFLAGS_INLINE_VALUES | object::TPFLAGS_MANAGED_DICT | object::TPFLAGS_HEAPTYPE;
+    let flags = object::TPFLAGS_INLINE_VALUES | object::TPFLAGS_MANAGED_DICT | object::TPFLAGS_HEAPTYPE;
     same("tp_flags", (*t).tp_flags & flags, flags)?;
 
     let (f, g) = (item(globals, c"f")?, item(globals, c"g")?);
     let none = ffi::Py_None();
     let arguments = Owned::new(ffi::PyTuple_Pack(2, none, none), "a tuple")?;
-    let o = Owned::new(
-        ffi::PyObject_Call(class.0, arguments.0, null_mut()),
-        "an instance",
-    )?;
+    let o = Owned::new(ffi::PyObject_Call(class.0, arguments.0, null_mut()), "an instance")?;
     same("no __dict__ yet", object::managed_dict(o.0), null_mut())?;
     let values = object::inline_values(o.0);
-    same(
-        "embedded, valid",
-        ((*values).embedded, (*values).valid),
-        (1, 1),
-    )?;
+    same("embedded, valid", ((*values).embedded, (*values).valid), (1, 1))?;
     let keys = object::cached_keys(t);
     same("dk_kind", (*keys).dk_kind, DICT_KEYS_SPLIT)?;
     for (name, value) in [(c"name", &f), (c"loader", &g)] {
@@ -725,11 +592,7 @@ unsafe fn instances(globals: &Owned) -> Checked {
         let Some(index) = dict::find_interned(keys, name.0) else {
             return Err("ht_cached_keys has no such key".to_string());
         };
-        same(
-            "inline value",
-            *object::inline_value_slot(values, index),
-            value.0,
-        )?;
+        same("inline value", *object::inline_value_slot(values, index), value.0)?;
     }
     let dict = o.attribute(c"__dict__")?;
     same("managed dict", object::managed_dict(o.0), dict.0.cast())?;
@@ -743,24 +606,15 @@ unsafe fn callables(globals: &Owned) -> Checked {
     let f = item(globals, c"f")?;
     let m = Owned::new(PyMethod_New(f.0, globals.0), "a method")?;
     let raw = m.0.cast::<PyMethodObject>();
-    same(
-        "im_func, im_self",
-        ((*raw).im_func, (*raw).im_self),
-        (f.0, globals.0),
-    )?;
-    let address =
-        |function: Option<ffi::vectorcallfunc>| function.map(|function| function as usize);
+    same("im_func, im_self", ((*raw).im_func, (*raw).im_self), (f.0, globals.0))?;
+    let address = |function: Option<ffi::vectorcallfunc>| function.map(|function| function as usize);
     let expected = |object: &Owned| address(ffi::PyVectorcall_Function(object.0));
     same("vectorcall", address((*raw).vectorcall), expected(&m))?;
 
     let property = item(globals, c"p")?;
     let raw = property.0.cast::<PropertyObject>();
     same("prop_get", (*raw).prop_get, f.0)?;
-    same(
-        "prop_set",
-        ((*raw).prop_set, (*raw).prop_del),
-        (null_mut(), null_mut()),
-    )?;
+    same("prop_set", ((*raw).prop_set, (*raw).prop_del), (null_mut(), null_mut()))?;
 
     let len = item(globals, c"l")?;
     let raw = len.0.cast::<PyCFunctionObject>();
@@ -769,11 +623,7 @@ unsafe fn callables(globals: &Owned) -> Checked {
     same("m_module", (*raw).m_module, len.attribute(c"__module__")?.0)?;
     same("vectorcall", address((*raw).vectorcall), expected(&len))?;
     let module = (*raw).m_self.cast::<PyModuleObject>();
-    same(
-        "md_dict",
-        (*module).md_dict,
-        ffi::PyModule_GetDict(module.cast()),
-    )?;
+    same("md_dict", (*module).md_dict, ffi::PyModule_GetDict(module.cast()))?;
 
     let append = item(globals, c"d")?;
     let raw = append.0.cast::<PyMethodDescrObject>();
@@ -796,10 +646,7 @@ mod tests {
     #[test]
     fn error() {
         let what = same("dk_kind", 3, 1).unwrap_err();
-        let error = LayoutError {
-            python: "3.13.99".to_string(),
-            what,
-        };
+        let error = LayoutError { python: "3.13.99".to_string(), what };
         assert_eq!(
             error.to_string(),
             "the private layout of CPython 3.13.99 is not the one that this build knows: dk_kind is 3, expected 1"

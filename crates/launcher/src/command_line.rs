@@ -133,19 +133,12 @@ impl fmt::Display for UsageError {
             UsageError::MissingValue(option) => write!(f, "option {option} needs a value"),
             UsageError::UnknownTier(value) => {
                 let known: Vec<_> = Tier::ALL.iter().map(|tier| tier.name()).collect();
-                write!(
-                    f,
-                    "--tier {}: this build has: {}",
-                    value.to_string_lossy(),
-                    known.join(", ")
-                )
+                write!(f, "--tier {}: this build has: {}", value.to_string_lossy(), known.join(", "))
             }
             UsageError::AutoloadVerb(None) => write!(f, "autoload needs one of: on, off, status"),
-            UsageError::AutoloadVerb(Some(verb)) => write!(
-                f,
-                "autoload {}: expected one of: on, off, status",
-                verb.to_string_lossy()
-            ),
+            UsageError::AutoloadVerb(Some(verb)) => {
+                write!(f, "autoload {}: expected one of: on, off, status", verb.to_string_lossy())
+            }
         }
     }
 }
@@ -167,8 +160,8 @@ enum Short {
 
 fn short_option(letter: u8) -> Short {
     match letter {
-        b'b' | b'B' | b'd' | b'E' | b'h' | b'i' | b'I' | b'O' | b'P' | b'q' | b'R' | b's'
-        | b'S' | b't' | b'u' | b'v' | b'V' | b'x' | b'?' => Short::Flag,
+        b'b' | b'B' | b'd' | b'E' | b'h' | b'i' | b'I' | b'O' | b'P' | b'q' | b'R' | b's' | b'S' | b't' | b'u'
+        | b'v' | b'V' | b'x' | b'?' => Short::Flag,
         b'W' | b'X' => Short::Value,
         b'c' | b'm' => Short::Program,
         _ => Short::Unknown,
@@ -197,11 +190,7 @@ fn python_word(word: &[u8]) -> Word {
             Short::Flag => {}
             Short::Program => return Word::Program,
             Short::Value => {
-                return if at + 1 == word.len() {
-                    Word::TakesNext
-                } else {
-                    Word::Complete
-                };
+                return if at + 1 == word.len() { Word::TakesNext } else { Word::Complete };
             }
             Short::Unknown => return Word::Complete,
         }
@@ -236,16 +225,10 @@ where
                 continue;
             }
             b"--help" if attached.is_none() => {
-                return Ok(CommandLine {
-                    hotspur,
-                    action: Action::Help,
-                });
+                return Ok(CommandLine { hotspur, action: Action::Help });
             }
             b"--version" if attached.is_none() => {
-                return Ok(CommandLine {
-                    hotspur,
-                    action: Action::Version,
-                });
+                return Ok(CommandLine { hotspur, action: Action::Version });
             }
             _ => {}
         }
@@ -259,10 +242,7 @@ where
                 Some(b"status") => Autoload::Status,
                 _ => return Err(UsageError::AutoloadVerb(verb)),
             };
-            return Ok(CommandLine {
-                hotspur,
-                action: Action::Autoload(verb),
-            });
+            return Ok(CommandLine { hotspur, action: Action::Autoload(verb) });
         }
         if bytes.len() < 2 || bytes[0] != b'-' || bytes == b"--" {
             program.push(arg);
@@ -281,10 +261,7 @@ where
         }
     }
     program.extend(args);
-    Ok(CommandLine {
-        hotspur,
-        action: Action::Run { options, program },
-    })
+    Ok(CommandLine { hotspur, action: Action::Run { options, program } })
 }
 
 /// Splits `--name=value`. Anything else is a name without a value.
@@ -293,10 +270,7 @@ fn split_long(arg: &OsStr) -> (&[u8], Option<OsString>) {
     if bytes.starts_with(b"--")
         && let Some(at) = bytes.iter().position(|&byte| byte == b'=')
     {
-        return (
-            &bytes[..at],
-            Some(OsString::from_vec(bytes[at + 1..].to_vec())),
-        );
+        return (&bytes[..at], Some(OsString::from_vec(bytes[at + 1..].to_vec())));
     }
     (bytes, None)
 }
@@ -348,10 +322,7 @@ mod tests {
 
     fn run(text: &str) -> (Options, Vec<OsString>, Vec<OsString>) {
         match parse(words(text)) {
-            Ok(CommandLine {
-                hotspur,
-                action: Action::Run { options, program },
-            }) => (hotspur, options, program),
+            Ok(CommandLine { hotspur, action: Action::Run { options, program } }) => (hotspur, options, program),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -372,16 +343,8 @@ mod tests {
             ("-Xdev -X utf8 -c 1", "-Xdev -X utf8", "-c 1"),
             ("-bX dev x", "-bX dev", "x"),
             ("-Wc -W c x", "-Wc -W c", "x"),
-            (
-                "-W error::DeprecationWarning -bb x.py a b",
-                "-W error::DeprecationWarning -bb",
-                "x.py a b",
-            ),
-            (
-                "--check-hash-based-pycs never -x script",
-                "--check-hash-based-pycs never -x",
-                "script",
-            ),
+            ("-W error::DeprecationWarning -bb x.py a b", "-W error::DeprecationWarning -bb", "x.py a b"),
+            ("--check-hash-based-pycs never -x script", "--check-hash-based-pycs never -x", "script"),
             ("--help-env", "--help-env", ""),
             ("-- -c", "", "-- -c"),
             ("-V", "-V", ""),
@@ -426,14 +389,8 @@ mod tests {
         assert_eq!(action("--help"), Action::Help);
         assert_eq!(action("-O --version"), Action::Version);
         assert_eq!(action("autoload on"), Action::Autoload(Autoload::On));
-        assert_eq!(
-            action("--python x autoload off"),
-            Action::Autoload(Autoload::Off)
-        );
-        assert_eq!(
-            action("autoload status"),
-            Action::Autoload(Autoload::Status)
-        );
+        assert_eq!(action("--python x autoload off"), Action::Autoload(Autoload::Off));
+        assert_eq!(action("autoload status"), Action::Autoload(Autoload::Status));
     }
 
     #[test]
@@ -443,10 +400,7 @@ mod tests {
         assert_eq!(error("--tier"), UsageError::MissingValue("--tier"));
         assert_eq!(error("--tier 9 x"), UsageError::UnknownTier("9".into()));
         assert_eq!(error("autoload"), UsageError::AutoloadVerb(None));
-        assert_eq!(
-            error("autoload maybe"),
-            UsageError::AutoloadVerb(Some("maybe".into()))
-        );
+        assert_eq!(error("autoload maybe"), UsageError::AutoloadVerb(Some("maybe".into())));
         assert!(error("--tier 9").to_string().contains("this build has: 1"));
     }
 

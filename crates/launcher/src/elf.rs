@@ -37,9 +37,7 @@ pub fn kind(path: &Path) -> io::Result<Kind> {
 
 fn has_string(strings: &[u8], name: &[u8]) -> bool {
     // A string table is a sequence of NUL-terminated strings, starting with the empty one.
-    strings
-        .split(|&byte| byte == 0)
-        .any(|string| string == name)
+    strings.split(|&byte| byte == 0).any(|string| string == name)
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -114,10 +112,7 @@ mod tests {
     #[test]
     fn other_programs() {
         assert_eq!(kind(Path::new("/bin/sh")).unwrap(), Kind::Other);
-        assert_eq!(
-            kind(&std::env::current_exe().unwrap()).unwrap(),
-            Kind::Other
-        );
+        assert_eq!(kind(&std::env::current_exe().unwrap()).unwrap(), Kind::Other);
         assert!(kind(Path::new("/no/such/file")).is_err());
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"#!/bin/sh\n").unwrap();

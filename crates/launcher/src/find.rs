@@ -122,10 +122,7 @@ pub struct NotFound {
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = PYTHON_VERSION;
-        writeln!(
-            f,
-            "Hotspur {VERSION} needs CPython {major}.{minor} and found none. It looked at:"
-        )?;
+        writeln!(f, "Hotspur {VERSION} needs CPython {major}.{minor} and found none. It looked at:")?;
         for attempt in &self.attempts {
             write!(f, "  {}: ", attempt.origin)?;
             if !attempt.place.as_os_str().is_empty() {
@@ -134,17 +131,11 @@ impl fmt::Display for NotFound {
             writeln!(f, "{}", attempt.outcome)?;
         }
         writeln!(f, "To get one, any of these will do:")?;
-        writeln!(
-            f,
-            "  your distribution's package (such as python{major}.{minor})"
-        )?;
+        writeln!(f, "  your distribution's package (such as python{major}.{minor})")?;
         writeln!(f, "  uv python install {major}.{minor}")?;
         writeln!(f, "  pyenv install {major}.{minor}")?;
         writeln!(f, "  https://www.python.org/downloads/")?;
-        write!(
-            f,
-            "To use one in another place: hotspur --python PATH, or set HOTSPUR_PYTHON."
-        )
+        write!(f, "To use one in another place: hotspur --python PATH, or set HOTSPUR_PYTHON.")
     }
 }
 
@@ -165,17 +156,11 @@ impl Identity {
     fn unsupported(&self) -> Option<String> {
         let (major, minor) = PYTHON_VERSION;
         if self.implementation != "cpython" {
-            Some(format!(
-                "is {} {}, not CPython {major}.{minor}",
-                self.implementation, self.release
-            ))
+            Some(format!("is {} {}, not CPython {major}.{minor}", self.implementation, self.release))
         } else if self.version != PYTHON_VERSION {
             Some(format!("is CPython {}, not {major}.{minor}", self.release))
         } else if self.free_threaded {
-            Some(format!(
-                "is a free-threaded build of CPython {}",
-                self.release
-            ))
+            Some(format!("is a free-threaded build of CPython {}", self.release))
         } else {
             None
         }
@@ -200,13 +185,8 @@ fn ask(path: &Path) -> Result<Identity, String> {
         .spawn()
         .map_err(|error| format!("does not run: {error}"))?;
     let mut answer = Vec::new();
-    let read = child
-        .stdout
-        .take()
-        .map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer));
-    let status = child
-        .wait()
-        .map_err(|error| format!("does not run: {error}"))?;
+    let read = child.stdout.take().map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer));
+    let status = child.wait().map_err(|error| format!("does not run: {error}"))?;
     if !status.success() || read.is_err() {
         return Err(format!("does not run ({status})"));
     }
@@ -225,13 +205,7 @@ fn understand(answer: &[u8]) -> Option<Identity> {
     let version = (major.parse().ok()?, minor.parse().ok()?);
     let release = text()?.to_string();
     let free_threaded = text()? == "1";
-    executable.is_absolute().then_some(Identity {
-        executable,
-        implementation,
-        version,
-        release,
-        free_threaded,
-    })
+    executable.is_absolute().then_some(Identity { executable, implementation, version, release, free_threaded })
 }
 
 /// The minor version that a file name claims: `python3.12` is `(3, 12)`.
@@ -265,20 +239,13 @@ struct Search {
 
 impl Search {
     fn miss(&mut self, origin: Origin, place: impl Into<PathBuf>, outcome: impl Into<String>) {
-        self.attempts.push(Attempt {
-            origin,
-            place: place.into(),
-            outcome: outcome.into(),
-        });
+        self.attempts.push(Attempt { origin, place: place.into(), outcome: outcome.into() });
     }
 
     /// The file to execute if the candidate is good.
     fn candidate(&mut self, origin: Origin, path: &Path) -> Option<PathBuf> {
         let real = path.canonicalize().ok();
-        if real
-            .as_ref()
-            .is_some_and(|real| self.rejected.contains(real))
-        {
+        if real.as_ref().is_some_and(|real| self.rejected.contains(real)) {
             return None;
         }
         let outcome = match glance(path) {
@@ -300,33 +267,18 @@ impl Search {
 
 /// Finds an interpreter.
 pub fn find(environment: &Environment) -> Result<Python, NotFound> {
-    let mut search = Search {
-        attempts: Vec::new(),
-        rejected: Vec::new(),
-    };
+    let mut search = Search { attempts: Vec::new(), rejected: Vec::new() };
     // What the user has named is taken or refused, but never silently replaced by another one.
-    let named = [
-        (Origin::Option, &environment.option),
-        (Origin::Variable, &environment.hotspur_python),
-    ];
+    let named = [(Origin::Option, &environment.option), (Origin::Variable, &environment.hotspur_python)];
     for (origin, value) in named {
         if let Some(value) = value {
-            return named_python(environment, origin, value).map_err(|outcome| NotFound {
-                attempts: vec![Attempt {
-                    origin,
-                    place: value.into(),
-                    outcome,
-                }],
-            });
+            return named_python(environment, origin, value)
+                .map_err(|outcome| NotFound { attempts: vec![Attempt { origin, place: value.into(), outcome }] });
         }
         search.miss(origin, "", "not given");
     }
-    let found = |executable, origin, skipped_environment| Python {
-        executable,
-        origin,
-        unsupported: None,
-        skipped_environment,
-    };
+    let found =
+        |executable, origin, skipped_environment| Python { executable, origin, unsupported: None, skipped_environment };
 
     let mut skipped = None;
     match &environment.virtual_env {
@@ -342,22 +294,14 @@ pub fn find(environment: &Environment) -> Result<Python, NotFound> {
         None => search.miss(Origin::VirtualEnvironment, "", "none is active"),
     }
 
-    let pyenv = environment
-        .pyenv_root
-        .clone()
-        .or_else(|| environment.home.as_ref().map(|home| home.join(".pyenv")));
+    let pyenv = environment.pyenv_root.clone().or_else(|| environment.home.as_ref().map(|home| home.join(".pyenv")));
     if let Some(executable) = on_path(&mut search, environment, pyenv.as_deref()) {
         return Ok(found(executable, Origin::Path, skipped));
     }
 
     match &pyenv {
         Some(root) => {
-            if let Some(executable) = in_versions(
-                &mut search,
-                Origin::Pyenv,
-                &root.join("versions"),
-                pyenv_version,
-            ) {
+            if let Some(executable) = in_versions(&mut search, Origin::Pyenv, &root.join("versions"), pyenv_version) {
                 return Ok(found(executable, Origin::Pyenv, skipped));
             }
         }
@@ -366,12 +310,7 @@ pub fn find(environment: &Environment) -> Result<Python, NotFound> {
 
     let uv = environment.uv_python_install_dir.clone().or_else(|| {
         let data = environment.xdg_data_home.clone();
-        let data = data.or_else(|| {
-            environment
-                .home
-                .as_ref()
-                .map(|home| home.join(".local/share"))
-        })?;
+        let data = data.or_else(|| environment.home.as_ref().map(|home| home.join(".local/share")))?;
         Some(data.join("uv/python"))
     });
     match uv {
@@ -380,43 +319,24 @@ pub fn find(environment: &Environment) -> Result<Python, NotFound> {
                 return Ok(found(executable, Origin::Uv, skipped));
             }
         }
-        None => search.miss(
-            Origin::Uv,
-            "",
-            "neither UV_PYTHON_INSTALL_DIR nor HOME is set",
-        ),
+        None => search.miss(Origin::Uv, "", "neither UV_PYTHON_INSTALL_DIR nor HOME is set"),
     }
-    Err(NotFound {
-        attempts: search.attempts,
-    })
+    Err(NotFound { attempts: search.attempts })
 }
 
 /// The interpreter that the user has named: a path, or a command on `PATH`.
-fn named_python(
-    environment: &Environment,
-    origin: Origin,
-    value: &OsStr,
-) -> Result<Python, String> {
+fn named_python(environment: &Environment, origin: Origin, value: &OsStr) -> Result<Python, String> {
     let path = if value.as_bytes().contains(&b'/') {
         environment.current_dir.join(value)
     } else {
         which::which_in(value, environment.path.as_ref(), &environment.current_dir)
             .map_err(|_| "no such command on PATH".to_string())?
     };
-    let path = if path.is_dir() {
-        path.join("bin").join("python")
-    } else {
-        path
-    };
+    let path = if path.is_dir() { path.join("bin").join("python") } else { path };
     if !path.exists() {
         return Err("no such file".to_string());
     }
-    let python = |executable, unsupported| Python {
-        executable,
-        origin,
-        unsupported,
-        skipped_environment: None,
-    };
+    let python = |executable, unsupported| Python { executable, origin, unsupported, skipped_environment: None };
     match glance(&path) {
         Some(Ok(executable)) => Ok(python(executable, None)),
         // Another version is run and asked as well, because it will be started after all, only without Hotspur.
@@ -429,11 +349,7 @@ fn named_python(
 }
 
 /// The first good one on `PATH`: all `python3.13`, then all `python3`.
-fn on_path(
-    search: &mut Search,
-    environment: &Environment,
-    pyenv: Option<&Path>,
-) -> Option<PathBuf> {
+fn on_path(search: &mut Search, environment: &Environment, pyenv: Option<&Path>) -> Option<PathBuf> {
     let (major, minor) = PYTHON_VERSION;
     let shims = pyenv.map(|root| root.join("shims"));
     for name in [format!("python{major}.{minor}"), format!("python{major}")] {
@@ -453,11 +369,7 @@ fn on_path(
                             return Some(executable);
                         }
                     }
-                    None => search.miss(
-                        Origin::Path,
-                        path,
-                        format!("pyenv's shim, with no {major}.{minor} chosen"),
-                    ),
+                    None => search.miss(Origin::Path, path, format!("pyenv's shim, with no {major}.{minor} chosen")),
                 }
                 continue;
             }
@@ -503,9 +415,7 @@ fn chosen_by_pyenv(environment: &Environment, root: &Path) -> Option<PathBuf> {
 /// The patch version of a pyenv folder: `3.13.5` is 5. Virtual environments and other implementations have other names.
 fn pyenv_version(name: &str) -> Option<u32> {
     let (major, minor) = PYTHON_VERSION;
-    name.strip_prefix(&format!("{major}.{minor}."))?
-        .parse()
-        .ok()
+    name.strip_prefix(&format!("{major}.{minor}."))?.parse().ok()
 }
 
 /// The patch version of one of uv's folders: `cpython-3.13.5-linux-x86_64-gnu` is 5.
@@ -535,11 +445,8 @@ fn in_versions(
     let (major, minor) = PYTHON_VERSION;
     let versions = versions_in(folder, version);
     if versions.is_empty() {
-        let outcome = if folder.is_dir() {
-            format!("no version {major}.{minor} in it")
-        } else {
-            "no such folder".to_string()
-        };
+        let outcome =
+            if folder.is_dir() { format!("no version {major}.{minor} in it") } else { "no such folder".to_string() };
         search.miss(origin, folder, outcome);
     }
     versions.iter().find_map(|(_, folder)| {
@@ -583,9 +490,7 @@ mod tests {
 
     impl Place {
         fn new() -> Place {
-            Place {
-                folder: tempfile::tempdir().unwrap(),
-            }
+            Place { folder: tempfile::tempdir().unwrap() }
         }
 
         fn at(&self, path: &str) -> PathBuf {
@@ -632,31 +537,11 @@ mod tests {
             assert_eq!((python.origin, python.executable), (origin, place.at(path)));
         };
         // From the last place to the first: each new one wins.
-        fake(
-            &place.at("home/.local/share/uv/python/cpython-3.13.1-linux-x86_64-gnu/bin/python3.13"),
-            (3, 13),
-            false,
-        );
-        check(
-            &environment,
-            Origin::Uv,
-            "home/.local/share/uv/python/cpython-3.13.1-linux-x86_64-gnu/bin/python3.13",
-        );
-        fake(
-            &place.at("home/.pyenv/versions/3.13.9/bin/python3.13"),
-            (3, 13),
-            false,
-        );
-        fake(
-            &place.at("home/.pyenv/versions/3.13.10/bin/python3.13"),
-            (3, 13),
-            false,
-        );
-        check(
-            &environment,
-            Origin::Pyenv,
-            "home/.pyenv/versions/3.13.10/bin/python3.13",
-        );
+        fake(&place.at("home/.local/share/uv/python/cpython-3.13.1-linux-x86_64-gnu/bin/python3.13"), (3, 13), false);
+        check(&environment, Origin::Uv, "home/.local/share/uv/python/cpython-3.13.1-linux-x86_64-gnu/bin/python3.13");
+        fake(&place.at("home/.pyenv/versions/3.13.9/bin/python3.13"), (3, 13), false);
+        fake(&place.at("home/.pyenv/versions/3.13.10/bin/python3.13"), (3, 13), false);
+        check(&environment, Origin::Pyenv, "home/.pyenv/versions/3.13.10/bin/python3.13");
         fake(&place.at("bin/python3"), (3, 13), false);
         check(&environment, Origin::Path, "bin/python3");
         fake(&place.at("bin/python3.13"), (3, 13), false);
@@ -677,8 +562,7 @@ mod tests {
     fn wrong_ones_are_passed_over() {
         let place = Place::new();
         let mut environment = place.environment();
-        environment.path =
-            Some(std::env::join_paths([place.at("a"), place.at("b"), place.at("c")]).unwrap());
+        environment.path = Some(std::env::join_paths([place.at("a"), place.at("b"), place.at("c")]).unwrap());
         script(&place.at("a/python3.13"), "exit 127");
         script(&place.at("b/python3.13"), "echo 3.13");
         fake(&place.at("c/python3.13"), (3, 13), true);
@@ -701,20 +585,14 @@ mod tests {
             ]
         );
         fake(&place.at("c/python3"), (3, 13), false);
-        assert_eq!(
-            find(&environment).unwrap().executable,
-            place.at("c/python3")
-        );
+        assert_eq!(find(&environment).unwrap().executable, place.at("c/python3"));
     }
 
     #[test]
     fn a_shim_leads_to_the_real_file() {
         let place = Place::new();
         fake(&place.at("real/bin/python3"), (3, 13), false);
-        script(
-            &place.at("bin/python3.13"),
-            &format!("exec '{}' \"$@\"", place.at("real/bin/python3").display()),
-        );
+        script(&place.at("bin/python3.13"), &format!("exec '{}' \"$@\"", place.at("real/bin/python3").display()));
         let python = find(&place.environment()).unwrap();
         assert_eq!(python.executable, place.at("real/bin/python3"));
     }
@@ -726,16 +604,9 @@ mod tests {
         let root = place.at("pyenv");
         environment.pyenv_root = Some(root.clone());
         environment.path = Some(root.join("shims").into());
-        script(
-            &root.join("shims/python3.13"),
-            "touch \"$0.was-run\"; exit 127",
-        );
+        script(&root.join("shims/python3.13"), "touch \"$0.was-run\"; exit 127");
         for patch in ["0", "4", "10"] {
-            fake(
-                &root.join(format!("versions/3.13.{patch}/bin/python3.13")),
-                (3, 13),
-                false,
-            );
+            fake(&root.join(format!("versions/3.13.{patch}/bin/python3.13")), (3, 13), false);
         }
         let found = |environment: &Environment| {
             let python = find(environment).unwrap();
@@ -763,32 +634,20 @@ mod tests {
         assert_eq!(error.attempts.len(), 1);
         assert_eq!(error.attempts[0].outcome, "no such file");
         environment.option = Some("no-such-command".into());
-        assert_eq!(
-            find(&environment).unwrap_err().attempts[0].outcome,
-            "no such command on PATH"
-        );
+        assert_eq!(find(&environment).unwrap_err().attempts[0].outcome, "no such command on PATH");
         script(&place.at("broken"), "exit 3");
         environment.option = Some(place.at("broken").into());
-        assert_eq!(
-            find(&environment).unwrap_err().attempts[0].outcome,
-            "does not run (exit status: 3)"
-        );
+        assert_eq!(find(&environment).unwrap_err().attempts[0].outcome, "does not run (exit status: 3)");
         // One that Hotspur cannot run in is started all the same, as it is.
         fake(&place.at("python3.12"), (3, 12), false);
         environment.option = Some(place.at("python3.12").into());
         let python = find(&environment).unwrap();
         assert_eq!(python.executable, place.at("python3.12"));
-        assert_eq!(
-            python.unsupported.as_deref(),
-            Some("is CPython 3.12.1, not 3.13")
-        );
+        assert_eq!(python.unsupported.as_deref(), Some("is CPython 3.12.1, not 3.13"));
         // A folder: a virtual environment.
         fake(&place.at("venv/bin/python"), (3, 13), false);
         environment.option = Some(place.at("venv").into());
-        assert_eq!(
-            find(&environment).unwrap().executable,
-            place.at("venv/bin/python")
-        );
+        assert_eq!(find(&environment).unwrap().executable, place.at("venv/bin/python"));
     }
 
     #[test]
@@ -808,21 +667,11 @@ mod tests {
         let version = |name: &str| version_from_name(OsStr::new(name));
         assert_eq!(version("python3.13"), Some((3, 13)));
         assert_eq!(version("python3.12"), Some((3, 12)));
-        for name in [
-            "python3.13t",
-            "python3.13d",
-            "python3",
-            "python",
-            "mise",
-            "python3.13.1",
-        ] {
+        for name in ["python3.13t", "python3.13d", "python3", "python", "mise", "python3.13.1"] {
             assert_eq!(version(name), None, "{name}");
         }
         assert_eq!(uv_version("cpython-3.13.5-linux-x86_64-gnu"), Some(5));
-        assert_eq!(
-            uv_version("cpython-3.13.5+freethreaded-linux-x86_64-gnu"),
-            None
-        );
+        assert_eq!(uv_version("cpython-3.13.5+freethreaded-linux-x86_64-gnu"), None);
         assert_eq!(uv_version("pypy-3.13.5-linux"), None);
         assert_eq!(pyenv_version("3.13.0t"), None);
     }

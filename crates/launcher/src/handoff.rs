@@ -67,13 +67,7 @@ impl Handoff {
         put(&mut out, Some(self.package.as_os_str().as_bytes()));
         put(&mut out, self.preload.as_deref().map(OsStr::as_bytes));
         put(&mut out, self.tier.map(|tier| tier.name().as_bytes()));
-        put(
-            &mut out,
-            self.descriptor
-                .map(|number| number.to_string())
-                .as_deref()
-                .map(str::as_bytes),
-        );
+        put(&mut out, self.descriptor.map(|number| number.to_string()).as_deref().map(str::as_bytes));
         OsString::from_vec(out)
     }
 
@@ -92,13 +86,7 @@ impl Handoff {
             None => None,
             Some(number) => Some(std::str::from_utf8(number).ok()?.parse().ok()?),
         };
-        rest.is_empty().then_some(Handoff {
-            engine,
-            package,
-            preload,
-            tier,
-            descriptor,
-        })
+        rest.is_empty().then_some(Handoff { engine, package, preload, tier, descriptor })
     }
 }
 

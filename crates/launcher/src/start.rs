@@ -34,13 +34,7 @@ pub fn exec(
 
 fn preload(mut handoff: Handoff) -> io::Result<()> {
     let before = std::env::var_os(PRELOAD);
-    let mut list = if handoff
-        .engine
-        .as_os_str()
-        .as_bytes()
-        .iter()
-        .any(|byte| b" :".contains(byte))
-    {
+    let mut list = if handoff.engine.as_os_str().as_bytes().iter().any(|byte| b" :".contains(byte)) {
         // The list's separators cannot be escaped, but a file can be named in another way.
         let descriptor = inheritable(&handoff.engine)?;
         handoff.descriptor = Some(descriptor);

@@ -74,9 +74,7 @@ pub unsafe fn state_of(code: *mut PyCodeObject) -> *mut CodeState {
 /// As [`state_of`]; the state must exist.
 #[inline(always)]
 pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
-    let state = *(&raw const (*(*code).co_extra).ce_extras)
-        .cast::<*mut c_void>()
-        .add(context::extra_index());
+    let state = *(&raw const (*(*code).co_extra).ce_extras).cast::<*mut c_void>().add(context::extra_index());
     debug_assert!(!state.is_null());
     state.cast()
 }
@@ -101,21 +99,10 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         let opcode = u16::from(*units.add(2 * i));
         let oparg = extended << 8 | u32::from(*units.add(2 * i + 1));
         extended = if opcode == op::EXTENDED_ARG { oparg } else { 0 };
-        words.push(Word {
-            op: opcode,
-            counter: crate::counter::warmup(),
-            oparg,
-        });
+        words.push(Word { op: opcode, counter: crate::counter::warmup(), oparg });
         let caches = usize::from(table::INFO[usize::from(opcode)].caches);
         // A cache word starts at zero; executing one is a bug that the handler of CACHE reports.
-        words.extend(core::iter::repeat_n(
-            Word {
-                op: op::CACHE,
-                counter: 0,
-                oparg: 0,
-            },
-            caches,
-        ));
+        words.extend(core::iter::repeat_n(Word { op: op::CACHE, counter: 0, oparg: 0 }, caches));
         i += 1 + caches;
     }
     decref(bytes);
@@ -129,8 +116,7 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         code,
         len,
     }));
-    let stored =
-        PyUnstable_Code_SetExtra(code.cast(), context::extra_index() as isize, state.cast());
+    let stored = store_extra(code, state.cast());
     let state = if stored < 0 {
         ffi::PyErr_Clear();
         free_state(state.cast());
@@ -145,16 +131,34 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
     state
 }
 
+/// `PyUnstable_Code_SetExtra`, except that a code object without extra data gets room for ours only, not for all users'.
+/// CPython calls the users' free functions for all the room there is, and not every user keeps his alive to the end.
+unsafe fn store_extra(code: *mut PyCodeObject, state: *mut c_void) -> i32 {
+    let index = context::extra_index();
+    if (*code).co_extra.is_null() {
+        let bytes = size_of::<CodeObjectExtra>() + index * size_of::<*mut c_void>();
+        let extra = ffi::PyMem_Malloc(bytes).cast::<CodeObjectExtra>();
+        if extra.is_null() {
+            return -1;
+        }
+        (*extra).ce_size = index as isize + 1;
+        for i in 0..index {
+            *(&raw mut (*extra).ce_extras).cast::<*mut c_void>().add(i) = ptr::null_mut();
+        }
+        *(&raw mut (*extra).ce_extras).cast::<*mut c_void>().add(index) = state;
+        (*code).co_extra = extra;
+        return 0;
+    }
+    PyUnstable_Code_SetExtra(code.cast(), index as isize, state)
+}
+
 /// Called by CPython when a code object dies.
 pub(crate) unsafe extern "C" fn free_state(state: *mut c_void) {
     if state.is_null() {
         return;
     }
     let state = Box::from_raw(state.cast::<CodeState>());
-    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(
-        state.words,
-        state.len,
-    )));
+    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(state.words, state.len)));
 }
 
 impl CodeState {

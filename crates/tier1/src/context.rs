@@ -142,12 +142,7 @@ pub(crate) unsafe fn counters_mut() -> &'static mut Counters {
 #[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
-    unsafe {
-        (*PROCESS.0.get())
-            .as_ref()
-            .map(|p| p.counters)
-            .unwrap_or_default()
-    }
+    unsafe { (*PROCESS.0.get()).as_ref().map(|p| p.counters).unwrap_or_default() }
 }
 
 /// Sets tier 1 up: once per process; later calls do nothing.
@@ -210,12 +205,7 @@ unsafe fn look_up_known() -> Option<Known> {
     }
     // Any function written in Python will do: its vectorcall is the function that we want the address of.
     let globals = ffi::PyDict_New();
-    let function = ffi::PyRun_String(
-        c"lambda: None".as_ptr(),
-        ffi::Py_eval_input,
-        globals,
-        globals,
-    );
+    let function = ffi::PyRun_String(c"lambda: None".as_ptr(), ffi::Py_eval_input, globals, globals);
     if function.is_null() {
         return None;
     }
@@ -233,9 +223,7 @@ unsafe fn look_up_known() -> Option<Known> {
         empty_string: ffi::PyUnicode_FromStringAndSize(c"".as_ptr(), 0),
         small_ints: zero,
         function_vectorcall: vectorcall,
-        object_new: ffi::PyBaseObject_Type
-            .tp_new
-            .map_or(ptr::null(), |f| f as *const c_void),
+        object_new: ffi::PyBaseObject_Type.tp_new.map_or(ptr::null(), |f| f as *const c_void),
         name_import: intern(c"__import__")?,
         name_build_class: intern(c"__build_class__")?,
         name_annotations: intern(c"__annotations__")?,
@@ -272,17 +260,9 @@ pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
 unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
     // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
     // context serves it: nothing in it outlives an activation of the evaluation loop but what `refresh` sets anew.
-    let context: *mut Context = &raw mut **process()
-        .contexts
-        .entry(tstate as usize)
-        .or_insert_with(|| {
-            Box::new(Context {
-                tstate,
-                version: usize::MAX,
-                tools_active: false,
-                table: table::NORMAL,
-            })
-        });
+    let context: *mut Context = &raw mut **process().contexts.entry(tstate as usize).or_insert_with(|| {
+        Box::new(Context { tstate, version: usize::MAX, tools_active: false, table: table::NORMAL })
+    });
     (*context).version = usize::MAX;
     (*HOT.0.get()).1 = context;
     context
@@ -291,11 +271,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
 impl Context {
     fn set_tools_active(&mut self, active: bool) {
         self.tools_active = active;
-        self.table = if active {
-            table::HAND_OVER
-        } else {
-            table::NORMAL
-        };
+        self.table = if active { table::HAND_OVER } else { table::NORMAL };
     }
 
     /// Brings the context up to date with the thread's instrumentation version.

@@ -18,11 +18,7 @@ const fn make(value: u16, backoff: u16) -> u16 {
 /// The counter of an instruction that has not run yet (see `HOTSPUR_STRESS`: without warm-up it triggers at once).
 #[inline]
 pub fn warmup() -> u16 {
-    if crate::context::stress() {
-        make(0, WARMUP_BACKOFF)
-    } else {
-        make(WARMUP_VALUE, WARMUP_BACKOFF)
-    }
+    if crate::context::stress() { make(0, WARMUP_BACKOFF) } else { make(WARMUP_VALUE, WARMUP_BACKOFF) }
 }
 
 /// The counter after specializing.
@@ -45,10 +41,6 @@ pub const fn advance(counter: u16) -> u16 {
 /// The counter after a failed attempt.
 pub const fn back_off(counter: u16) -> u16 {
     let backoff = counter & 15;
-    let backoff = if backoff < MAX_BACKOFF {
-        backoff + 1
-    } else {
-        MAX_BACKOFF
-    };
+    let backoff = if backoff < MAX_BACKOFF { backoff + 1 } else { MAX_BACKOFF };
     make((1 << backoff) - 1, backoff)
 }

@@ -93,36 +93,20 @@ impl State {
     /// Goes on in another handler, with the registers as they are.
     #[inline(always)]
     pub unsafe fn tail(self, h: Handler) -> Ret {
-        h(
-            self.pc,
-            self.sp,
-            self.frame,
-            self.cx,
-            self.cs,
-            MaybeUninit::uninit(),
-        )
+        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::uninit())
     }
 
     /// [`State::tail`] with a payload.
     #[inline(always)]
     pub unsafe fn tail_with(self, h: Handler, payload: usize) -> Ret {
-        h(
-            self.pc,
-            self.sp,
-            self.frame,
-            self.cx,
-            self.cs,
-            MaybeUninit::new(payload),
-        )
+        h(self.pc, self.sp, self.frame, self.cx, self.cs, MaybeUninit::new(payload))
     }
 
     /// Executes the instruction at `pc`.
     #[inline(always)]
     pub unsafe fn dispatch(self) -> Ret {
         let op = (*self.pc).op;
-        let h = *(&raw const (*self.cx).table)
-            .cast::<Handler>()
-            .add(usize::from(op));
+        let h = *(&raw const (*self.cx).table).cast::<Handler>().add(usize::from(op));
         self.tail(h)
     }
 
@@ -158,10 +142,7 @@ impl State {
     /// `words` must be the length of the instruction at `pc`, caches included.
     #[inline(always)]
     pub unsafe fn decref_then_next(self, op: *mut PyObject, words: usize) -> Ret {
-        debug_assert_eq!(
-            words,
-            usize::from(table::LENGTH[usize::from((*self.pc).op)])
-        );
+        debug_assert_eq!(words, usize::from(table::LENGTH[usize::from((*self.pc).op)]));
         if decref_is_zero(op) {
             return self.tail_with(crate::ops::dealloc_then_next, op as usize);
         }
@@ -270,10 +251,7 @@ impl State {
     /// Makes the instruction at `pc` another one of its family, with the cool-down counter.
     #[inline(always)]
     pub unsafe fn specialize(self, op: u16) {
-        debug_assert_eq!(
-            table::INFO[usize::from(op)].base,
-            table::INFO[usize::from((*self.pc).op)].base
-        );
+        debug_assert_eq!(table::INFO[usize::from(op)].base, table::INFO[usize::from((*self.pc).op)].base);
         (*self.pc).op = op;
         (*self.pc).counter = crate::counter::cooldown();
     }

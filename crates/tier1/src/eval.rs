@@ -16,22 +16,13 @@ use core::ptr;
 use hotspur_cpython_sys::*;
 
 /// What an entry frame's `instr_ptr` points into: code that nobody executes, but that CPython can look at.
-static TRAMPOLINE: [CodeUnit; 4] = [
-    op::NOP,
-    op::INTERPRETER_EXIT,
-    op::INTERPRETER_EXIT,
-    op::RESUME,
-];
+static TRAMPOLINE: [CodeUnit; 4] = [op::NOP, op::INTERPRETER_EXIT, op::INTERPRETER_EXIT, op::RESUME];
 
 /// Tier 1 as a frame evaluation function (PEP 523).
 ///
 /// # Safety
 /// As CPython calls it: GIL held, `frame` ready to run and not linked yet.
-pub unsafe extern "C" fn eval_frame(
-    tstate: *mut ThreadState,
-    frame: *mut InterpreterFrame,
-    throwflag: c_int,
-) -> Ret {
+pub unsafe extern "C" fn eval_frame(tstate: *mut ThreadState, frame: *mut InterpreterFrame, throwflag: c_int) -> Ret {
     let cx = context::context_of(tstate);
     Context::refresh(cx);
     let cs = code::state_of(frame_code(frame));
@@ -77,19 +68,8 @@ pub unsafe extern "C" fn eval_frame(
 }
 
 #[cold]
-unsafe fn leave_unstarted(
-    cx: *mut Context,
-    cs: *mut CodeState,
-    frame: *mut InterpreterFrame,
-) -> Ret {
-    State {
-        pc: (*cs).words,
-        sp: ptr::null_mut(),
-        frame,
-        cx,
-        cs,
-    }
-    .tail(crate::unwind::exit_unwind)
+unsafe fn leave_unstarted(cx: *mut Context, cs: *mut CodeState, frame: *mut InterpreterFrame) -> Ret {
+    State { pc: (*cs).words, sp: ptr::null_mut(), frame, cx, cs }.tail(crate::unwind::exit_unwind)
 }
 
 handler! {

@@ -19,11 +19,7 @@ pub unsafe fn has_stack_space(ts: *mut ThreadState, size: i32) -> bool {
 /// caller to fill in and the others empty. There must be space ([`has_stack_space`]) and the code be optimized (no
 /// `f_locals`).
 #[inline(always)]
-pub unsafe fn push_unchecked(
-    ts: *mut ThreadState,
-    func: *mut PyFunctionObject,
-    nargs: usize,
-) -> *mut InterpreterFrame {
+pub unsafe fn push_unchecked(ts: *mut ThreadState, func: *mut PyFunctionObject, nargs: usize) -> *mut InterpreterFrame {
     let code = (*func).func_code.cast::<PyCodeObject>();
     let frame = (*ts).datastack_top.cast::<InterpreterFrame>();
     (*ts).datastack_top = (*ts).datastack_top.offset((*code).co_framesize as isize);
@@ -66,11 +62,7 @@ impl State {
         let ts = self.tstate();
         (*ts).current_frame = callee;
         if !enter_recursive_py(ts) {
-            return State {
-                frame: callee,
-                ..self
-            }
-            .tail(crate::unwind::exit_unwind);
+            return State { frame: callee, ..self }.tail(crate::unwind::exit_unwind);
         }
         start(self.cx, callee)
     }
@@ -103,14 +95,7 @@ pub unsafe fn resume_at(
 ) -> Ret {
     let sp = frame_locals(frame).offset((*frame).stacktop as isize);
     (*frame).stacktop = -1;
-    State {
-        pc,
-        sp,
-        frame,
-        cx,
-        cs,
-    }
-    .dispatch()
+    State { pc, sp, frame, cx, cs }.dispatch()
 }
 
 /// Goes on in `frame`, a caller that tier 1 suspended, with the value that its callee returned.
@@ -130,14 +115,7 @@ pub unsafe fn resume_with_value(
     let sp = frame_locals(frame).offset((*frame).stacktop as isize);
     (*frame).stacktop = -1;
     *sp = value;
-    State {
-        pc,
-        sp: sp.add(1),
-        frame,
-        cx,
-        cs,
-    }
-    .dispatch()
+    State { pc, sp: sp.add(1), frame, cx, cs }.dispatch()
 }
 
 /// Goes on in `frame`, a caller that tier 1 suspended, with the exception that its callee raised.

@@ -6,14 +6,8 @@
 //! # Safety
 //! Nearly everything here is `unsafe fn`, for the reason that [`dispatch`] gives once: it runs inside an activation of the
 //! evaluation loop, GIL held, on registers that the loop set up.
-#![allow(
-    unsafe_op_in_unsafe_fn,
-    reason = "one contract for the whole crate, stated in `dispatch`"
-)]
-#![allow(
-    clippy::missing_safety_doc,
-    reason = "one contract for the whole crate, stated in `dispatch`"
-)]
+#![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated in `dispatch`")]
+#![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated in `dispatch`")]
 
 mod code;
 mod context;

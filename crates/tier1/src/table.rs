@@ -49,13 +49,7 @@ pub struct Info {
 /// One more than the highest instruction number; the size of a dispatch table.
 pub const COUNT: usize = 384;
 
-const UNUSED: Info = Info {
-    name: "",
-    caches: 0,
-    base: 0,
-    flags: 0,
-    effect: |_| (0, 0),
-};
+const UNUSED: Info = Info { name: "", caches: 0, base: 0, flags: 0, effect: |_| (0, 0) };
 
 macro_rules! instructions {
     (

@@ -28,42 +28,12 @@ struct Wrapped {
 
 /// The functions that are wrapped. All the calling conventions involved pass at most three words.
 static WRAPPED: [Wrapped; 6] = [
-    Wrapped {
-        module: None,
-        name: c"settrace",
-        flags: ffi::METH_O,
-        wrapper: wrapper::<0>,
-    },
-    Wrapped {
-        module: None,
-        name: c"setprofile",
-        flags: ffi::METH_O,
-        wrapper: wrapper::<1>,
-    },
-    Wrapped {
-        module: None,
-        name: c"_settraceallthreads",
-        flags: ffi::METH_O,
-        wrapper: wrapper::<2>,
-    },
-    Wrapped {
-        module: None,
-        name: c"_setprofileallthreads",
-        flags: ffi::METH_O,
-        wrapper: wrapper::<3>,
-    },
-    Wrapped {
-        module: Some(c"monitoring"),
-        name: c"use_tool_id",
-        flags: ffi::METH_FASTCALL,
-        wrapper: wrapper::<4>,
-    },
-    Wrapped {
-        module: Some(c"monitoring"),
-        name: c"free_tool_id",
-        flags: ffi::METH_O,
-        wrapper: wrapper::<5>,
-    },
+    Wrapped { module: None, name: c"settrace", flags: ffi::METH_O, wrapper: wrapper::<0> },
+    Wrapped { module: None, name: c"setprofile", flags: ffi::METH_O, wrapper: wrapper::<1> },
+    Wrapped { module: None, name: c"_settraceallthreads", flags: ffi::METH_O, wrapper: wrapper::<2> },
+    Wrapped { module: None, name: c"_setprofileallthreads", flags: ffi::METH_O, wrapper: wrapper::<3> },
+    Wrapped { module: Some(c"monitoring"), name: c"use_tool_id", flags: ffi::METH_FASTCALL, wrapper: wrapper::<4> },
+    Wrapped { module: Some(c"monitoring"), name: c"free_tool_id", flags: ffi::METH_O, wrapper: wrapper::<5> },
 ];
 
 type Original = unsafe extern "C" fn(usize, usize, usize) -> *mut PyObject;
@@ -86,16 +56,10 @@ pub(crate) unsafe fn watch() -> Result<(), String> {
     for (i, wrapped) in WRAPPED.iter().enumerate() {
         let Some(definition) = find_definition(wrapped) else {
             ffi::PyErr_Clear();
-            return Err(format!(
-                "sys has no built-in {:?} as CPython 3.13 has it",
-                wrapped.name
-            ));
+            return Err(format!("sys has no built-in {:?} as CPython 3.13 has it", wrapped.name));
         };
-        ORIGINALS[i] = Some(core::mem::transmute::<PyCFunction, Original>(
-            (*definition).ml_meth.PyCFunction,
-        ));
-        (*definition).ml_meth.PyCFunction =
-            core::mem::transmute::<Original, PyCFunction>(wrapped.wrapper);
+        ORIGINALS[i] = Some(core::mem::transmute::<PyCFunction, Original>((*definition).ml_meth.PyCFunction));
+        (*definition).ml_meth.PyCFunction = core::mem::transmute::<Original, PyCFunction>(wrapped.wrapper);
     }
     Ok(())
 }
@@ -146,38 +110,66 @@ pub(crate) unsafe fn tools_active(tstate: *mut ThreadState) -> bool {
         t = (*t).next;
     }
     let raised = ffi::PyErr_GetRaisedException();
-    let monitoring = ffi::PySys_GetObject(c"monitoring".as_ptr());
-    let mut active = false;
-    if !monitoring.is_null() {
-        for id in 0..USER_TOOLS {
-            for method in [c"get_tool", c"get_events"] {
-                active |= is_set(monitoring, method, id);
-            }
-        }
-    }
+    let active = (0..USER_TOOLS).any(|id| ask(c"get_tool", id) != 0 || ask(c"get_events", id) != 0);
     if !raised.is_null() {
         ffi::PyErr_SetRaisedException(raised);
     }
     active
 }
 
-unsafe fn is_set(monitoring: *mut PyObject, method: &CStr, id: c_int) -> bool {
-    let function = ffi::PyObject_GetAttrString(monitoring, method.as_ptr());
+/// What `sys.monitoring.get_tool` (zero for none) or `get_events` (a set of bits) says of a tool.
+unsafe fn ask(method: &CStr, id: c_int) -> u32 {
+    // Borrowed.
+    let monitoring = ffi::PySys_GetObject(c"monitoring".as_ptr());
+    let function = if monitoring.is_null() { monitoring } else { ffi::PyObject_GetAttrString(monitoring, method.as_ptr()) };
     let arg = ffi::PyLong_FromLong(id.into());
-    let got = if function.is_null() || arg.is_null() {
-        ptr::null_mut()
-    } else {
-        ffi::PyObject_CallOneArg(function, arg)
-    };
+    let got = if function.is_null() || arg.is_null() { ptr::null_mut() } else { ffi::PyObject_CallOneArg(function, arg) };
     xdecref(function);
     xdecref(arg);
     if got.is_null() {
         // Better slow than without events.
         ffi::PyErr_Clear();
+        return u32::MAX;
+    }
+    let answer = if got == ffi::Py_None() {
+        0
+    } else if is_type(got, &raw mut ffi::PyLong_Type) {
+        ffi::PyLong_AsLong(got) as u32
+    } else {
+        1
+    };
+    decref(got);
+    answer
+}
+
+/// Fires an event that belongs to no instruction, for a frame of ours that an exception passes through while a tool is
+/// active: it left a callee that ran on stock. (Once the frame executes an instruction, it is handed over itself.)
+///
+/// False if a callback raised; the exception being raised is then the callback's.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn fire(
+    event: u32,
+    ts: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    function: unsafe extern "C" fn(*mut PyMonitoringState, *mut PyObject, i32) -> c_int,
+) -> bool {
+    let raised = ffi::PyErr_GetRaisedException();
+    let mut active = 0u8;
+    for id in 0..USER_TOOLS {
+        active |= u8::from(ask(c"get_events", id) & 1 << event != 0) << id;
+    }
+    // Of the two events, the legacy tracers listen to unwinding only.
+    if event == PY_MONITORING_EVENT_PY_UNWIND {
+        active |= u8::from(!(*ts).c_profilefunc.is_null()) << USER_TOOLS;
+        active |= u8::from(!(*ts).c_tracefunc.is_null()) << (USER_TOOLS + 1);
+    }
+    ffi::PyErr_SetRaisedException(raised);
+    if active == 0 || (*ts).tracing != 0 {
         return true;
     }
-    // No tool: None. No events: 0.
-    let set = got != ffi::Py_None() && ffi::PyObject_IsTrue(got) != 0;
-    decref(got);
-    set
+    let code = frame_code(frame);
+    let offset = (*frame).instr_ptr.offset_from(code_units(code)) as i32 * 2;
+    let mut state = PyMonitoringState { active, opaque: 0 };
+    function(&raw mut state, code.cast(), offset) == 0
 }

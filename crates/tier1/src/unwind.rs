@@ -1,7 +1,9 @@
 //! Exceptions: from the instruction that raised to its handler, or out of the frame.
 
 use crate::frames;
+use crate::dispatch::State;
 use crate::handler;
+use crate::tools;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
 
@@ -40,11 +42,7 @@ unsafe fn find_handler(code: *mut PyCodeObject, index: usize) -> Option<Handler>
         let target = read(&mut p);
         let depth_lasti = read(&mut p);
         if index < start + length {
-            return Some(Handler {
-                target,
-                depth: depth_lasti >> 1,
-                lasti: depth_lasti & 1 != 0,
-            });
+            return Some(Handler { target, depth: depth_lasti >> 1, lasti: depth_lasti & 1 != 0 });
         }
     }
     None
@@ -63,6 +61,9 @@ handler! {
     #[cold]
     error_at(s, at: usize) {
         add_to_traceback(s.tstate(), s.frame);
+        if (*s.cx).tools_active {
+            _PyEval_MonitorRaise(s.tstate(), s.frame, (*s.frame).instr_ptr);
+        }
         s.tail_with(unwind, at)
     }
 
@@ -76,6 +77,9 @@ handler! {
                 xdecref(op);
             }
             s.save_sp();
+            if (*s.cx).tools_active {
+                tools::fire(PY_MONITORING_EVENT_PY_UNWIND, s.tstate(), s.frame, _PyMonitoring_FirePyUnwindEvent);
+            }
             return s.tail(exit_unwind);
         };
         let top = base.add(handler.depth);
@@ -93,6 +97,9 @@ handler! {
         }
         let exception = take_raised(s.tstate());
         s.push(exception);
+        if (*s.cx).tools_active && !handled(s, exception) {
+            return s.tail_with(unwind, handler.target);
+        }
         s.pc = (*s.cs).words.add(handler.target);
         s.dispatch()
     }
@@ -106,6 +113,20 @@ handler! {
     }
 }
 
+/// Fires EXCEPTION_HANDLED.
+#[cold]
+#[inline(never)]
+unsafe fn handled(s: State, exception: *mut PyObject) -> bool {
+    // The event wants the exception as the one being raised.
+    set_raised(s.tstate(), newref(exception));
+    let event = PY_MONITORING_EVENT_EXCEPTION_HANDLED;
+    let fine = tools::fire(event, s.tstate(), s.frame, _PyMonitoring_FireExceptionHandledEvent);
+    if fine {
+        decref(take_raised(s.tstate()));
+    }
+    fine
+}
+
 /// Takes the exception that is being raised.
 #[inline(always)]
 pub unsafe fn take_raised(ts: *mut ThreadState) -> *mut PyObject {
@@ -116,16 +137,16 @@ pub unsafe fn take_raised(ts: *mut ThreadState) -> *mut PyObject {
 
 unsafe fn add_to_traceback(ts: *mut ThreadState, frame: *mut InterpreterFrame) {
     if (*ts).current_exception.is_null() {
-        ffi::PyErr_SetString(
-            ffi::PyExc_SystemError,
-            c"error return without exception set".as_ptr(),
-        );
+        ffi::PyErr_SetString(ffi::PyExc_SystemError, c"error return without exception set".as_ptr());
     }
     debug_assert!((*ts).current_frame == frame);
     if !frame_is_incomplete(frame) {
         // The frame object of the thread's current frame, which is this one; made now if need be. Borrowed.
         let object = ffi::PyEval_GetFrame();
-        if !object.is_null() {
+        if object.is_null() {
+            // No memory for one; the exception was cleared on the way.
+            ffi::PyErr_NoMemory();
+        } else {
             PyTraceBack_Here(object.cast());
         }
     }

@@ -37,11 +37,7 @@ unsafe fn type_version(op: *mut PyObject) -> u32 {
 /// Where a dictionary's value for `name` is, if the entry at `index` is that name's and the keys are all strings; else
 /// null.
 #[inline(always)]
-unsafe fn value_at(
-    dict: *mut PyDictObject,
-    index: usize,
-    name: *mut PyObject,
-) -> *mut *mut PyObject {
+unsafe fn value_at(dict: *mut PyDictObject, index: usize, name: *mut PyObject) -> *mut *mut PyObject {
     let keys = (*dict).ma_keys;
     if !keys_are_unicode(keys) || index >= (*keys).dk_nentries as usize {
         return ptr::null_mut();
@@ -74,8 +70,7 @@ unsafe fn loaded_method(mut s: State, owner: *mut PyObject, method: *mut PyObjec
 /// Whether the attributes of `owner` are certainly among the keys that its type had when the cache was filled.
 #[inline(always)]
 unsafe fn keys_unchanged(owner: *mut PyObject, keys_version: usize) -> bool {
-    (*inline_values(owner)).valid != 0
-        && (*cached_keys(ty(owner))).dk_version == keys_version as u32
+    (*inline_values(owner)).valid != 0 && (*cached_keys(ty(owner))).dk_version == keys_version as u32
 }
 
 /// The method, and whether it is unbound so that the receiver is to be passed; null on an error.
@@ -99,17 +94,9 @@ unsafe fn make_super(
 
 /// As [`get_method`], of `super(class, this)`.
 #[inline(never)]
-unsafe fn super_method(
-    class: *mut PyObject,
-    this: *mut PyObject,
-    name: *mut PyObject,
-) -> (c_int, *mut PyObject) {
+unsafe fn super_method(class: *mut PyObject, this: *mut PyObject, name: *mut PyObject) -> (c_int, *mut PyObject) {
     let mut found = 0;
-    let out = if crate::specialize::load_attr::loads_generically(ty(this)) {
-        &raw mut found
-    } else {
-        ptr::null_mut()
-    };
+    let out = if crate::specialize::load_attr::loads_generically(ty(this)) { &raw mut found } else { ptr::null_mut() };
     let attr = _PySuper_Lookup(class.cast::<PyTypeObject>(), this, name, out);
     (found, attr)
 }

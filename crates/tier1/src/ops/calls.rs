@@ -61,9 +61,7 @@ impl State {
 #[inline(always)]
 unsafe fn is_plain_function(s: State, callable: *mut PyObject) -> bool {
     ty(callable) == &raw mut PyFunction_Type
-        && (*callable.cast::<PyFunctionObject>())
-            .vectorcall
-            .map_or(ptr::null(), |f| f as *const _)
+        && (*callable.cast::<PyFunctionObject>()).vectorcall.map_or(ptr::null(), |f| f as *const _)
             == s.known().function_vectorcall
 }
 
@@ -79,17 +77,8 @@ unsafe fn frame_locals_for(func: *mut PyFunctionObject) -> *mut PyObject {
 
 /// `_PyObject_VectorcallTstate`.
 #[inline(always)]
-unsafe fn vectorcall(
-    callable: *mut PyObject,
-    args: *mut *mut PyObject,
-    count: usize,
-) -> *mut PyObject {
-    ffi::PyObject_Vectorcall(
-        callable,
-        args,
-        count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
-        ptr::null_mut(),
-    )
+unsafe fn vectorcall(callable: *mut PyObject, args: *mut *mut PyObject, count: usize) -> *mut PyObject {
+    ffi::PyObject_Vectorcall(callable, args, count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET, ptr::null_mut())
 }
 
 handler! {
@@ -575,14 +564,7 @@ impl State {
         (*ts).py_recursion_remaining -= 1;
         (*frame).stacktop = -1;
         let sp = locals.offset((*(*cs).code).co_nlocalsplus as isize);
-        State {
-            pc: (*cs).words,
-            sp,
-            frame,
-            cx: self.cx,
-            cs,
-        }
-        .dispatch()
+        State { pc: (*cs).words, sp, frame, cx: self.cx, cs }.dispatch()
     }
 
     /// Enters a Python function of the cached version: positional arguments, and defaults for those that are missing.
@@ -593,8 +575,7 @@ impl State {
         let code = (*func).func_code.cast::<PyCodeObject>();
         let wanted = (*code).co_argcount as usize;
         let defaults = (*func).func_defaults;
-        let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS)
-            == CO_OPTIMIZED
+        let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED
             && (*code).co_kwonlyargcount == 0
             && operands.count <= wanted
             && (operands.count == wanted
@@ -628,11 +609,7 @@ impl State {
 
     /// [`State::finish_call`] for the calls that CPython does not follow by its periodic check.
     #[inline(always)]
-    unsafe fn finish_call_without_events(
-        mut self,
-        operands: Operands,
-        result: *mut PyObject,
-    ) -> Ret {
+    unsafe fn finish_call_without_events(mut self, operands: Operands, result: *mut PyObject) -> Ret {
         for i in 0..operands.count {
             decref(*operands.args.add(i));
         }
@@ -655,8 +632,7 @@ unsafe fn expand_method(s: State, n: usize) {
 /// Whether `callable` is a built-in function with this calling convention.
 #[inline(always)]
 unsafe fn is_builtin(callable: *mut PyObject, flags: c_int) -> bool {
-    ty(callable) == &raw mut ffi::PyCFunction_Type
-        && (*(*callable.cast::<PyCFunctionObject>()).m_ml).ml_flags == flags
+    ty(callable) == &raw mut ffi::PyCFunction_Type && (*(*callable.cast::<PyCFunctionObject>()).m_ml).ml_flags == flags
 }
 
 /// Whether the callable is a method of a built-in type with this calling convention, called on that very type.
@@ -698,11 +674,7 @@ unsafe fn push_with_dict(
     kwargs: *mut PyObject,
 ) -> *mut InterpreterFrame {
     let positional = size(args) as usize;
-    let keywords = if kwargs.is_null() {
-        0
-    } else {
-        ffi::PyDict_Size(kwargs) as usize
-    };
+    let keywords = if kwargs.is_null() { 0 } else { ffi::PyDict_Size(kwargs) as usize };
     let mut values: Vec<*mut PyObject> = Vec::with_capacity(positional + keywords);
     for i in 0..positional {
         values.push(newref(tuple_item(args, i)));
@@ -714,9 +686,7 @@ unsafe fn push_with_dict(
         failed = kwnames.is_null();
         let mut strings = true;
         let (mut position, mut key, mut value, mut i) = (0, ptr::null_mut(), ptr::null_mut(), 0);
-        while !failed
-            && ffi::PyDict_Next(kwargs, &raw mut position, &raw mut key, &raw mut value) != 0
-        {
+        while !failed && ffi::PyDict_Next(kwargs, &raw mut position, &raw mut key, &raw mut value) != 0 {
             strings &= ffi::PyUnicode_Check(key) != 0;
             ffi::PyTuple_SET_ITEM(kwnames, i, newref(key));
             values.push(newref(value));
@@ -732,14 +702,7 @@ unsafe fn push_with_dict(
         decref(func.cast());
         ptr::null_mut()
     } else {
-        _PyEvalFramePushAndInit(
-            ts,
-            func,
-            frame_locals_for(func),
-            values.as_ptr(),
-            positional,
-            kwnames,
-        )
+        _PyEvalFramePushAndInit(ts, func, frame_locals_for(func), values.as_ptr(), positional, kwnames)
     };
     xdecref(kwnames);
     decref(args);

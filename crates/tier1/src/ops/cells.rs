@@ -94,9 +94,5 @@ handler! {
 #[inline(never)]
 unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> Result<*mut PyObject, ()> {
     let mut value = ptr::null_mut();
-    if ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut value) < 0 {
-        Err(())
-    } else {
-        Ok(value)
-    }
+    if ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut value) < 0 { Err(()) } else { Ok(value) }
 }

@@ -1,8 +1,6 @@
 //! Comparisons, identity, containment.
 
-use super::operators::{
-    compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str,
-};
+use super::operators::{compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str};
 use super::truth::bool_object;
 use crate::dispatch::{Ret, State};
 use crate::table::LENGTH;

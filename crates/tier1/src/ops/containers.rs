@@ -216,10 +216,6 @@ unsafe fn explain_extend_error(iterable: *mut PyObject) {
 #[inline(never)]
 unsafe fn explain_update_error(update: *mut PyObject) {
     if ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
-        ffi::PyErr_Format(
-            ffi::PyExc_TypeError,
-            c"'%.200s' object is not a mapping".as_ptr(),
-            (*ty(update)).tp_name,
-        );
+        ffi::PyErr_Format(ffi::PyExc_TypeError, c"'%.200s' object is not a mapping".as_ptr(), (*ty(update)).tp_name);
     }
 }

@@ -149,11 +149,6 @@ impl State {
         self.save_ip();
         self.save_sp();
         let previous = frames::leave(self.tstate(), self.frame);
-        frames::resume_with_value(
-            self.cx,
-            previous,
-            value,
-            usize::from((*previous).return_offset),
-        )
+        frames::resume_with_value(self.cx, previous, value, usize::from((*previous).return_offset))
     }
 }

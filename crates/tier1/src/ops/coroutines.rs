@@ -8,21 +8,13 @@ use hotspur_cpython_sys::*;
 #[inline(always)]
 unsafe fn aiter_slot(t: *mut PyTypeObject) -> Option<unaryfunc> {
     let slots = (*t).tp_as_async;
-    if slots.is_null() {
-        None
-    } else {
-        (*slots).am_aiter
-    }
+    if slots.is_null() { None } else { (*slots).am_aiter }
 }
 
 #[inline(always)]
 unsafe fn anext_slot(t: *mut PyTypeObject) -> Option<unaryfunc> {
     let slots = (*t).tp_as_async;
-    if slots.is_null() {
-        None
-    } else {
-        (*slots).am_anext
-    }
+    if slots.is_null() { None } else { (*slots).am_anext }
 }
 
 /// `aiter(object)`; null on an error. Takes the reference.
@@ -44,8 +36,7 @@ unsafe fn get_aiter(object: *mut PyObject) -> *mut PyObject {
     }
     ffi::PyErr_Format(
         ffi::PyExc_TypeError,
-        c"'async for' received an object from __aiter__ that does not implement __anext__: %.100s"
-            .as_ptr(),
+        c"'async for' received an object from __aiter__ that does not implement __anext__: %.100s".as_ptr(),
         (*ty(iter)).tp_name,
     );
     decref(iter);

@@ -42,17 +42,12 @@ unsafe fn instantiate(class: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
 unsafe fn raise_handled(ts: *mut ThreadState) -> bool {
     let none = ffi::Py_None();
     let mut item = (*ts).exc_info;
-    while ((*item).exc_value.is_null() || (*item).exc_value == none)
-        && !(*item).previous_item.is_null()
-    {
+    while ((*item).exc_value.is_null() || (*item).exc_value == none) && !(*item).previous_item.is_null() {
         item = (*item).previous_item;
     }
     let exception = (*item).exc_value;
     if exception.is_null() || exception == none {
-        ffi::PyErr_SetString(
-            ffi::PyExc_RuntimeError,
-            c"No active exception to reraise".as_ptr(),
-        );
+        ffi::PyErr_SetString(ffi::PyExc_RuntimeError, c"No active exception to reraise".as_ptr());
         return false;
     }
     set_raised(ts, newref(exception));
@@ -120,10 +115,7 @@ unsafe fn set_cause(value: *mut PyObject, cause: *mut PyObject) -> bool {
 
 /// Result of splitting an exception group; both null on an error.
 #[inline(never)]
-unsafe fn split_group(
-    exception: *mut PyObject,
-    class: *mut PyObject,
-) -> (*mut PyObject, *mut PyObject) {
+unsafe fn split_group(exception: *mut PyObject, class: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
     let (mut matched, mut rest) = (ptr::null_mut(), ptr::null_mut());
     if _PyEval_ExceptionGroupMatch(exception, class, &mut matched, &mut rest) < 0 {
         return (ptr::null_mut(), ptr::null_mut());
@@ -141,11 +133,7 @@ unsafe fn context_methods(
 ) -> (*mut PyObject, *mut PyObject) {
     let missing = |format: &CStr| {
         if ffi::PyErr_Occurred().is_null() {
-            ffi::PyErr_Format(
-                ffi::PyExc_TypeError,
-                format.as_ptr(),
-                (*ty(manager)).tp_name,
-            );
+            ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(manager)).tp_name);
         }
         (ptr::null_mut(), ptr::null_mut())
     };
@@ -202,18 +190,8 @@ unsafe fn call_exit(exit: *mut PyObject, exception: *mut PyObject) -> *mut PyObj
         // The exception holds it.
         decref(traceback);
     }
-    let args = [
-        ptr::null_mut(),
-        ty(exception).cast::<PyObject>(),
-        exception,
-        traceback,
-    ];
-    ffi::PyObject_Vectorcall(
-        exit,
-        args.as_ptr().add(1),
-        3 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
-        ptr::null_mut(),
-    )
+    let args = [ptr::null_mut(), ty(exception).cast::<PyObject>(), exception, traceback];
+    ffi::PyObject_Vectorcall(exit, args.as_ptr().add(1), 3 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET, ptr::null_mut())
 }
 
 handler! {

@@ -120,8 +120,8 @@ pub(crate) unsafe fn enter_generator(
 
 /// `_PyFrame_Copy`: moves a frame's contents into a generator's.
 unsafe fn copy_frame(from: *mut InterpreterFrame, to: *mut InterpreterFrame) {
-    let bytes = core::mem::offset_of!(InterpreterFrame, localsplus)
-        + (*from).stacktop as usize * size_of::<*mut PyObject>();
+    let bytes =
+        core::mem::offset_of!(InterpreterFrame, localsplus) + (*from).stacktop as usize * size_of::<*mut PyObject>();
     ptr::copy_nonoverlapping(from.cast::<u8>(), to.cast::<u8>(), bytes);
     // The frame that it had been called from is none of a generator's.
     (*to).previous = ptr::null_mut();
@@ -145,28 +145,17 @@ struct Sent {
 unsafe fn send(s: State, receiver: *mut PyObject, value: *mut PyObject) -> Sent {
     let iternext = (*ty(receiver)).tp_iternext;
     let result = match iternext {
-        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => {
-            iternext(receiver)
-        }
+        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => iternext(receiver),
         _ => ffi::PyObject_CallMethodOneArg(receiver, s.known().name_send, value),
     };
     if !result.is_null() {
-        return Sent {
-            value: result,
-            outcome: Outcome::Yielded,
-        };
+        return Sent { value: result, outcome: Outcome::Yielded };
     }
     let mut returned = ptr::null_mut();
     if _PyGen_FetchStopIterationValue(&raw mut returned) == 0 {
-        return Sent {
-            value: returned,
-            outcome: Outcome::Returned,
-        };
+        return Sent { value: returned, outcome: Outcome::Returned };
     }
-    Sent {
-        value: ptr::null_mut(),
-        outcome: Outcome::Raised,
-    }
+    Sent { value: ptr::null_mut(), outcome: Outcome::Raised }
 }
 
 #[cold]

@@ -19,11 +19,7 @@ unsafe fn keys_of_version(dict: *mut PyObject, word: u64) -> *mut DictKeys {
         return ptr::null_mut();
     }
     let keys = (*dict.cast::<PyDictObject>()).ma_keys;
-    if (*keys).dk_version == word as u32 {
-        keys
-    } else {
-        ptr::null_mut()
-    }
+    if (*keys).dk_version == word as u32 { keys } else { ptr::null_mut() }
 }
 
 #[inline(always)]

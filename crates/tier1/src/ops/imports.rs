@@ -24,12 +24,7 @@ enum Outcome {
 
 /// Imports a module; null on an error.
 #[inline(never)]
-unsafe fn import_name(
-    s: State,
-    name: *mut PyObject,
-    fromlist: *mut PyObject,
-    level: *mut PyObject,
-) -> *mut PyObject {
+unsafe fn import_name(s: State, name: *mut PyObject, fromlist: *mut PyObject, level: *mut PyObject) -> *mut PyObject {
     let frame = s.frame;
     let (found, import) = optional_item((*frame).f_builtins, s.known().name_import);
     if found <= 0 {
@@ -38,24 +33,14 @@ unsafe fn import_name(
         }
         return ptr::null_mut();
     }
-    let locals = if (*frame).f_locals.is_null() {
-        s.known().none
-    } else {
-        (*frame).f_locals
-    };
+    let locals = if (*frame).f_locals.is_null() { s.known().none } else { (*frame).f_locals };
     if import == s.known().default_import {
         decref(import);
         let level = PyLong_AsInt(level);
         if level == -1 && !(*s.tstate()).current_exception.is_null() {
             return ptr::null_mut();
         }
-        return ffi::PyImport_ImportModuleLevelObject(
-            name,
-            (*frame).f_globals,
-            locals,
-            fromlist,
-            level,
-        );
+        return ffi::PyImport_ImportModuleLevelObject(name, (*frame).f_globals, locals, fromlist, level);
     }
     let args = [name, (*frame).f_globals, locals, fromlist, level];
     let module = ffi::PyObject_Vectorcall(import, args.as_ptr(), args.len(), ptr::null_mut());
@@ -75,11 +60,7 @@ unsafe fn optional_attr(op: *mut PyObject, name: *mut PyObject) -> (c_int, *mut 
 unsafe fn import_from(s: State, module: *mut PyObject, name: *mut PyObject) -> Outcome {
     let (found, value) = optional_attr(module, name);
     if found != 0 {
-        return if found > 0 {
-            Outcome::Found(value)
-        } else {
-            Outcome::Failed
-        };
+        return if found > 0 { Outcome::Found(value) } else { Outcome::Failed };
     }
     // A submodule that is in the middle of being imported is in `sys.modules`, but not yet an attribute of its package.
     let (found, mut module_name) = optional_attr(module, s.known().name_name);
@@ -92,19 +73,11 @@ unsafe fn import_from(s: State, module: *mut PyObject, name: *mut PyObject) -> O
     }
     if !module_name.is_null() {
         let full_name = ffi::PyUnicode_FromFormat(c"%U.%U".as_ptr(), module_name, name);
-        let submodule = if full_name.is_null() {
-            ptr::null_mut()
-        } else {
-            ffi::PyImport_GetModule(full_name)
-        };
+        let submodule = if full_name.is_null() { ptr::null_mut() } else { ffi::PyImport_GetModule(full_name) };
         xdecref(full_name);
         if !submodule.is_null() || !(*s.tstate()).current_exception.is_null() {
             decref(module_name);
-            return if submodule.is_null() {
-                Outcome::Failed
-            } else {
-                Outcome::Found(submodule)
-            };
+            return if submodule.is_null() { Outcome::Failed } else { Outcome::Found(submodule) };
         }
     }
     if is_plain_module(module, s.known().name_getattr) {
@@ -147,10 +120,7 @@ unsafe fn stand_in(s: State, module: *mut PyObject, module_name: *mut PyObject) 
         let mut done = put(dict, c"__name__", module_name) && put(dict, c"__spec__", spec);
         if done && ffi::PyModule_Check(module) != 0 {
             // Borrowed.
-            let file = ffi::PyDict_GetItemString(
-                (*module.cast::<PyModuleObject>()).md_dict,
-                c"__file__".as_ptr(),
-            );
+            let file = ffi::PyDict_GetItemString((*module.cast::<PyModuleObject>()).md_dict, c"__file__".as_ptr());
             done = file.is_null() || put(dict, c"__file__", file);
         }
         if !done {
@@ -169,9 +139,7 @@ unsafe extern "C" fn return_self(this: *mut PyObject, _args: *mut PyObject) -> *
 
 static mut RETURN_SELF: ffi::PyMethodDef = ffi::PyMethodDef {
     ml_name: c"__import__".as_ptr(),
-    ml_meth: ffi::PyMethodDefPointer {
-        PyCFunction: return_self,
-    },
+    ml_meth: ffi::PyMethodDefPointer { PyCFunction: return_self },
     ml_flags: ffi::METH_VARARGS,
     ml_doc: ptr::null(),
 };
@@ -208,11 +176,7 @@ unsafe fn import_from_stand_in(stand_in: *mut PyObject, name: *mut PyObject) {
         } else {
             // What every module has by its type, the stand-in has too.
             decref(result);
-            ffi::PyErr_Format(
-                ffi::PyExc_ImportError,
-                c"cannot import name %R".as_ptr(),
-                name,
-            );
+            ffi::PyErr_Format(ffi::PyExc_ImportError, c"cannot import name %R".as_ptr(), name);
         }
     }
     xdecref(code);

@@ -188,9 +188,7 @@ unsafe fn specialize(s: State) {
         s.specialize(op::FOR_ITER_TUPLE);
     } else if t == &raw mut PyRangeIter_Type {
         s.specialize(op::FOR_ITER_RANGE);
-    } else if t == &raw mut PyGen_Type
-        && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING
-    {
+    } else if t == &raw mut PyGen_Type && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING {
         s.specialize(op::FOR_ITER_GEN);
     } else {
         s.give_up();

@@ -10,10 +10,7 @@ use hotspur_cpython_sys::*;
 
 /// `PyMapping_GetOptionalItem`: 1 and a new reference, 0 if there is none, -1 on an error (null both times).
 #[inline(never)]
-pub(super) unsafe fn optional_item(
-    mapping: *mut PyObject,
-    key: *mut PyObject,
-) -> (c_int, *mut PyObject) {
+pub(super) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> (c_int, *mut PyObject) {
     let mut value = ptr::null_mut();
     let found = ffi::PyMapping_GetOptionalItem(mapping, key, &mut value);
     (found, value)
@@ -31,12 +28,7 @@ unsafe fn dict_item(dict: *mut PyObject, key: *mut PyObject) -> (c_int, *mut PyO
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn name_error(s: State, name: *mut PyObject) {
-    _PyEval_FormatExcCheckArg(
-        s.tstate(),
-        ffi::PyExc_NameError,
-        c"name '%.200s' is not defined".as_ptr(),
-        name,
-    );
+    _PyEval_FormatExcCheckArg(s.tstate(), ffi::PyExc_NameError, c"name '%.200s' is not defined".as_ptr(), name);
 }
 
 /// Raises SystemError: the frame has no mapping of locals.
@@ -75,10 +67,7 @@ unsafe fn load_name(s: State) -> *mut PyObject {
 unsafe fn setup_annotations(s: State) -> bool {
     let locals = (*s.frame).f_locals;
     if locals.is_null() {
-        no_locals(
-            c"no locals found when setting up annotations",
-            ptr::null_mut(),
-        );
+        no_locals(c"no locals found when setting up annotations", ptr::null_mut());
         return false;
     }
     let name = s.known().name_annotations;

@@ -152,11 +152,7 @@ unsafe fn finish_int(mut s: State, value: i64) -> Ret {
 /// Drops the operands of a specialization for `int` and executes the next instruction. The result is in place; `right` is
 /// still to be found in the slot above it.
 #[inline(always)]
-pub(super) unsafe fn drop_ints_then_next(
-    s: State,
-    left: *mut PyObject,
-    right: *mut PyObject,
-) -> Ret {
+pub(super) unsafe fn drop_ints_then_next(s: State, left: *mut PyObject, right: *mut PyObject) -> Ret {
     if decref_is_zero(left) {
         return s.tail_with(free_int_drop_int, left as usize);
     }
@@ -168,11 +164,7 @@ pub(super) unsafe fn drop_ints_then_next(
 
 /// [`drop_ints_then_next`] for `float`.
 #[inline(always)]
-pub(super) unsafe fn drop_floats_then_next(
-    s: State,
-    left: *mut PyObject,
-    right: *mut PyObject,
-) -> Ret {
+pub(super) unsafe fn drop_floats_then_next(s: State, left: *mut PyObject, right: *mut PyObject) -> Ret {
     if decref_is_zero(left) {
         return s.tail_with(free_float_drop_float, left as usize);
     }
@@ -335,11 +327,7 @@ unsafe fn floor_divide(a: i64, b: i64) -> i64 {
 unsafe fn remainder(a: i64, b: i64) -> i64 {
     let (a, b) = compact_pair(a, b);
     let remainder = a % b;
-    i64::from(if remainder != 0 && (remainder ^ b) < 0 {
-        remainder + b
-    } else {
-        remainder
-    })
+    i64::from(if remainder != 0 && (remainder ^ b) < 0 { remainder + b } else { remainder })
 }
 
 /// Specializations for `int`: the value for compact operands, if the specialization covers it; where operands that are not
@@ -422,11 +410,7 @@ float_operators! {
 /// The operator `oparg` on floats; `None` if it raises or is none of the four.
 #[inline(always)]
 fn mixed(oparg: usize, a: f64, b: f64) -> Option<f64> {
-    let oparg = if oparg >= nb::COUNT {
-        oparg - nb::COUNT
-    } else {
-        oparg
-    };
+    let oparg = if oparg >= nb::COUNT { oparg - nb::COUNT } else { oparg };
     match oparg {
         nb::ADD => Some(a + b),
         nb::SUBTRACT => Some(a - b),

@@ -15,10 +15,9 @@ handler! {
         s.next_escaped(words)
     }
 
-    /// A number that the table has no row for.
+    /// A number that the table has no row for, or that no valid code reaches: CPython has the right message for it.
     #[cold]
     unknown(s) {
-        ffi::PyErr_Format(ffi::PyExc_SystemError, c"hotspur: unknown opcode %d".as_ptr(), i32::from((*s.pc).op));
-        s.error()
+        s.tail(crate::eval::hand_over)
     }
 }

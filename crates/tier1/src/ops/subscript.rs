@@ -320,9 +320,7 @@ const ASCII_STRIDE: usize = size_of::<PyASCIIObject>() + 8;
 /// The string of an ASCII character. [`look_up_ascii`] must have succeeded.
 #[inline(always)]
 unsafe fn ascii(c: u8) -> *mut PyObject {
-    ASCII
-        .load(Ordering::Relaxed)
-        .byte_add(usize::from(c) * ASCII_STRIDE)
+    ASCII.load(Ordering::Relaxed).byte_add(usize::from(c) * ASCII_STRIDE)
 }
 
 /// Finds the strings of the ASCII characters; false if they are not as expected.

@@ -20,13 +20,7 @@ pub unsafe fn call(s: State) {
     if t == &raw mut ffi::PyCFunction_Type {
         builtin(s, callable, count);
     } else if t == &raw mut PyFunction_Type {
-        function(
-            s,
-            callable.cast(),
-            count,
-            op::CALL_PY_EXACT_ARGS,
-            op::CALL_PY_GENERAL,
-        );
+        function(s, callable.cast(), count, op::CALL_PY_EXACT_ARGS, op::CALL_PY_GENERAL);
     } else if ffi::PyType_Check(callable) != 0 {
         class(s, callable.cast(), has_self);
     } else if t == &raw mut PyMethodDescr_Type {
@@ -34,13 +28,7 @@ pub unsafe fn call(s: State) {
     } else if t == &raw mut PyMethod_Type {
         let func = (*callable.cast::<PyMethodObject>()).im_func;
         if !has_self && ty(func) == &raw mut PyFunction_Type {
-            function(
-                s,
-                func.cast(),
-                n + 1,
-                op::CALL_BOUND_METHOD_EXACT_ARGS,
-                op::CALL_BOUND_METHOD_GENERAL,
-            );
+            function(s, func.cast(), n + 1, op::CALL_BOUND_METHOD_EXACT_ARGS, op::CALL_BOUND_METHOD_GENERAL);
         } else {
             s.give_up();
         }
@@ -51,8 +39,7 @@ pub unsafe fn call(s: State) {
 
 unsafe fn function(s: State, func: *mut PyFunctionObject, count: usize, exact: u16, general: u16) {
     let version = (*func).func_version;
-    let plain =
-        (*func).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
+    let plain = (*func).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
     let code = (*func).func_code.cast::<PyCodeObject>();
     let cs = code::state_of(code);
     if version == 0 || !plain || cs.is_null() {
@@ -75,13 +62,9 @@ unsafe fn builtin(s: State, callable: *mut PyObject, count: usize) {
     match flags {
         ffi::METH_O if count == 1 && callable == s.known().len => s.specialize(op::CALL_LEN),
         ffi::METH_O if count == 1 => s.specialize(op::CALL_BUILTIN_O),
-        ffi::METH_FASTCALL if count == 2 && callable == s.known().isinstance => {
-            s.specialize(op::CALL_ISINSTANCE)
-        }
+        ffi::METH_FASTCALL if count == 2 && callable == s.known().isinstance => s.specialize(op::CALL_ISINSTANCE),
         ffi::METH_FASTCALL => s.specialize(op::CALL_BUILTIN_FAST),
-        f if f == ffi::METH_FASTCALL | ffi::METH_KEYWORDS => {
-            s.specialize(op::CALL_BUILTIN_FAST_WITH_KEYWORDS)
-        }
+        f if f == ffi::METH_FASTCALL | ffi::METH_KEYWORDS => s.specialize(op::CALL_BUILTIN_FAST_WITH_KEYWORDS),
         _ => s.specialize(op::CALL_NON_PY_GENERAL),
     }
 }
@@ -135,8 +118,7 @@ unsafe fn class(s: State, class: *mut PyTypeObject, has_self: bool) {
 /// A class whose instances `object.__new__` makes and a plain Python function initializes.
 unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     let slot = |f: Option<ffi::newfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
-    let alloc =
-        |f: Option<ffi::allocfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
+    let alloc = |f: Option<ffi::allocfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
     let abstract_ = (*class).tp_flags & (1 << 20) != 0;
     if ty(class.cast()) != &raw mut ffi::PyType_Type
         || !has_feature(class, TPFLAGS_HEAPTYPE)
@@ -155,8 +137,7 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED
         && (*code).co_kwonlyargcount == 0
         && (*code).co_argcount as usize == n + 1;
-    let plain =
-        (*init).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
+    let plain = (*init).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
     if !simple
         || !plain
         || (*init).func_version == 0
@@ -167,11 +148,7 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     }
     *s.cache(1) = u64::from((*class).tp_version_tag) | u64::from((*init).func_version) << 32;
     *s.cache(2) = init as u64;
-    *s.pc.add(3) = Word {
-        op: op::INIT_RETURN,
-        counter: counter::cooldown(),
-        oparg: 0,
-    };
+    *s.pc.add(3) = Word { op: op::INIT_RETURN, counter: counter::cooldown(), oparg: 0 };
     s.specialize(op::CALL_ALLOC_AND_ENTER_INIT);
     true
 }

@@ -54,8 +54,7 @@ pub(super) unsafe fn is_ready(t: *mut PyTypeObject) -> bool {
 
 /// The type's version, assigned now if it has none.
 pub(super) unsafe fn type_version(t: *mut PyTypeObject) -> Option<u32> {
-    (PyUnstable_Type_AssignVersionTag(t) != 0 && (*t).tp_version_tag != 0)
-        .then(|| (*t).tp_version_tag)
+    (PyUnstable_Type_AssignVersionTag(t) != 0 && (*t).tp_version_tag != 0).then(|| (*t).tp_version_tag)
 }
 
 /// A cache word of a version and something else.
@@ -76,12 +75,7 @@ unsafe fn stores_generically(t: *mut PyTypeObject) -> bool {
 }
 
 /// Classifies an attribute. The answer holds as long as the type has the version that it has afterwards.
-pub(super) unsafe fn analyze(
-    s: State,
-    t: *mut PyTypeObject,
-    name: *mut PyObject,
-    store: bool,
-) -> Kind {
+pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject, store: bool) -> Kind {
     let object = &raw mut ffi::PyBaseObject_Type;
     let mut has_getattr = false;
     if store {
@@ -97,8 +91,7 @@ pub(super) unsafe fn analyze(
         has_getattr = !_PyType_Lookup(t, s.known().name_getattr).is_null();
         let getattribute = _PyType_Lookup(t, s.known().name_getattribute);
         if getattribute != _PyType_Lookup(object, s.known().name_getattribute) {
-            let is_function =
-                !getattribute.is_null() && is_type(getattribute, &raw mut PyFunction_Type);
+            let is_function = !getattribute.is_null() && is_type(getattribute, &raw mut PyFunction_Type);
             if is_function && !has_getattr {
                 return Kind::Getattribute(getattribute);
             }
@@ -122,19 +115,11 @@ pub(super) unsafe fn analyze(
         if descr_type == &raw mut PyMemberDescr_Type {
             let member = descr.cast::<PyMemberDescrObject>();
             let kind = (*(*member).d_member).type_code;
-            return if kind == ffi::Py_T_OBJECT_EX || kind == T_OBJECT {
-                Kind::Slot(member)
-            } else {
-                Kind::Other
-            };
+            return if kind == ffi::Py_T_OBJECT_EX || kind == T_OBJECT { Kind::Slot(member) } else { Kind::Other };
         }
         if descr_type == &raw mut PyProperty_Type {
             // A getter that raises AttributeError has `__getattr__` called.
-            return if has_getattr {
-                Kind::Other
-            } else {
-                Kind::Property(descr.cast())
-            };
+            return if has_getattr { Kind::Other } else { Kind::Property(descr.cast()) };
         }
         if name == s.known().name_class && descr == _PyType_Lookup(object, name) {
             return Kind::Class;
@@ -153,24 +138,15 @@ pub(super) unsafe fn analyze(
 }
 
 /// Offset of a slot, if it is one of the owner's.
-pub(super) unsafe fn slot_offset(
-    owner: *mut PyObject,
-    member: *mut PyMemberDescrObject,
-) -> Option<u32> {
+pub(super) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDescrObject) -> Option<u32> {
     if ffi::PyObject_TypeCheck(owner, (*member).d_type) == 0 {
         return None;
     }
-    u32::try_from((*(*member).d_member).offset)
-        .ok()
-        .filter(|&offset| offset > 0)
+    u32::try_from((*(*member).d_member).offset).ok().filter(|&offset| offset > 0)
 }
 
 /// Where an attribute that the type knows nothing of is, or is to be put.
-pub(super) unsafe fn find_in_instance(
-    owner: *mut PyObject,
-    name: *mut PyObject,
-    store: bool,
-) -> Option<Place> {
+pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
     let t = ty(owner);
     if !has_feature(t, TPFLAGS_MANAGED_DICT) {
         return None;
@@ -180,10 +156,7 @@ pub(super) unsafe fn find_in_instance(
     if inline && !(store && !dict.is_null()) {
         return find_interned(cached_keys(t), name).map(Place::Inline);
     }
-    if dict.is_null()
-        || !is_type(dict.cast(), &raw mut ffi::PyDict_Type)
-        || !(*dict).ma_values.is_null()
-    {
+    if dict.is_null() || !is_type(dict.cast(), &raw mut ffi::PyDict_Type) || !(*dict).ma_values.is_null() {
         return None;
     }
     if !keys_are_unicode((*dict).ma_keys) {
@@ -289,18 +262,10 @@ unsafe fn choose_from_type(
             op::LOAD_ATTR_NONDESCRIPTOR_WITH_VALUES
         });
     }
-    let offset = if has_feature(t, TPFLAGS_MANAGED_DICT) {
-        MANAGED_DICT_OFFSET
-    } else {
-        (*t).tp_dictoffset
-    };
+    let offset = if has_feature(t, TPFLAGS_MANAGED_DICT) { MANAGED_DICT_OFFSET } else { (*t).tp_dictoffset };
     if offset == 0 {
         *s.cache(1) = word(version, 0);
-        return Some(if is_method {
-            op::LOAD_ATTR_METHOD_NO_DICT
-        } else {
-            op::LOAD_ATTR_NONDESCRIPTOR_NO_DICT
-        });
+        return Some(if is_method { op::LOAD_ATTR_METHOD_NO_DICT } else { op::LOAD_ATTR_NONDESCRIPTOR_NO_DICT });
     }
     // A negative offset of another kind counts from the end of objects of variable size.
     if !is_method || (offset < 0 && offset != MANAGED_DICT_OFFSET) {

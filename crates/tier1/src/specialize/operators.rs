@@ -30,10 +30,7 @@ unsafe fn choose(s: State, left: *mut PyObject, right: *mut PyObject) -> Option<
             _ => None,
         };
     }
-    let is_mixed = matches!(
-        operator,
-        nb::ADD | nb::SUBTRACT | nb::MULTIPLY | nb::TRUE_DIVIDE
-    );
+    let is_mixed = matches!(operator, nb::ADD | nb::SUBTRACT | nb::MULTIPLY | nb::TRUE_DIVIDE);
     if is_mixed && is_float(left) && is_int(right) && long_is_compact(right) {
         return Some(op::BINARY_OP_FLOAT_INT);
     }
@@ -43,11 +40,7 @@ unsafe fn choose(s: State, left: *mut PyObject, right: *mut PyObject) -> Option<
     if operator == nb::ADD && is_str(left) && is_str(right) {
         let next = s.pc.add(2);
         let stored_back = (*next).op == op::STORE_FAST && *s.local((*next).oparg as usize) == left;
-        return Some(if stored_back {
-            op::BINARY_OP_INPLACE_ADD_UNICODE
-        } else {
-            op::BINARY_OP_ADD_UNICODE
-        });
+        return Some(if stored_back { op::BINARY_OP_INPLACE_ADD_UNICODE } else { op::BINARY_OP_ADD_UNICODE });
     }
     None
 }

@@ -1,8 +1,6 @@
 //! STORE_ATTR.
 
-use super::load_attr::{
-    Kind, Place, analyze, find_in_instance, is_ready, slot_offset, type_version, word,
-};
+use super::load_attr::{Kind, Place, analyze, find_in_instance, is_ready, slot_offset, type_version, word};
 use crate::dispatch::State;
 use crate::table::op;
 use hotspur_cpython_sys::*;

@@ -72,9 +72,7 @@ pub unsafe fn contains_op(s: State) {
     let container: *mut PyObject = s.peek(1);
     if is_type(container, &raw mut ffi::PyDict_Type) {
         s.specialize(op::CONTAINS_OP_DICT)
-    } else if is_type(container, &raw mut ffi::PySet_Type)
-        || is_type(container, &raw mut ffi::PyFrozenSet_Type)
-    {
+    } else if is_type(container, &raw mut ffi::PySet_Type) || is_type(container, &raw mut ffi::PyFrozenSet_Type) {
         s.specialize(op::CONTAINS_OP_SET)
     } else {
         s.give_up()
