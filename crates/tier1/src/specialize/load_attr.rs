@@ -153,7 +153,7 @@ pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject,
     }
     let dict = managed_dict(owner);
     let inline = has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(owner)).valid != 0;
-    if inline && !(store && !dict.is_null()) {
+    if inline && (!store || dict.is_null()) {
         return find_interned(cached_keys(t), name).map(Place::Inline);
     }
     if dict.is_null() || !is_type(dict.cast(), &raw mut ffi::PyDict_Type) || !(*dict).ma_values.is_null() {
