@@ -78,6 +78,8 @@ class FileResult:
     # Text for a person: how a file that came to no end did end, and the end of the log.
     headline: str = ""
     detail: str = ""
+    # The traceback of each failed id, where regrtest recorded it.
+    tracebacks: dict[str, str] = dataclasses.field(default_factory=dict)
     # Complaints about Hotspur itself in the process that ran the file: hook gone, nothing executed, no report.
     complaints: list[str] = dataclasses.field(default_factory=list)
     environment_changed: bool = False
@@ -97,13 +99,14 @@ REGRTEST_TIMEOUT = re.compile(r"Timeout \(\d+:\d\d:\d\d\)!")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
-def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
-    """The outcome of each test id, and whether some test has no id in the file (regrtest drops failed subtests)."""
+def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool, dict[str, str]] | None:
+    """The outcome of each test id, whether some test has no id in the file (regrtest drops failed subtests), tracebacks."""
     try:
         tree = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError):
         return None
     outcomes: dict[str, str] = {}
+    tracebacks: dict[str, str] = {}
     nameless = False
     for case in tree.iter("testcase"):
         name = case.get("name")
@@ -114,6 +117,8 @@ def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
         children = {child.tag for child in case}
         if children & {"failure", "error", "outcome"}:
             outcome = FAILED
+            texts = [child.text or "" for child in case if child.tag in ("failure", "error", "outcome")]
+            tracebacks[name] = "\n".join(texts)[-3000:]
         elif "skipped" in children or case.get("status") == "skipped":
             outcome = SKIPPED
         else:
@@ -121,7 +126,7 @@ def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
         if SEVERITY[outcome] >= SEVERITY[outcomes.get(name, PASSED)]:
             outcomes[name] = outcome
     counted = sum(int(suite.get("errors", 0)) + int(suite.get("failures", 0)) for suite in tree.iter("testsuite"))
-    return outcomes, nameless or counted > sum(1 for outcome in outcomes.values() if outcome == FAILED)
+    return outcomes, nameless or counted > sum(1 for outcome in outcomes.values() if outcome == FAILED), tracebacks
 
 
 def failures_in_log(log: str) -> set[str]:
@@ -204,7 +209,7 @@ class Runner:
         parsed = read_junit(junit)
         result = FileResult(name, "ran", seconds, {})
         if parsed is not None:
-            result.outcomes, incomplete = parsed
+            result.outcomes, incomplete, result.tracebacks = parsed
             if incomplete or status != 0:
                 for test in failures_in_log(log):
                     result.outcomes[test] = FAILED
@@ -223,7 +228,7 @@ class Runner:
             result.detail = log[-12000:]
             if result.state != "ran":
                 how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-                started = [where for _, where in VERBOSE_START.findall(log)] if verbose else []
+                started = [id_ for name_, id_ in VERBOSE_START.findall(log) if id_.endswith(f".{name_}")] if verbose else []
                 last = f"; the last of {len(started)} tests that were started: {started[-1]}" if started else ""
                 result.headline = how + last
         return result
@@ -457,8 +462,10 @@ class Conformance:
                 self.say(f"  {name}")
                 for test, kind in sorted(bad.items()):
                     self.say(f"    {kind}: {test}" + (f" ({ours.headline})" if test == name and ours.headline else ""))
-                if self.options.verbose and ours.detail:
-                    self.say("      | " + "\n      | ".join(ours.detail.splitlines()[-60:]))
+                    if self.options.verbose and test in ours.tracebacks:
+                        self.quote(ours.tracebacks[test], 30)
+                if self.options.verbose and ours.detail and not bad.keys() <= ours.tracebacks.keys():
+                    self.quote(ours.detail, 60)
         result = {
             "python": self.target.facts["version"], "environment": self.options.env,
             "passed": counts["passed"], "failed": counts["failed"], "skipped": counts["skipped"],
@@ -467,6 +474,10 @@ class Conformance:
             "files": {name: dataclasses.asdict(result) for name, result in self.ours.items()},
         }
         return result, not new
+
+    def quote(self, text: str, lines: int) -> None:
+        for line in text.splitlines()[-lines:]:
+            self.say(f"      | {line}")
 
     def table(self, title: str, lines: list[str]) -> None:
         if lines:
