@@ -75,8 +75,11 @@ class FileResult:
     state: str
     seconds: float
     outcomes: dict[str, str]
-    # Text for a person: the end of the log, and after a crash the tests that had been started.
+    # Text for a person: how a file that came to no end did end, and the end of the log.
+    headline: str = ""
     detail: str = ""
+    # The traceback of each failed id, where regrtest recorded it.
+    tracebacks: dict[str, str] = dataclasses.field(default_factory=dict)
     # Complaints about Hotspur itself in the process that ran the file: hook gone, nothing executed, no report.
     complaints: list[str] = dataclasses.field(default_factory=list)
     environment_changed: bool = False
@@ -92,16 +95,18 @@ class FileResult:
 
 FAILURE_HEADER = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([^)\s]+)\)", re.MULTILINE)
 VERBOSE_START = re.compile(r"^(\w+) \(([\w.<>]+)\)", re.MULTILINE)
+REGRTEST_TIMEOUT = re.compile(r"Timeout \(\d+:\d\d:\d\d\)!")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
-def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
-    """The outcome of each test id, and whether some test has no id in the file (regrtest drops failed subtests)."""
+def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool, dict[str, str]] | None:
+    """The outcome of each test id, whether some test has no id in the file (regrtest drops failed subtests), tracebacks."""
     try:
         tree = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError):
         return None
     outcomes: dict[str, str] = {}
+    tracebacks: dict[str, str] = {}
     nameless = False
     for case in tree.iter("testcase"):
         name = case.get("name")
@@ -112,6 +117,8 @@ def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
         children = {child.tag for child in case}
         if children & {"failure", "error", "outcome"}:
             outcome = FAILED
+            texts = [child.text or "" for child in case if child.tag in ("failure", "error", "outcome")]
+            tracebacks[name] = "\n".join(texts)[-3000:]
         elif "skipped" in children or case.get("status") == "skipped":
             outcome = SKIPPED
         else:
@@ -119,7 +126,7 @@ def read_junit(path: pathlib.Path) -> tuple[dict[str, str], bool] | None:
         if SEVERITY[outcome] >= SEVERITY[outcomes.get(name, PASSED)]:
             outcomes[name] = outcome
     counted = sum(int(suite.get("errors", 0)) + int(suite.get("failures", 0)) for suite in tree.iter("testsuite"))
-    return outcomes, nameless or counted > sum(1 for outcome in outcomes.values() if outcome == FAILED)
+    return outcomes, nameless or counted > sum(1 for outcome in outcomes.values() if outcome == FAILED), tracebacks
 
 
 def failures_in_log(log: str) -> set[str]:
@@ -202,12 +209,12 @@ class Runner:
         parsed = read_junit(junit)
         result = FileResult(name, "ran", seconds, {})
         if parsed is not None:
-            result.outcomes, incomplete = parsed
+            result.outcomes, incomplete, result.tracebacks = parsed
             if incomplete or status != 0:
                 for test in failures_in_log(log):
                     result.outcomes[test] = FAILED
         skipped_whole = status in (0, 4) and f"{name} skipped" in log
-        if timed_out or "\nTimeout (" in log:
+        if timed_out or REGRTEST_TIMEOUT.search(log):
             result.state = "timed out"
         elif skipped_whole and parsed is None:
             # regrtest writes no results for a file that is skipped as a whole.
@@ -221,9 +228,9 @@ class Runner:
             result.detail = log[-12000:]
             if result.state != "ran":
                 how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-                started = [f"{where}" for _, where in VERBOSE_START.findall(log)] if verbose else []
-                last = f"; last of {len(started)} tests started: {started[-1]}" if started else ""
-                result.detail = f"{result.state} ({how}){last}\n{result.detail}"
+                started = [id_ for name_, id_ in VERBOSE_START.findall(log) if id_.endswith(f".{name_}")] if verbose else []
+                last = f"; the last of {len(started)} tests that were started: {started[-1]}" if started else ""
+                result.headline = how + last
         return result
 
     def inspect_reports(self, result: FileResult, folder: pathlib.Path, pid: int) -> None:
@@ -333,7 +340,6 @@ class Conformance:
         self.files, self.missing = select_files(options, available)
         self.ours: dict[str, FileResult] = {}
         self.flaky: dict[str, str] = {}
-        self.first_crash: dict[str, FileResult] = {}
 
     def say(self, text: str) -> None:
         print(text, flush=True)
@@ -404,9 +410,8 @@ class Conformance:
         if first.state == "crashed" and second.state == "ran":
             # No luck involved in a crash: it stays a failure, however seldom it happens.
             self.flaky[first.name] = "crashed once, then not"
-            self.first_crash[first.name] = first
             second.state = "crashed"
-            second.detail = first.detail
+            second.headline, second.detail = f"once: {first.headline}", first.detail
         for test in first.problems() - second.problems():
             self.flaky.setdefault(test, "under Hotspur")
         self.ours[first.name] = second
@@ -453,11 +458,14 @@ class Conformance:
         if new:
             self.say(f"\nWORSE THAN STOCK: {sum(map(len, new.values()))} in {len(new)} files")
             for name, bad in new.items():
+                ours = self.ours[name]
                 self.say(f"  {name}")
                 for test, kind in sorted(bad.items()):
-                    self.say(f"    {kind}: {test}")
-                if self.options.verbose and self.ours[name].detail:
-                    self.say("      | " + "\n      | ".join(self.ours[name].detail.splitlines()[-60:]))
+                    self.say(f"    {kind}: {test}" + (f" ({ours.headline})" if test == name and ours.headline else ""))
+                    if self.options.verbose and test in ours.tracebacks:
+                        self.quote(ours.tracebacks[test], 30)
+                if self.options.verbose and ours.detail and not bad.keys() <= ours.tracebacks.keys():
+                    self.quote(ours.detail, 60)
         result = {
             "python": self.target.facts["version"], "environment": self.options.env,
             "passed": counts["passed"], "failed": counts["failed"], "skipped": counts["skipped"],
@@ -466,6 +474,10 @@ class Conformance:
             "files": {name: dataclasses.asdict(result) for name, result in self.ours.items()},
         }
         return result, not new
+
+    def quote(self, text: str, lines: int) -> None:
+        for line in text.splitlines()[-lines:]:
+            self.say(f"      | {line}")
 
     def table(self, title: str, lines: list[str]) -> None:
         if lines:
