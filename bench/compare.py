@@ -373,7 +373,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--warmup", type=float, help="seconds before the first sample (0.5; with --quick 0.25)")
     parser.add_argument("--sample", type=float, help="seconds of one sample, at least (0.08; 0.05)")
     parser.add_argument("--samples", type=int, help="samples per process (7; 5)")
-    parser.add_argument("--longest", type=float, help="seconds of sampling after which two samples suffice (4; 0.5)")
+    parser.add_argument("--longest", type=float, help="seconds of sampling after which two samples suffice (2; 0.5)")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
                         help="cpu: processor time of the process, for a machine that is busy with other things")
     parser.add_argument("--timeout", type=float, default=180, help="seconds for one process")
@@ -386,7 +386,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--refresh", action="store_true", help="download the libraries again")
     parser.add_argument("--output", help="write NAME.json and NAME.md", metavar="NAME")
     options = parser.parse_args()
-    for name, usual, quick in (("warmup", 0.5, 0.25), ("sample", 0.08, 0.05), ("samples", 7, 5), ("longest", 4.0, 0.5)):
+    for name, usual, quick in (("warmup", 0.5, 0.25), ("sample", 0.08, 0.05), ("samples", 7, 5), ("longest", 2.0, 0.5)):
         if getattr(options, name) is None:
             setattr(options, name, quick if options.quick else usual)
     if not (options.engine or options.wheel or options.config or options.list):

@@ -149,7 +149,7 @@ class Runner:
         self.options = options
         self.serial = 0
         self.lock = threading.Lock()
-        self.live: set[subprocess.Popen[bytes]] = set()
+        self.live: dict[subprocess.Popen[bytes], str] = {}
 
     def stop(self) -> None:
         """Ends the test processes that are still running (each leads a process group of its own)."""
@@ -184,7 +184,7 @@ class Runner:
                 stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=default_signals,
             )
             with self.lock:
-                self.live.add(process)
+                self.live[process] = name
             try:
                 # regrtest's own timeout ends a hanging process with tracebacks; ours is for what does not even do that.
                 status = process.wait(self.options.timeout + 60)
@@ -194,7 +194,7 @@ class Runner:
                 status = process.wait()
             finally:
                 with self.lock:
-                    self.live.discard(process)
+                    del self.live[process]
         seconds = time.monotonic() - started
         # Children that a test left behind would otherwise disturb the next ones.
         kill_group(process)
@@ -350,19 +350,27 @@ class Conformance:
         order = sorted(names, key=lambda name: -known.get(name, 1e9 if name.startswith("test.") else 0.0))
         started = last_word = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
-            futures = [pool.submit(self.runner.run, side, name) for name in order]
+            pending = {pool.submit(self.runner.run, side, name) for name in order}
+            count = 0
             try:
-                for count, future in enumerate(concurrent.futures.as_completed(futures), 1):
-                    result = future.result()
-                    finished(result)
-                    now = time.monotonic()
-                    if result.problems() or result.complaints or now - last_word > 15 or count == len(order):
-                        last_word = now
-                        note = f"{len(result.problems())} failed" if result.problems() else "ok"
-                        if result.state != "ran":
-                            note = result.state
-                        note = "; ".join([note, *result.complaints])
-                        self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
+                while pending:
+                    done, pending = concurrent.futures.wait(pending, 60, concurrent.futures.FIRST_COMPLETED)
+                    if not done:
+                        running = " ".join(sorted(self.runner.live.values()))
+                        self.say(f"{side:8} {count:4}/{len(order)} {time.monotonic() - started:5.0f} s  waiting for {running}")
+                    for future in done:
+                        count += 1
+                        result = future.result()
+                        finished(result)
+                        now = time.monotonic()
+                        bad = result.problems() or result.complaints
+                        if bad or now - last_word > 15 or count == len(order):
+                            last_word = now
+                            note = f"{len(result.problems())} failed" if result.problems() else "ok"
+                            if result.state != "ran":
+                                note = result.state
+                            note = "; ".join([note, *result.complaints])
+                            self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.stop()
@@ -498,7 +506,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every test file of that Python")
     parser.add_argument("--tests", default=HERE / "core.txt", help="a file with one test file per line")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--timeout", type=int, default=300, help="seconds for one test file")
+    parser.add_argument("--timeout", type=int, default=180, help="seconds for one test file")
     parser.add_argument("--env", action="append", type=name_and_value, default=[], metavar="NAME=VALUE",
                         help="for the Hotspur side only; default HOTSPUR_STRESS=1 (give HOTSPUR_STRESS=0 for default mode)")
     parser.add_argument("--allowed", default=HERE / "allowed.toml")
