@@ -96,6 +96,8 @@ class FileResult:
 FAILURE_HEADER = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([^)\s]+)\)", re.MULTILINE)
 VERBOSE_START = re.compile(r"^(\w+) \(([\w.<>]+)\)", re.MULTILINE)
 REGRTEST_TIMEOUT = re.compile(r"Timeout \(\d+:\d\d:\d\d\)!")
+# What test.support.script_helper says of a child that ended by SIGILL, SIGABRT, SIGBUS, SIGFPE or SIGSEGV.
+CHILD_CRASHED = re.compile(r"return code is -(4|6|7|8|11)\b")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
@@ -421,6 +423,10 @@ class Conformance:
             second.state = "crashed"
             second.headline, second.detail = f"once: {first.headline}", first.detail
         for test in first.problems() - second.problems():
+            traceback = first.tracebacks.get(test, "")
+            if CHILD_CRASHED.search(traceback):
+                second.outcomes[test], second.tracebacks[test] = FAILED, traceback
+                self.flaky[test] = "a child process crashed once, then not"
             self.flaky.setdefault(test, "under Hotspur")
         self.ours[first.name] = second
 
