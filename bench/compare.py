@@ -55,7 +55,7 @@ TOO_OLD = {"django"}
 
 QUICK = [
     "richards", "deltablue", "raytrace", "chaos", "float", "nbody", "spectral_norm", "fannkuch", "go", "hexiom",
-    "nqueens", "generators", "coroutines", "comprehensions", "pyflate", "deepcopy", "pprint", "json_dumps", "logging",
+    "nqueens", "generators", "coroutines", "comprehensions", "pyflate", "deepcopy", "json_dumps", "logging",
     "pickle_pure_python", "regex_compile", "unpack_sequence",
 ]
 
@@ -279,11 +279,16 @@ def geometric_mean(values: list[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, values)))
 
 
+def middle(ratios: list[float]) -> float:
+    """The median; between two values the geometric mean, so that a and 1/a balance."""
+    return math.exp(statistics.median(map(math.log, ratios)))
+
+
 def confidence(ratios: list[list[float]]) -> tuple[float, float]:
     """95 % of the geometric means that come out when each program's rounds are drawn again with replacement."""
     draw = random.Random(1)
     means = sorted(
-        geometric_mean([statistics.median(draw.choices(rounds, k=len(rounds))) for rounds in ratios])
+        geometric_mean([middle(draw.choices(rounds, k=len(rounds))) for rounds in ratios])
         for _ in range(1000)
     )
     return means[25], means[-26]
@@ -300,7 +305,7 @@ def compare(measured: dict[str, dict[str, list[dict]]], configuration: str) -> l
         rounds = [a / b for a, b in zip(stock, other)]
         rows.append({
             "name": name, "stock_seconds": statistics.median(stock), "seconds": statistics.median(other),
-            "ratio": statistics.median(rounds), "rounds": rounds,
+            "ratio": middle(rounds), "rounds": rounds,
         })
     return rows
 
@@ -364,11 +369,11 @@ def parse_options() -> argparse.Namespace:
                         help="for the configuration `hotspur` only")
     parser.add_argument("--config", action="append", default=[], metavar="NAME:KEY=VALUE,...",
                         help="a further configuration; the key `python` is an interpreter, others are its environment")
-    parser.add_argument("--rounds", type=int, help="processes per program and configuration (3; with --quick 2)")
-    parser.add_argument("--warmup", type=float, help="seconds before the first sample (0.5; 0.25)")
+    parser.add_argument("--rounds", type=int, default=3, help="processes per program and configuration (3)")
+    parser.add_argument("--warmup", type=float, help="seconds before the first sample (0.5; with --quick 0.25)")
     parser.add_argument("--sample", type=float, help="seconds of one sample, at least (0.08; 0.05)")
     parser.add_argument("--samples", type=int, help="samples per process (7; 5)")
-    parser.add_argument("--longest", type=float, default=4.0, help="seconds of sampling after which two samples suffice")
+    parser.add_argument("--longest", type=float, help="seconds of sampling after which two samples suffice (2; 0.5)")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
                         help="cpu: processor time of the process, for a machine that is busy with other things")
     parser.add_argument("--timeout", type=float, default=180, help="seconds for one process")
@@ -381,7 +386,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--refresh", action="store_true", help="download the libraries again")
     parser.add_argument("--output", help="write NAME.json and NAME.md", metavar="NAME")
     options = parser.parse_args()
-    for name, usual, quick in (("rounds", 3, 2), ("warmup", 0.5, 0.25), ("sample", 0.08, 0.05), ("samples", 7, 5)):
+    for name, usual, quick in (("warmup", 0.5, 0.25), ("sample", 0.08, 0.05), ("samples", 7, 5), ("longest", 2.0, 0.5)):
         if getattr(options, name) is None:
             setattr(options, name, quick if options.quick else usual)
     if not (options.engine or options.wheel or options.config or options.list):

@@ -96,6 +96,8 @@ class FileResult:
 FAILURE_HEADER = re.compile(r"^(?:FAIL|ERROR|UNEXPECTED SUCCESS): (\S+) \(([^)\s]+)\)", re.MULTILINE)
 VERBOSE_START = re.compile(r"^(\w+) \(([\w.<>]+)\)", re.MULTILINE)
 REGRTEST_TIMEOUT = re.compile(r"Timeout \(\d+:\d\d:\d\d\)!")
+# What test.support.script_helper says of a child that ended by SIGILL, SIGABRT, SIGBUS, SIGFPE or SIGSEGV.
+CHILD_CRASHED = re.compile(r"return code is -(4|6|7|8|11)\b")
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 
@@ -149,7 +151,7 @@ class Runner:
         self.options = options
         self.serial = 0
         self.lock = threading.Lock()
-        self.live: set[subprocess.Popen[bytes]] = set()
+        self.live: dict[subprocess.Popen[bytes], str] = {}
 
     def stop(self) -> None:
         """Ends the test processes that are still running (each leads a process group of its own)."""
@@ -184,7 +186,7 @@ class Runner:
                 stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=default_signals,
             )
             with self.lock:
-                self.live.add(process)
+                self.live[process] = name
             try:
                 # regrtest's own timeout ends a hanging process with tracebacks; ours is for what does not even do that.
                 status = process.wait(self.options.timeout + 60)
@@ -194,7 +196,7 @@ class Runner:
                 status = process.wait()
             finally:
                 with self.lock:
-                    self.live.discard(process)
+                    del self.live[process]
         seconds = time.monotonic() - started
         # Children that a test left behind would otherwise disturb the next ones.
         kill_group(process)
@@ -350,19 +352,27 @@ class Conformance:
         order = sorted(names, key=lambda name: -known.get(name, 1e9 if name.startswith("test.") else 0.0))
         started = last_word = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
-            futures = [pool.submit(self.runner.run, side, name) for name in order]
+            pending = {pool.submit(self.runner.run, side, name) for name in order}
+            count = 0
             try:
-                for count, future in enumerate(concurrent.futures.as_completed(futures), 1):
-                    result = future.result()
-                    finished(result)
-                    now = time.monotonic()
-                    if result.problems() or result.complaints or now - last_word > 15 or count == len(order):
-                        last_word = now
-                        note = f"{len(result.problems())} failed" if result.problems() else "ok"
-                        if result.state != "ran":
-                            note = result.state
-                        note = "; ".join([note, *result.complaints])
-                        self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
+                while pending:
+                    done, pending = concurrent.futures.wait(pending, 60, concurrent.futures.FIRST_COMPLETED)
+                    if not done:
+                        running = " ".join(sorted(self.runner.live.values()))
+                        self.say(f"{side:8} {count:4}/{len(order)} {time.monotonic() - started:5.0f} s  waiting for {running}")
+                    for future in done:
+                        count += 1
+                        result = future.result()
+                        finished(result)
+                        now = time.monotonic()
+                        bad = result.problems() or result.complaints
+                        if bad or now - last_word > 15 or count == len(order):
+                            last_word = now
+                            note = f"{len(result.problems())} failed" if result.problems() else "ok"
+                            if result.state != "ran":
+                                note = result.state
+                            note = "; ".join([note, *result.complaints])
+                            self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.stop()
@@ -413,6 +423,10 @@ class Conformance:
             second.state = "crashed"
             second.headline, second.detail = f"once: {first.headline}", first.detail
         for test in first.problems() - second.problems():
+            traceback = first.tracebacks.get(test, "")
+            if CHILD_CRASHED.search(traceback):
+                second.outcomes[test], second.tracebacks[test] = FAILED, traceback
+                self.flaky[test] = "a child process crashed once, then not"
             self.flaky.setdefault(test, "under Hotspur")
         self.ours[first.name] = second
 
@@ -498,7 +512,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every test file of that Python")
     parser.add_argument("--tests", default=HERE / "core.txt", help="a file with one test file per line")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--timeout", type=int, default=300, help="seconds for one test file")
+    parser.add_argument("--timeout", type=int, default=180, help="seconds for one test file")
     parser.add_argument("--env", action="append", type=name_and_value, default=[], metavar="NAME=VALUE",
                         help="for the Hotspur side only; default HOTSPUR_STRESS=1 (give HOTSPUR_STRESS=0 for default mode)")
     parser.add_argument("--allowed", default=HERE / "allowed.toml")
