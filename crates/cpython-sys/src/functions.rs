@@ -131,8 +131,11 @@ unsafe extern "C" {
         codelike: *mut PyObject,
         offset: i32,
     ) -> c_int;
-    pub fn _PyMonitoring_FirePyUnwindEvent(state: *mut PyMonitoringState, codelike: *mut PyObject, offset: i32)
-    -> c_int;
+    pub fn _PyMonitoring_FirePyUnwindEvent(
+        state: *mut PyMonitoringState,
+        codelike: *mut PyObject,
+        offset: i32,
+    ) -> c_int;
     /// Takes a `PyFrameObject`; adds it to the traceback of the exception that is being raised.
     pub fn PyTraceBack_Here(frame: *mut PyObject) -> c_int;
 
@@ -155,7 +158,7 @@ unsafe extern "C" {
 pub unsafe fn enter_recursive_py(ts: *mut ThreadState) -> bool {
     let remaining = (*ts).py_recursion_remaining;
     (*ts).py_recursion_remaining = remaining - 1;
-    remaining > 0 || check_recursive_call_py(ts)
+    remaining > 0 || check_recursion_limit(ts)
 }
 
 /// `_Py_LeaveRecursiveCallPy`.
@@ -164,9 +167,10 @@ pub unsafe fn leave_recursive_py(ts: *mut ThreadState) {
     (*ts).py_recursion_remaining += 1;
 }
 
+/// `_Py_CheckRecursiveCallPy`, for a frame that is counted in already.
 #[cold]
 #[inline(never)]
-unsafe fn check_recursive_call_py(ts: *mut ThreadState) -> bool {
+pub unsafe fn check_recursion_limit(ts: *mut ThreadState) -> bool {
     if (*ts).recursion_headroom != 0 {
         if (*ts).py_recursion_remaining < -50 {
             pyo3_ffi::Py_FatalError(c"Cannot recover from Python stack overflow.".as_ptr());

@@ -64,8 +64,17 @@ pub struct CodeState {
 /// `code` must be a live code object.
 #[inline(always)]
 pub unsafe fn state_of(code: *mut PyCodeObject) -> *mut CodeState {
-    let state = code_extra(code, context::extra_index()).cast::<CodeState>();
+    let state = known_state_of(code);
     if state.is_null() { decode(code) } else { state }
+}
+
+/// The state of a code object; null if it has none yet.
+///
+/// # Safety
+/// `code` must be a live code object.
+#[inline(always)]
+pub unsafe fn known_state_of(code: *mut PyCodeObject) -> *mut CodeState {
+    code_extra(code, context::extra_index()).cast::<CodeState>()
 }
 
 /// [`state_of`] for code that is known to have one: that of a frame which tier 1 has been running.
@@ -106,6 +115,13 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         i += 1 + caches;
     }
     decref(bytes);
+    // The RESUME of a `yield from` or `await` is always followed by the jump back to its SEND.
+    for i in 1..len {
+        let after_yield_from = words[i - 1].oparg & 3 >= 2 && words[i].op == op::JUMP_BACKWARD_NO_INTERRUPT;
+        if words[i - 1].op == op::RESUME && after_yield_from {
+            words[i - 1].op = op::RESUME_IN_YIELD_FROM;
+        }
+    }
     let words = Box::into_raw(words.into_boxed_slice()).cast::<Word>();
     let state = Box::into_raw(Box::new(CodeState {
         bias: (code_units(code) as usize).wrapping_sub(words as usize >> 2),

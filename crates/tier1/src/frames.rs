@@ -3,6 +3,7 @@
 use crate::code::{self, CodeState};
 use crate::context::Context;
 use crate::dispatch::{Ret, State};
+use crate::handler;
 use core::mem::MaybeUninit;
 use core::ptr;
 use ffi::PyObject;
@@ -61,28 +62,47 @@ impl State {
         (*callee).previous = self.frame;
         let ts = self.tstate();
         (*ts).current_frame = callee;
-        if !enter_recursive_py(ts) {
-            return State { frame: callee, ..self }.tail(crate::unwind::exit_unwind);
+        let remaining = (*ts).py_recursion_remaining;
+        (*ts).py_recursion_remaining = remaining - 1;
+        let entered = State { frame: callee, ..self };
+        if remaining <= 0 {
+            return entered.tail(enter_at_limit);
         }
-        start(self.cx, callee)
+        entered.start()
+    }
+
+    /// Executes `frame`, the thread's current frame, from its `instr_ptr`. It must be counted in already. The other registers
+    /// are not looked at.
+    #[inline(always)]
+    unsafe fn start(self) -> Ret {
+        let cs = code::known_state_of(frame_code(self.frame));
+        if cs.is_null() {
+            return self.tail(start_undecoded);
+        }
+        resume_at(self.cx, cs, self.frame, CodeState::word_at(cs, (*self.frame).instr_ptr))
     }
 }
 
-/// Executes `frame`, the thread's current frame, from its `instr_ptr`. It must be counted in already.
-#[inline(always)]
-pub unsafe fn start(cx: *mut Context, frame: *mut InterpreterFrame) -> Ret {
-    let cs = code::state_of(frame_code(frame));
-    if cs.is_null() {
-        return hand_over_undecoded(cx, frame);
+handler! {
+    /// The frame that was counted in is one more than the recursion limit allows, if nobody handles such an error already.
+    #[cold]
+    enter_at_limit(s) {
+        if !check_recursion_limit(s.tstate()) {
+            return s.tail(crate::unwind::exit_unwind);
+        }
+        s.start()
     }
-    resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
-}
 
-/// Memory ran out for the code object's stream: CPython has its own.
-#[cold]
-#[inline(never)]
-unsafe fn hand_over_undecoded(cx: *mut Context, frame: *mut InterpreterFrame) -> Ret {
-    crate::eval::run_on_stock(cx, frame)
+    /// The current frame's code is new to tier 1.
+    #[cold]
+    start_undecoded(s) {
+        let cs = code::state_of(frame_code(s.frame));
+        if cs.is_null() {
+            // Memory ran out for the stream: CPython has its own.
+            return crate::eval::run_on_stock(s.cx, s.frame);
+        }
+        resume_at(s.cx, cs, s.frame, CodeState::word_at(cs, (*s.frame).instr_ptr))
+    }
 }
 
 /// Takes up the stack of a suspended frame and executes it from `pc`.

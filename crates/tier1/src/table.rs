@@ -325,6 +325,7 @@ instructions! {
         CALL_METHOD_DESCRIPTOR_NOARGS = 336: CALL;
         CALL_ALLOC_AND_ENTER_INIT = 337: CALL;
         CALL_NON_PY_GENERAL = 338: CALL;
+        RESUME_IN_YIELD_FROM = 339: RESUME;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;

@@ -121,9 +121,11 @@ pub(crate) unsafe fn tools_active(tstate: *mut ThreadState) -> bool {
 unsafe fn ask(method: &CStr, id: c_int) -> u32 {
     // Borrowed.
     let monitoring = ffi::PySys_GetObject(c"monitoring".as_ptr());
-    let function = if monitoring.is_null() { monitoring } else { ffi::PyObject_GetAttrString(monitoring, method.as_ptr()) };
+    let function =
+        if monitoring.is_null() { monitoring } else { ffi::PyObject_GetAttrString(monitoring, method.as_ptr()) };
     let arg = ffi::PyLong_FromLong(id.into());
-    let got = if function.is_null() || arg.is_null() { ptr::null_mut() } else { ffi::PyObject_CallOneArg(function, arg) };
+    let got =
+        if function.is_null() || arg.is_null() { ptr::null_mut() } else { ffi::PyObject_CallOneArg(function, arg) };
     xdecref(function);
     xdecref(arg);
     if got.is_null() {

@@ -1,7 +1,7 @@
 //! Exceptions: from the instruction that raised to its handler, or out of the frame.
 
-use crate::frames;
 use crate::dispatch::State;
+use crate::frames;
 use crate::handler;
 use crate::tools;
 use ffi::PyObject;

@@ -20,6 +20,16 @@ handler! {
         s.next(1)
     }
 
+    /// RESUME together with the JUMP_BACKWARD_NO_INTERRUPT behind it.
+    RESUME_IN_YIELD_FROM(s) {
+        if (*s.tstate()).eval_breaker != (*s.cs).version {
+            return s.tail(resume_slow);
+        }
+        let back = (*s.pc.add(1)).oparg as usize;
+        s.pc = s.pc.add(2).sub(back);
+        s.dispatch()
+    }
+
     #[cold]
     resume_slow(s) {
         s.save_ip();
