@@ -91,7 +91,9 @@ handler! {
             let lasti = (*s.frame).instr_ptr.offset_from(code_units(frame_code(s.frame)));
             let lasti = ffi::PyLong_FromSsize_t(lasti);
             if lasti.is_null() {
-                return s.tail_with(unwind, at);
+                // Out of memory: looking for a handler again would end here again, so let a caller's handler have it.
+                s.save_sp();
+                return s.tail(exit_unwind);
             }
             s.push(lasti);
         }
