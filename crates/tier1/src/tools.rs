@@ -44,7 +44,11 @@ static mut ORIGINALS: [Option<Original>; WRAPPED.len()] = [None; WRAPPED.len()];
 unsafe extern "C" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
     let original = ORIGINALS[I].unwrap_unchecked();
     let result = original(a, b, c);
-    update();
+    // The definitions are all interpreters', but tier 1 runs in the main one only: others hold another GIL, their tools do
+    // not concern us, and the hook is not to be put into them.
+    if ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() {
+        update();
+    }
     result
 }
 
