@@ -33,13 +33,18 @@ class Config:
         except subprocess.TimeoutExpired as e:
             status, text, errors = "timeout", e.stdout or b"", e.stderr or b""
         outputs, last = {}, None
+
+        # The order of a set depends on addresses.
+        def normal(output):
+            return ["{" + "".join(sorted(x)) + "}" if "{" in x else x for x in output]
+
         for line in text.splitlines():
             try:
                 record = json.loads(line)
             except ValueError:
                 continue
             last = record[1]
-            outputs[record[1]] = record[2] if record[0] == "end" else None
+            outputs[record[1]] = normal(record[2]) if record[0] == "end" else None
         if status != 0:
             outputs[last] = [f"PROCESS ENDED: {status}", *errors.decode(errors="replace").splitlines()[-12:]]
         return outputs

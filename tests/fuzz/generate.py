@@ -567,8 +567,357 @@ class Generator:
         return "\n".join(self.lines) + "\n"
 
 
+# Programs of the second kind: functions of a line or two, called with arguments of one kind until they are specialized for
+# it, then with others. `a`, `b` and `c` are the arguments.
+SITES = """
+return a OP b
+return a OP b
+a = a OP b; return a
+a OP= b; return a
+a = a OP b; a = a OP c; return a, b, c
+t = a; a OP= b; return t, a
+a = a OP (b OP c); b = b OP a; return a, b, c
+t = (a OP b) OP c; u = t; t OP= b; return t, u
+l = [a, b]; a OP= b; b OP= a; return l, a, b
+t = a OP b; v = lambda: t; t OP= 1; return v(), a
+t = a; h = here(); a = a OP b; return t, a, h['a']
+for i in range(5): a = a OP b
+return a
+for i in range(3): a, b = b, a OP b
+return a, b
+s = a; r = 0.5
+for i in (1, 2, 3): r += i * 1.5; s = s OP i; r = r - i; r = i - r
+return s, r
+return a < b, a <= b, a == b, a != b, a >= b, a > b
+return 'y' if a CMP b else 'n'
+if a CMP b: return 1
+return a CMP b
+return a in b, b in a
+return a in b
+return a not in b
+return a is b, a is not None
+return -a, not a
+return +a, ~a
+return a[b]
+return a[0], a[-1]
+return a[b], a[b]
+a[b] = c; return a
+a[0] = b; a[-1] = c; return a
+a[b] OP= c; return a
+del a[b]; return a
+return a[b:c]
+a[b:c] = [1, 2]; return a
+return a[b:c:2]
+x, y = a; return y, x
+x, y, z = a; return z, y, x
+x, *y = a; return x, y
+return 1 if a else 0
+return a and b or c
+if not a: return b
+return c
+return [x for x in a]
+t = 0
+for x in a: t = x OP t
+return t
+for x in a:
+    if x == b: break
+else: return 'else'
+return x
+it = iter(a); return [x for x in it], [x for x in it], next(it, 'end')
+it = iter(a); next(it); return tuple(it)
+return a.x
+return a.x, a.x
+a.x = b; return a.x
+a.x = b; a.y = c; a.x = c; return a.x, a.y
+a.x OP= b; return a.x
+del a.x; return a.x
+a.z = b; del a.z; a.z = c; return a.z
+return a.prop
+return a.cattr
+return a.meth(b)
+return a.meth2(b, c)
+return a.meth2(b)
+m = a.meth; return m(b)
+m = a.meth2; return m(b), m(b, c)
+return a.cls(b), a.stat(b)
+return a.slot
+a.slot = b; return a.slot
+return a.__class__.__name__
+return a(b)
+return a(b, c)
+return a()
+return a(b, k=c)
+return a(*b)
+return a(*b, **{'k': c})
+return len(a)
+return len(a), len(b)
+return isinstance(a, b), isinstance(a, (int, str))
+return type(a), type(b)
+return str(a)
+return tuple(a)
+return list(a), bool(a)
+return abs(a), repr(a)
+return max(a, b), min(a, b)
+return max(a, b, key=str)
+return sorted(a, reverse=b)
+return int(a), float(a)
+l = [1]; l.append(a); l.append(b); return l
+a.append(b); return a
+a.append(b); a.pop(); return a.count(c)
+return a.upper(), a.split(','), a.replace('a', 'b')
+return a.join(['x', 'y']), a.startswith('a')
+return a.get(b), a.get(b, c)
+a.update(x=b); return a.keys()
+return a.items(), a.copy()
+return f'{a}|{b!r}|{c!s:>4}'
+return f'{a:>5}' + f'{b}'
+return a + 'tail' + b
+a += 'tail'; a += a; return a
+return {**a}, [*b], (*c,)
+return {a: b, c: 1}
+return {a, b, c}
+return g0, g1
+return g0(a)
+global g1; g1 = a; return g1
+global g1; del g1; return g1
+return len(g1), abs(a)
+return mod.x, mod.f(a)
+mod.x = a; return mod.x
+return C0.cattr, C0.stat(a)
+return C0.meth(a, b), C1.meth2(a, b)
+return C0(a), C1(a)
+return C0(a, b).x
+return C1(a).x, C1().x
+return C2(a, b), C2(a)
+raise a
+raise ValueError(a) from b
+try: return a[b]
+except (KeyError, IndexError) as e: return type(e), e.args
+try: return a.x
+except AttributeError: return b
+finally: c = None
+try: return a OP b
+finally: P(a)
+with a as t: return t
+with Ctx(1): a OP b
+return 'after'
+def inner(): return a OP b
+r = inner(); a = c; return r, inner()
+def inner(): nonlocal a; a = a OP b; return a
+return inner(), inner()
+return list(x OP b for x in a)
+g = (x OP b for x in a); return next(g), next(g), list(g)
+def gen(): r = yield from a; yield r
+return list(gen())
+def gen():
+    for x in a: r = yield x; P(r)
+return drive(gen(), b)
+async def co(): return a OP b
+async def main(): return await co(), await co()
+try: main().send(None)
+except StopIteration as e: return e.value
+async def ag():
+    for x in a: yield x
+async def main(): return [x async for x in ag()]
+try: main().send(None)
+except StopIteration as e: return e.value
+class D(type(a)): pass
+return D.__mro__
+x = Fin(1); x = a; del x; return b
+x = Fin(2); a = x = None; return a, b
+x = [Fin(2), Fin(1)]; x[0] = a; x[1] = b; return x, a
+o0.x = Fin(2); o0.x = a; return a
+o1.x = Fin(1); o1.x = b; return a
+a = Fin(1) if b else c; return len([a])
+return frame_look()
+x = frame_look(); a = a OP b; frame_write('a', c); return a
+return (lambda *p, k=1, **q: (p, k, q))(a, *b)
+match a:
+    case [x, y]: return x, y
+    case {'x': x}: return x
+    case C0(x=x): return x
+    case int(x) | float(x): return x
+return 'none'
+""".strip("\n")
+
+OPERATORS = ["+"] * 4 + ["-", "-", "*", "*", "//", "%", "&", "|", "^", "/", "<<", ">>"]
+
+
+def split_sites():
+    sites, lines = [], []
+    for line in SITES.split("\n"):
+        lines.append(line)
+        # A site ends with a `return` or `raise` at the left margin, on a line without `try:` and the like.
+        statements = line.split("; ")
+        if statements[-1].startswith(("return", "raise")) and not line.startswith(" "):
+            sites.append(lines)
+            lines = []
+        elif line.startswith(("except StopIteration", "finally: P", "except (Key", "finally: c", "with a")):
+            sites.append(lines)
+            lines = []
+    assert not lines, lines
+    return sites
+
+
+class SiteGenerator(Generator):
+    # Kinds of values; each value is an expression that makes it anew, or one that is shared.
+    def kinds(self):
+        return {
+            "small": ["0", "1", "-1", "2", "3", "5", "255", "256", "-5", "True"],
+            "int": ["257", "1000", "-6", "70000", "2**30-1", "-2**30+1", "int('70001')", "int('-300')", "kept_int"],
+            "edge": ["2**30", "-2**30", "2**30-1", "2**60", "2**60-1", "-2**60", "2**63", "-2**63", "2**31", "int('1'+'0'*20)", "big"],
+            "shift": ["29", "30", "31", "32", "33", "1", "0", "-1", "63"],
+            "float": ["0.0", "-0.0", "1.5", "float('2.5')", "INF", "NAN", "1e308", "kept_float", "-2.5", "5e-324"],
+            "str": ["''", "'a'", "'abc'", "'x'", "'é'", "'日本語'", "kept_str", "str(12)", "'a,b'", "'\\x80'", "'k' * 3"],
+            "list": ["[]", "[1, 2]", "[1.5, 'a']", "kept_list", "[1, 2, 3]", "list('abc')", "[Fin(1), 2]"],
+            "tuple": ["()", "(1, 2)", "(1, 70000, 'a')", "kept_tuple", "tuple([3.5, 4])", "(0,)"],
+            "dict": ["{}", "{'x': 1}", "{1: 2, 'a': 3, 0: 4}", "kept_dict", "{'k': 5}", "{1.5: 1, 'abc': 2}"],
+            "set": ["{1, 2}", "frozenset((1, 'a'))", "set()", "{257, 1.5}"],
+            "iter": ["range(3)", "range(300, 303)", "iter([1, 2])", "(i * 1000 for i in range(3))", "Iter(3)", "range(2**30-1, 2**30+1)",
+                     "range(0)", "reversed([1, 2])", "enumerate('ab')", "zip((1, 2), 'ab')", "{'x': 1}.items()", "range(-7, 0, 3)"],
+            "object": ["o0", "o1", "o2", "o3", "make(C0)", "make(C1)", "make(C2)", "make(C3)"],
+            "o0": ["o0", "make(C0)"], "o1": ["o1", "make(C1)"], "o2": ["o2", "make(C2)"], "o3": ["o3"],
+            "callable": ["f0", "f1", "f2", "C0", "C1", "C2", "len", "o0.meth", "o1.meth2", "int", "(lambda x=1: x)", "str",
+                         "[].append", "'a'.join", "C3", "max", "print", "kept_list.count", "f3"],
+            "f": ["f0", "f1"], "class": ["C0", "C1", "int", "str", "C2", "(int, str)"],
+            "none": ["None", "...", "Evil()", "mod", "True", "Fin(1)"],
+            "module": ["mod"], "bool": ["True", "False"], "exc": ["ValueError(1)", "KeyError", "Err('x')", "5", "None"],
+            "ctx": ["Ctx(0)", "Ctx(1)", "Ctx(2)", "o1"], "bytes": ["b'abc'", "bytearray(b'xy')", "b''"],
+        }
+
+    def guess(self, lines):
+        """Kinds of arguments that suit a site."""
+        text = "\n".join(lines)
+        number = self.pick(["small", "int", "int", "edge", "float", "float"])
+        a = b = c = number
+        if " OP " in text or "OP=" in text:
+            if self.chance(0.25):
+                a, b = self.pick([("int", "float"), ("float", "int"), ("str", "str"), ("int", "shift"), ("list", "list"), ("str", "small"),
+                                  ("small", "edge"), ("o0", "int"), ("edge", "edge"), ("float", "edge")])
+                c = b
+        if any(x in text for x in ("a[", "x, y", "x, *y", "iter(a)", " in a", "from a", "len(a)", "sorted(a", "tuple(a)", "in b")):
+            a = self.pick(["list", "list", "tuple", "tuple", "str", "dict", "iter", "o1", "set", "iter"])
+            b = self.pick(["small", "small", "str", "int", a])
+            if " in b" in text:
+                a, b = self.pick(["small", "str", "int", "float"]), self.pick(["list", "dict", "set", "str", "tuple"])
+        if any(x in text for x in ("a.append", "a.pop")):
+            a = "list"
+        if any(x in text for x in ("a.upper", "a.join", "tail", "a +=")):
+            a, b = "str", "str"
+        if any(x in text for x in ("a.get", "a.update", "a.items", "**a")):
+            a, b, c = "dict", self.pick(["small", "str"]), self.pick(["list", "tuple"])
+        if any(x in text for x in ("a.x", "a.prop", "a.cattr", "a.meth", "a.cls", "a.slot", "a.z", "a.__class")):
+            a = self.pick(["o0", "o1", "o2", "o3", "object", "module"])
+        if any(x in text for x in ("a(", "g0(a")):
+            a = self.pick(["f", "callable", "class"])
+        if "raise a" in text:
+            a = "exc"
+        if "with a" in text:
+            a = "ctx"
+        if "*b" in text:
+            b = self.pick(["tuple", "list", "iter"])
+        if "isinstance" in text:
+            b = "class"
+        if self.chance(0.05):
+            a = self.pick(list(self.kinds()))
+        return a, b, c
+
+    def definitions(self):
+        r = self.r
+        for n in range(4):
+            def body(n=n):
+                if n == 2 or n == 3 and self.chance(0.3):
+                    self.put(f"__slots__ = {self.pick([repr(('x', 'y', 'slot')), repr(('x', 'slot', '__dict__')), repr(('x', 'y', '__weakref__'))])}")
+                init = self.pick(["self, x=1, y=2", "self, x", "self, x=70000", "self, *x", "self"])
+                if n != 3 or self.chance(0.5):
+                    def init_body():
+                        for a in r.sample(["x", "y", "w", "slot"], r.randrange(0, 4)):
+                            self.put(f"self.{a} = {self.pick(['x' if ' x' in init or '*x' in init else '5', '70000', '1.5'])}")
+                        if self.chance(0.07):
+                            self.put(self.pick(["return 1", "raise ValueError(self.__class__.__name__)", "P('init', caller())"]))
+                    self.block(f"def __init__({init}):", init_body)
+                if self.chance(0.7):
+                    self.put(f"cattr = {self.constant()}")
+                for name, params, values in (
+                        ("meth", "self, a", ["a", "(self.x, a)", "a + 1", "self.meth2(a)", "caller()"]),
+                        ("meth2", self.pick(["self, a, b=3", "self, a, *b", "self, a, b", "self, a=1, *, k=2"]), ["a", "self.x", "locals()['a']"]),
+                        ("__getitem__", "self, i", ["i", "self.x", "(i, 70000)"]),
+                        ("__call__", "self, *a", ["a", "len(a)"]),
+                        ("__len__", "self", ["3", "0"]), ("__bool__", "self", ["True", "False"]),
+                        ("__add__", "self, o", ["o", "NotImplemented", "change(self)"]),
+                        ("__eq__", "self, o", ["True", "NotImplemented", "change(self)"]),
+                        ("__contains__", "self, o", ["True", "o"]), ("__iter__", "self", ["iter((1, 2))", "Iter(2)"]),
+                        ("__enter__", "self", ["self"]), ("__exit__", "self, *a", ["True", "None"]),
+                        ("__getattr__", "self, n", ["n", "1"]), ("__getattribute__", "self, n", ["object.__getattribute__(self, n)", "n"]),
+                        ("__setattr__", "self, n, v", ["object.__setattr__(self, n, v)"]), ("__del__", "self", ["P('del', caller())"]),
+                        ("__setitem__", "self, i, v", ["P(i, v)"])):
+                    if self.chance(0.85 if name.startswith("meth") else 0.2):
+                        self.block(f"def {name}({params}):", lambda values=values: self.put(f"return {self.pick(values)}"))
+                if self.chance(0.6):
+                    self.put("prop = property(lambda self: " + self.pick(["self.x", "70000", "self.y"]) + ")")
+                if self.chance(0.6):
+                    self.put("cls = classmethod(lambda cls, *a: (cls.__name__, a))")
+                    self.put("stat = staticmethod(lambda *a: a)")
+                if n == 1 and self.chance(0.3):
+                    self.block("def supers(self):", lambda: self.put("return super().meth(1)"))
+            base = self.pick(["", "", "(C0)"]) if n == 1 else ""
+            self.block(f"class C{n}{base}:", body)
+            self.classes.append(f"C{n}")
+        for n, params in enumerate(["x", "x, y", "x=1, y=70000", "*x, k=1, **q"]):
+            name = f"f{n}"
+            self.block(f"def {name}({params}):", lambda: self.put("return " + self.pick(["x", "(x, 1)", "locals()", "x + x", "caller()"])))
+            self.functions.append(name)
+        self.put("C = C0; kept_int = 70002; kept_float = 3.25; kept_str = 'kept'; kept_list = [5, 6]; kept_tuple = (7, 8); kept_dict = {'x': 9}")
+        self.put("big = 2**100; g0 = f0; g1 = 'text'; g2 = 70000; g3 = 1.5; mod = types.ModuleType('m'); mod.x = 1; mod.f = f0")
+        for n in range(4):
+            self.put(f"o{n} = make(C{n})")
+
+    def program(self):
+        self.locals = []
+        self.definitions()
+        sites, kinds = split_sites(), self.kinds()
+        chosen = []
+        for n in range(self.r.randrange(3, 9)):
+            operator, compare = self.pick(OPERATORS), self.pick(COMPARE[:6])
+            lines = [x.replace(" OP= ", f" {operator}= ").replace(" OP ", f" {operator} ").replace("CMP", compare)
+                     for x in self.pick(sites)]
+            self.block(f"def s{n}(a=None, b=None, c=None):", lambda lines=lines: [self.put(x) for x in lines])
+            chosen.append((f"s{n}", lines))
+        for phase in range(self.r.randrange(2, 5)):
+            for name, lines in chosen:
+                if self.chance(0.2):
+                    continue
+                a, b, c = self.guess(lines)
+                if lines[0].startswith("for i in range(5)") or "a += a" in lines[0]:
+                    pass
+                values = [self.r.sample(kinds[k], min(len(kinds[k]), self.r.randrange(1, 4))) for k in (a, b, c)]
+
+                def call(name=name, values=values):
+                    self.put("fuel()")
+                    self.block("try:", lambda: self.put(f"P({name}({', '.join(values_of(v) for v in values)}))"))
+                    self.block("except Exception:", lambda: self.put("X()"))
+
+                def values_of(v):
+                    return v[0] if len(v) == 1 else self.cycle(v)
+                self.block(f"for n in range({self.pick(['3', '4', '6', '60', '70'])}):", call)
+                if self.chance(0.5):
+                    self.block("try:", self.mutation)
+                    self.block("except Exception:", lambda: self.put("X()"))
+
+    def cycle(self, values):
+        """One of several values, made anew for each call."""
+        expression = values[-1]
+        for i, value in enumerate(values[:-1]):
+            expression = f"({value} if n % {len(values)} == {i} else {expression})"
+        return expression
+
+
 def program(seed):
-    return Generator(seed).program()
+    if seed % 3 == 0:
+        return Generator(seed).program()
+    g = SiteGenerator(seed)
+    g.program()
+    return "\n".join(g.lines) + "\n"
 
 
 if __name__ == "__main__":
