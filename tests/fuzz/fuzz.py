@@ -43,6 +43,8 @@ class Config:
                 record = json.loads(line)
             except ValueError:
                 continue
+            if not isinstance(record, list):
+                continue
             last = record[1]
             outputs[record[1]] = normal(record[2]) if record[0] == "end" else None
         if status != 0:

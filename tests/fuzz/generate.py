@@ -778,7 +778,7 @@ class SiteGenerator(Generator):
             "object": ["o0", "o1", "o2", "o3", "make(C0)", "make(C1)", "make(C2)", "make(C3)"],
             "o0": ["o0", "make(C0)"], "o1": ["o1", "make(C1)"], "o2": ["o2", "make(C2)"], "o3": ["o3"],
             "callable": ["f0", "f1", "f2", "C0", "C1", "C2", "len", "o0.meth", "o1.meth2", "int", "(lambda x=1: x)", "str",
-                         "[].append", "'a'.join", "C3", "max", "print", "kept_list.count", "f3"],
+                         "[].append", "'a'.join", "C3", "max", "divmod", "kept_list.count", "f3"],
             "f": ["f0", "f1"], "class": ["C0", "C1", "int", "str", "C2", "(int, str)"],
             "none": ["None", "...", "Evil()", "mod", "True", "Fin(1)"],
             "module": ["mod"], "bool": ["True", "False"], "exc": ["ValueError(1)", "KeyError", "Err('x')", "5", "None"],
@@ -841,7 +841,7 @@ class SiteGenerator(Generator):
                 for name, params, values in (
                         ("meth", "self, a", ["a", "(self.x, a)", "a + 1", "self.meth2(a)", "caller()"]),
                         ("meth2", self.pick(["self, a, b=3", "self, a, *b", "self, a, b", "self, a=1, *, k=2"]), ["a", "self.x", "locals()['a']"]),
-                        ("__getitem__", "self, i", ["i", "self.x", "(i, 70000)"]),
+                        ("__getitem__", "self, i", [f"[{v}][i > 3 if type(i) is int else 0]" for v in ("i", "self.x", "(i, 70000)")]),
                         ("__call__", "self, *a", ["a", "len(a)"]),
                         ("__len__", "self", ["3", "0"]), ("__bool__", "self", ["True", "False"]),
                         ("__add__", "self, o", ["o", "NotImplemented", "change(self)"]),
