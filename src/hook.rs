@@ -221,6 +221,11 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if !ASIDE.load(Ordering::Relaxed) {
         // SAFETY: we hold the GIL.
         unsafe { place(true) };
+        // SAFETY: we hold the GIL, and have just installed it.
+        if !unsafe { hotspur_tier1::hook_is_found() } {
+            disable(py);
+            return Err(Refusal::Layout("the frame evaluation function is kept elsewhere".into()));
+        }
     }
     crate::report::install(py);
     Ok(())

@@ -23,7 +23,7 @@ struct Wrapped {
     module: Option<&'static CStr>,
     name: &'static CStr,
     flags: c_int,
-    wrapper: unsafe extern "C" fn(usize, usize, usize) -> *mut PyObject,
+    wrapper: unsafe extern "C-unwind" fn(usize, usize, usize) -> *mut PyObject,
 }
 
 /// The functions that are wrapped. All the calling conventions involved pass at most three words.
@@ -36,12 +36,12 @@ static WRAPPED: [Wrapped; 6] = [
     Wrapped { module: Some(c"monitoring"), name: c"free_tool_id", flags: ffi::METH_O, wrapper: wrapper::<5> },
 ];
 
-type Original = unsafe extern "C" fn(usize, usize, usize) -> *mut PyObject;
+type Original = unsafe extern "C-unwind" fn(usize, usize, usize) -> *mut PyObject;
 
 /// The originals, filled in once at start with the GIL held and only read afterwards.
 static mut ORIGINALS: [Option<Original>; WRAPPED.len()] = [None; WRAPPED.len()];
 
-unsafe extern "C" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
+unsafe extern "C-unwind" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
     let original = ORIGINALS[I].unwrap_unchecked();
     let result = original(a, b, c);
     update();
@@ -154,7 +154,7 @@ pub(crate) unsafe fn fire(
     event: u32,
     ts: *mut ThreadState,
     frame: *mut InterpreterFrame,
-    function: unsafe extern "C" fn(*mut PyMonitoringState, *mut PyObject, i32) -> c_int,
+    function: unsafe extern "C-unwind" fn(*mut PyMonitoringState, *mut PyObject, i32) -> c_int,
 ) -> bool {
     let raised = ffi::PyErr_GetRaisedException();
     let mut active = 0u8;
