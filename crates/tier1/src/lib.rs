@@ -9,6 +9,7 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated in `dispatch`")]
 #![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated in `dispatch`")]
 
+mod boxes;
 mod code;
 mod context;
 mod counter;

@@ -4,6 +4,7 @@
 //! itself.
 
 use crate::adapt;
+use crate::boxes::{is_one_digit, quick_int};
 use crate::dispatch::State;
 use crate::handler;
 use crate::ops::generators::enter_generator;
@@ -152,6 +153,13 @@ handler! {
         if (-5..=256).contains(&value) {
             s.push(s.known().small_ints.offset(value as isize + 5).cast());
             return s.next(2);
+        }
+        if is_one_digit(value) {
+            let boxed = quick_int(value);
+            if !boxed.is_null() {
+                s.push(boxed);
+                return s.next(2);
+            }
         }
         s.tail_with(for_iter_range_box, value as usize)
     }

@@ -1,9 +1,10 @@
 //! Unary and binary operators.
 
+pub(crate) use crate::boxes::free_int;
+use crate::boxes::{self, free_float, is_one_digit, new_one_digit_int, set_digit};
 use crate::dispatch::{Ret, State};
 use crate::table::op;
 use crate::{adapt, handler};
-use core::ffi::c_void;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
 
@@ -48,12 +49,6 @@ pub(crate) unsafe fn is_str(op: *mut PyObject) -> bool {
     is_type(op, &raw mut ffi::PyUnicode_Type)
 }
 
-/// Deallocates an `int`.
-#[inline(always)]
-pub(crate) unsafe fn free_int(op: *mut PyObject) {
-    ffi::PyObject_Free(op.cast::<c_void>());
-}
-
 /// Drops a reference to an `int`.
 #[inline(always)]
 pub(crate) unsafe fn drop_int(op: *mut PyObject) {
@@ -86,20 +81,6 @@ pub(super) unsafe fn compact_value(op: *mut PyObject) -> i64 {
     (i64::from((*op).ob_digit[0]) ^ mask) - mask
 }
 
-/// Whether a value has one digit.
-#[inline(always)]
-fn is_one_digit(value: i64) -> bool {
-    value.unsigned_abs() < 1 << 30
-}
-
-/// Makes an `int` with room for a digit have a value of one digit that is not zero.
-#[inline(always)]
-unsafe fn set_digit(op: *mut PyObject, value: i64) {
-    let op = op.cast::<PyLongObject>();
-    (*op).lv_tag = 1 << 3 | usize::from(value < 0) << 1;
-    (*op).ob_digit[0] = value.unsigned_abs() as u32;
-}
-
 /// `PyLong_FromLong`: a new reference, or null with an exception set.
 #[inline(always)]
 pub(crate) unsafe fn int_from_i64(s: State, value: i64) -> *mut PyObject {
@@ -109,15 +90,7 @@ pub(crate) unsafe fn int_from_i64(s: State, value: i64) -> *mut PyObject {
     if !is_one_digit(value) {
         return ffi::PyLong_FromLongLong(value);
     }
-    let op = ffi::PyObject_Malloc(size_of::<PyLongObject>()).cast::<PyObject>();
-    if op.is_null() {
-        return ffi::PyErr_NoMemory();
-    }
-    // Wider than the count: the word's upper half is to be zero.
-    *op.cast::<u64>() = 1;
-    (*op).ob_type = &raw mut ffi::PyLong_Type;
-    set_digit(op, value);
-    op
+    new_one_digit_int(value)
 }
 
 /// Whether the instruction after a BINARY_OP stores into the local that holds `left`, its left operand. If these two
@@ -204,12 +177,22 @@ handler! {
     /// Replaces two `float` operands, neither of which dies, by one whose bits are the payload.
     float_result(s, bits: usize) {
         let (left, right) = (s.peek(2), s.peek(1));
-        if !is_stored_back(s, left) {
-            return s.tail_with(new_float, bits);
+        let value = f64::from_bits(bits as u64);
+        if is_stored_back(s, left) {
+            (*left.cast::<PyFloatObject>()).ob_fval = value;
+        } else {
+            let result = boxes::quick_float(value);
+            if result.is_null() {
+                return s.tail_with(new_float, bits);
+            }
+            decref_no_dealloc(left);
+            s.put(2, result);
         }
-        (*left.cast::<PyFloatObject>()).ob_fval = f64::from_bits(bits as u64);
         s.shrink(1);
-        decref_no_dealloc(right);
+        // It can die after all if it is the same object as the left one.
+        if decref_is_zero(right) {
+            return s.tail_with(free_float_then_next, right as usize);
+        }
         s.next(WORDS)
     }
 
@@ -229,16 +212,16 @@ handler! {
 
     /// The payload is a `float` that died.
     free_float_then_next(s, float: usize) {
-        _PyFloat_ExactDealloc(float as *mut PyObject);
+        free_float(float as *mut PyObject);
         s.next(WORDS)
     }
 
     /// The payload is a `float` that died, the slot above the stack has another one to drop.
     free_float_drop_float(s, float: usize) {
         let other = *s.sp;
-        _PyFloat_ExactDealloc(float as *mut PyObject);
+        free_float(float as *mut PyObject);
         if decref_is_zero(other) {
-            _PyFloat_ExactDealloc(other);
+            free_float(other);
         }
         s.next(WORDS)
     }
@@ -261,7 +244,7 @@ handler! {
     /// Replaces two operands, `int` or `float`, by a new `float` whose bits are the payload.
     new_float(s, bits: usize) {
         s.save_ip();
-        let result = ffi::PyFloat_FromDouble(f64::from_bits(bits as u64));
+        let result = boxes::new_float(f64::from_bits(bits as u64));
         if result.is_null() {
             return s.error();
         }

@@ -1,5 +1,6 @@
 //! Ends that instructions share.
 
+use crate::boxes::{quick_free_float, quick_free_int};
 use crate::handler;
 use crate::table::LENGTH;
 use ffi::PyObject;
@@ -9,6 +10,19 @@ handler! {
     /// The last reference to the payload is gone: deallocates it, then executes the instruction after the one at `pc`.
     #[cold]
     dealloc_then_next(s, object: usize) {
+        let object = object as *mut PyObject;
+        // Most of what dies here are numbers.
+        let t = ty(object);
+        if (t == &raw mut ffi::PyLong_Type && quick_free_int(object))
+            || (t == &raw mut ffi::PyFloat_Type && quick_free_float(object))
+        {
+            return s.next(usize::from(LENGTH[usize::from((*s.pc).op)]));
+        }
+        s.tail_with(dealloc_then_next_slow, object as usize)
+    }
+
+    #[cold]
+    dealloc_then_next_slow(s, object: usize) {
         s.save_ip();
         dealloc(object as *mut PyObject);
         let words = usize::from(LENGTH[usize::from((*s.pc).op)]);

@@ -1,0 +1,154 @@
+//! Free lists of `int` and `float` objects.
+//!
+//! Numbers die and are born in great numbers. CPython 3.13 has no free list for integers, and its list of floats is reached
+//! through a thread-local variable from a function of another library. Ours are a load and a store away. They take objects
+//! that die in tier 1 and serve those that are made there; all objects come from CPython's allocator in the first place and
+//! can go back to it at any time. A list holds at most [`ROOM`] objects, as CPython's own lists do.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr;
+use ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// Objects that a list holds at most.
+const ROOM: u32 = 100;
+
+/// A list of dead objects, linked through their type fields.
+struct FreeList {
+    head: *mut PyObject,
+    room: u32,
+}
+
+impl FreeList {
+    const fn new() -> FreeList {
+        FreeList { head: ptr::null_mut(), room: ROOM }
+    }
+
+    /// Takes an object from the list and gives it one reference; null if there is none.
+    #[inline(always)]
+    unsafe fn take(&mut self, t: *mut ffi::PyTypeObject) -> *mut PyObject {
+        let op = self.head;
+        if !op.is_null() {
+            self.head = (*op).ob_type.cast();
+            self.room += 1;
+            // Wider than the count: the word's upper half is to be zero.
+            *op.cast::<u64>() = 1;
+            (*op).ob_type = t;
+        }
+        op
+    }
+
+    /// Puts a dead object on the list; false if that is full.
+    #[inline(always)]
+    unsafe fn put(&mut self, op: *mut PyObject) -> bool {
+        if self.room == 0 {
+            return false;
+        }
+        self.room -= 1;
+        (*op).ob_type = self.head.cast();
+        self.head = op;
+        true
+    }
+}
+
+struct Lists(UnsafeCell<(FreeList, FreeList)>);
+// SAFETY: only touched with the GIL of the main interpreter held.
+unsafe impl Sync for Lists {}
+static LISTS: Lists = Lists(UnsafeCell::new((FreeList::new(), FreeList::new())));
+
+#[inline(always)]
+unsafe fn ints() -> &'static mut FreeList {
+    &mut (*LISTS.0.get()).0
+}
+
+#[inline(always)]
+unsafe fn floats() -> &'static mut FreeList {
+    &mut (*LISTS.0.get()).1
+}
+
+/// Whether a value has one digit.
+#[inline(always)]
+pub(crate) fn is_one_digit(value: i64) -> bool {
+    value.unsigned_abs() < 1 << 30
+}
+
+/// Makes an `int` with room for a digit have a value of one digit that is not zero.
+#[inline(always)]
+pub(crate) unsafe fn set_digit(op: *mut PyObject, value: i64) {
+    let op = op.cast::<PyLongObject>();
+    (*op).lv_tag = 1 << 3 | usize::from(value < 0) << 1;
+    (*op).ob_digit[0] = value.unsigned_abs() as u32;
+}
+
+/// A new `int` from the free list; null if that is empty. The value has one digit and is not a small one.
+#[inline(always)]
+pub(crate) unsafe fn quick_int(value: i64) -> *mut PyObject {
+    let op = ints().take(&raw mut ffi::PyLong_Type);
+    if !op.is_null() {
+        set_digit(op, value);
+    }
+    op
+}
+
+/// A new `float` from the free list; null if that is empty.
+#[inline(always)]
+pub(crate) unsafe fn quick_float(value: f64) -> *mut PyObject {
+    let op = floats().take(&raw mut ffi::PyFloat_Type);
+    if !op.is_null() {
+        (*op.cast::<PyFloatObject>()).ob_fval = value;
+    }
+    op
+}
+
+/// A new `float`, or null with an exception set.
+#[inline(always)]
+pub(crate) unsafe fn new_float(value: f64) -> *mut PyObject {
+    let op = quick_float(value);
+    if op.is_null() { ffi::PyFloat_FromDouble(value) } else { op }
+}
+
+/// A new `int` with a value of one digit that is not a small one; null with an exception set if there is no memory.
+#[inline(always)]
+pub(crate) unsafe fn new_one_digit_int(value: i64) -> *mut PyObject {
+    let op = quick_int(value);
+    if !op.is_null() {
+        return op;
+    }
+    let op = ffi::PyObject_Malloc(size_of::<PyLongObject>()).cast::<PyObject>();
+    if op.is_null() {
+        return ffi::PyErr_NoMemory();
+    }
+    *op.cast::<u64>() = 1;
+    (*op).ob_type = &raw mut ffi::PyLong_Type;
+    set_digit(op, value);
+    op
+}
+
+/// Frees a dead `int` (no subclass's) if that needs no call.
+#[inline(always)]
+pub(crate) unsafe fn quick_free_int(op: *mut PyObject) -> bool {
+    long_is_compact(op) && ints().put(op)
+}
+
+/// Frees a dead `float` (no subclass's) if that needs no call.
+#[inline(always)]
+pub(crate) unsafe fn quick_free_float(op: *mut PyObject) -> bool {
+    floats().put(op)
+}
+
+/// Frees a dead `int` (no subclass's).
+#[inline(always)]
+pub(crate) unsafe fn free_int(op: *mut PyObject) {
+    if !quick_free_int(op) {
+        ffi::PyObject_Free(op.cast::<c_void>());
+    }
+}
+
+/// Frees a dead `float` (no subclass's).
+#[inline(always)]
+pub(crate) unsafe fn free_float(op: *mut PyObject) {
+    if !quick_free_float(op) {
+        _PyFloat_ExactDealloc(op);
+    }
+}
