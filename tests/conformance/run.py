@@ -456,7 +456,7 @@ class Conformance:
                     counts["skipped" if excused else "passed"] += 1
             counts["failed"] += len(bad)
         possible = {test: reason for test, reason in {**self.allowed.ids, **self.allowed.unhooked}.items()
-                    if any(test == name or name.removeprefix("test.") in test for name in self.files)}
+                    if any(test == name or f"test.{name.removeprefix('test.')}." in test for name in self.files)}
         unused = sorted(possible.keys() - used)
         self.say("")
         self.say(f"Python {self.target.facts['version']}")
