@@ -279,6 +279,12 @@ pub unsafe fn is_installed(interpreter: *mut ffi::PyInterpreterState) -> bool {
     WANTED.load(Ordering::Relaxed) && (aside || same_function(current, tier1::eval_frame))
 }
 
+/// Whether perf's trampoline is the frame evaluation function.
+pub fn perf_has_it(py: Python<'_>) -> bool {
+    let active = py.import("sys").and_then(|sys| sys.call_method0("is_stack_trampoline_active"));
+    active.and_then(|active| active.is_truthy()).unwrap_or(false)
+}
+
 /// The engine's counters.
 pub fn counters() -> Vec<(&'static str, u64)> {
     tier1::counters()

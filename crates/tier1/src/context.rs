@@ -133,6 +133,11 @@ pub unsafe fn hook_is_found() -> bool {
     *(*tstate).interp.byte_add(INTERP_EVAL_FRAME_OFFSET).cast::<*const c_void>() == crate::eval_frame as *const c_void
 }
 
+/// Takes our evaluation function out.
+pub(crate) unsafe fn step_aside() {
+    (process().set_hook)(false);
+}
+
 /// Somebody has put CPython's own evaluation function back where ours was. Asks for ours to be put back, unless it is out of
 /// the way for a tool; the owner refuses if he does not want it.
 pub(crate) unsafe fn restore_hook() {
