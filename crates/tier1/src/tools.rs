@@ -84,6 +84,11 @@ static mut ORIGINALS: [Option<Original>; WRAPPED.len()] = [None; WRAPPED.len()];
 
 unsafe extern "C-unwind" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
     let original = ORIGINALS[I].unwrap_unchecked();
+    // The definitions are all interpreters', but tier 1 runs in the main one only: others hold another GIL, their tools do
+    // not concern us, and the hook is not to be put into them.
+    if ffi::PyInterpreterState_Get() != ffi::PyInterpreterState_Main() {
+        return original(a, b, c);
+    }
     if WRAPPED[I].step_aside {
         context::step_aside();
     }

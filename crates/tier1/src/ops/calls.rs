@@ -132,7 +132,11 @@ handler! {
             return s.tail(CALL);
         }
         let func = (*method.cast::<PyMethodObject>()).im_func.cast::<PyFunctionObject>();
-        if ty(func.cast()) != &raw mut PyFunction_Type || !s.function_is_cached(func, n + 1) {
+        if ty(func.cast()) != &raw mut PyFunction_Type
+            || !s.function_is_cached(func, n + 1)
+            // Their callbacks, should the method die now, could change the function.
+            || !(*method.cast::<PyMethodObject>()).im_weakreflist.is_null()
+        {
             return s.tail(CALL);
         }
         s.save_ip();
