@@ -288,7 +288,8 @@ pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
 unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
     let hook = (*tstate).interp.byte_add(INTERP_EVAL_FRAME_OFFSET).cast::<*const c_void>().cast_const();
     // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
-    // context serves it: nothing in it outlives an activation of the evaluation loop but what `refresh` sets anew.
+    // context serves it: what it says of tools is kept up to date for all contexts, used or not, and the rest does not
+    // depend on the thread.
     let context: *mut Context = &raw mut **process().contexts.entry(tstate as usize).or_insert_with(|| {
         Box::new(Context {
             tstate,
@@ -299,7 +300,6 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             table: table::NORMAL,
         })
     });
-    (*context).version = usize::MAX;
     (*HOT.0.get()).1 = context;
     context
 }
