@@ -29,7 +29,9 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tools"))
 
-from target_python import Target, add_target_options, default_signals, inactive, kill_group, name_and_value  # noqa: E402
+from target_python import (  # noqa: E402
+    Target, add_target_options, default_signals, end_cleanly_on_signals, inactive, kill_group, name_and_value,
+)
 
 PYPERFORMANCE = "pyperformance==1.14.0"
 
@@ -414,6 +416,7 @@ def choose(libraries: Libraries, options: argparse.Namespace) -> tuple[list[Prog
 
 def main() -> int:
     options = parse_options()
+    end_cleanly_on_signals()
     if options.list:
         chosen, left_out = choose(Libraries(options), options)
         print("\n".join(program.name for program in chosen))

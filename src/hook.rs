@@ -201,8 +201,7 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
         return Err(Refusal::SwitchedOff);
     }
     fits(py)?;
-    // SAFETY: we hold the GIL.
-    if unsafe { ffi::PyInterpreterState_Get() != ffi::PyInterpreterState_Main() } {
+    if !is_main_interpreter(py) {
         return Err(Refusal::SubInterpreter);
     }
     let current = current_function(py);
@@ -221,6 +220,11 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if !ASIDE.load(Ordering::Relaxed) {
         // SAFETY: we hold the GIL.
         unsafe { place(true) };
+        // SAFETY: we hold the GIL, and have just installed it.
+        if !unsafe { hotspur_tier1::hook_is_found() } {
+            disable(py);
+            return Err(Refusal::Layout("the frame evaluation function is kept elsewhere".into()));
+        }
     }
     crate::report::install(py);
     Ok(())
@@ -272,6 +276,18 @@ pub unsafe fn is_installed(interpreter: *mut ffi::PyInterpreterState) -> bool {
     let current = unsafe { sys::_PyInterpreterState_GetEvalFrameFunc(interpreter) };
     let aside = ASIDE.load(Ordering::Relaxed) && same_function(current, sys::_PyEval_EvalFrameDefault);
     WANTED.load(Ordering::Relaxed) && (aside || same_function(current, tier1::eval_frame))
+}
+
+/// Whether this is not a sub-interpreter.
+pub fn is_main_interpreter(_py: Python<'_>) -> bool {
+    // SAFETY: we hold the GIL.
+    unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() }
+}
+
+/// Whether perf's trampoline is the frame evaluation function.
+pub fn perf_has_it(py: Python<'_>) -> bool {
+    let active = py.import("sys").and_then(|sys| sys.call_method0("is_stack_trampoline_active"));
+    active.and_then(|active| active.is_truthy()).unwrap_or(false)
 }
 
 /// The engine's counters.

@@ -76,8 +76,9 @@ fn info(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// What the `.pth` file of `hotspur autoload on` calls at every start of the interpreter.
 #[pyfunction]
 fn autostart(py: Python<'_>) {
-    // A process that the launcher has started with another build of the engine belongs to that one.
-    if !launch::another_engine_is_preloaded() {
+    // A process that the launcher has started with another build of the engine belongs to that one; one that was started
+    // with `-X perf` belongs to perf, as its user wished. A sub-interpreter runs on stock: nothing to warn of each time.
+    if !launch::another_engine_is_preloaded() && !hook::perf_has_it(py) && hook::is_main_interpreter(py) {
         hook::enable_or_warn(py, hook::Config::from_environment());
     }
 }

@@ -45,14 +45,15 @@ fn dispatch_is_a_jump() {
                 })
             });
         let handler = operand.split_once('<').is_some_and(|(_, target)| {
-            target.starts_with("hotspur_tier1::unwind::") || target.starts_with("hotspur_tier1::eval::hand_over")
+            ["unwind::error", "unwind::error_at", "unwind::unwind", "unwind::exit_unwind", "eval::hand_over"]
+                .iter()
+                .any(|handler| target.strip_prefix("hotspur_tier1::") == Some(&format!("{handler}>")))
         });
         match mnemonic {
             "jmp" if through_table => {
                 jumps.insert(function);
             }
-            // The activation itself starts with a call.
-            "call" if (through_table || handler) && !function.ends_with("::eval_frame") => {
+            "call" if through_table || handler => {
                 calls.push(format!("{function}: {instruction}"));
             }
             _ => {}

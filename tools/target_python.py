@@ -41,6 +41,12 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+def end_cleanly_on_signals() -> None:
+    """Makes SIGTERM, and SIGINT also for a job in the background, end us with our clean-up done."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def inactive(report: pathlib.Path) -> str:
     """Why the process that left this report (HOTSPUR_REPORT) was no run under Hotspur; empty if it was one."""
     try:

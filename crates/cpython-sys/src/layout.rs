@@ -159,6 +159,10 @@ pub const EVAL_EVENTS_MASK: usize = 0xff;
 /// C stack units that one activation of an evaluation loop counts for (`ceval.c`).
 pub const PY_EVAL_C_STACK_UNITS: c_int = 2;
 
+/// Offset in `PyInterpreterState` of `eval_frame`, the installed frame evaluation function (null: CPython's own). The same from
+/// 3.13.0 to 3.13.15; whoever uses it checks that a function that he installed shows up there.
+pub const INTERP_EVAL_FRAME_OFFSET: usize = 8472;
+
 /// C calls that may be nested, where a thread starts (`Py_C_RECURSION_LIMIT` of release builds for x86-64).
 pub const PY_C_RECURSION_LIMIT: c_int = 10_000;
 
@@ -403,14 +407,14 @@ pub const HT_CACHED_KEYS_OFFSET: usize = 880;
 /// `intrinsic_func1_info` (`pycore_intrinsics.h`).
 #[repr(C)]
 pub struct IntrinsicFunc1Info {
-    pub func: unsafe extern "C" fn(*mut ThreadState, *mut PyObject) -> *mut PyObject,
+    pub func: unsafe extern "C-unwind" fn(*mut ThreadState, *mut PyObject) -> *mut PyObject,
     pub name: *const c_char,
 }
 
 /// `intrinsic_func2_info` (`pycore_intrinsics.h`).
 #[repr(C)]
 pub struct IntrinsicFunc2Info {
-    pub func: unsafe extern "C" fn(*mut ThreadState, *mut PyObject, *mut PyObject) -> *mut PyObject,
+    pub func: unsafe extern "C-unwind" fn(*mut ThreadState, *mut PyObject, *mut PyObject) -> *mut PyObject,
     pub name: *const c_char,
 }
 
@@ -426,10 +430,10 @@ pub const PY_MONITORING_EVENT_EXCEPTION_HANDLED: u32 = 11;
 pub const PY_MONITORING_EVENT_PY_UNWIND: u32 = 12;
 
 /// A C function of METH_FASTCALL.
-pub type FastCFunction = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
+pub type FastCFunction = unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t) -> *mut PyObject;
 /// A C function of METH_FASTCALL | METH_KEYWORDS.
 pub type FastKwCFunction =
-    unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
+    unsafe extern "C-unwind" fn(*mut PyObject, *const *mut PyObject, Py_ssize_t, *mut PyObject) -> *mut PyObject;
 /// A C function of METH_NOARGS or METH_O.
 pub type OneCFunction = PyCFunction;
 

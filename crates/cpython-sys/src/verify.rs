@@ -89,7 +89,7 @@ struct CodeOffsets {
     co_code_adaptive: u64,
 }
 
-unsafe extern "C" {
+unsafe extern "C-unwind" {
     // Only its first member is of interest.
     static _PyRuntime: DebugOffsets;
     fn PyUnstable_Type_AssignVersionTag(t: *mut PyTypeObject) -> c_int;

@@ -169,7 +169,7 @@ unsafe fn store_extra(code: *mut PyCodeObject, state: *mut c_void) -> i32 {
 }
 
 /// Called by CPython when a code object dies.
-pub(crate) unsafe extern "C" fn free_state(state: *mut c_void) {
+pub(crate) unsafe extern "C-unwind" fn free_state(state: *mut c_void) {
     if state.is_null() {
         return;
     }

@@ -22,6 +22,10 @@ pub struct Context {
     pub version: usize,
     /// Whether some tool (`sys.settrace`, `sys.setprofile`, `sys.monitoring`) is active at `version`.
     pub tools_active: bool,
+    /// Where CPython keeps the installed frame evaluation function (null: its own).
+    pub hook: *const *const c_void,
+    /// Entry frames that are not in use, linked through `previous`.
+    pub entry_frames: *mut InterpreterFrame,
     /// Handlers by instruction number.
     pub table: [Handler; table::COUNT],
 }
@@ -116,6 +120,30 @@ pub(crate) unsafe fn set_tools_active(active: bool) {
     if process.tools_active != active {
         process.tools_active = active;
         (process.set_hook)(!active);
+    }
+}
+
+/// Whether a function that the caller has just installed as the frame evaluation function is where we look for it.
+///
+/// # Safety
+/// The GIL must be held, and [`eval_frame`](crate::eval_frame) be installed.
+#[inline(never)]
+pub unsafe fn hook_is_found() -> bool {
+    let tstate = ffi::PyThreadState_Get().cast::<ThreadState>();
+    *(*tstate).interp.byte_add(INTERP_EVAL_FRAME_OFFSET).cast::<*const c_void>() == crate::eval_frame as *const c_void
+}
+
+/// Takes our evaluation function out.
+pub(crate) unsafe fn step_aside() {
+    (process().set_hook)(false);
+}
+
+/// Somebody has put CPython's own evaluation function back where ours was. Asks for ours to be put back, unless it is out of
+/// the way for a tool; the owner refuses if he does not want it.
+pub(crate) unsafe fn restore_hook() {
+    let process = process();
+    if !process.tools_active {
+        (process.set_hook)(true);
     }
 }
 
@@ -258,12 +286,20 @@ pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
 #[cold]
 #[inline(never)]
 unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
+    let hook = (*tstate).interp.byte_add(INTERP_EVAL_FRAME_OFFSET).cast::<*const c_void>().cast_const();
     // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
-    // context serves it: nothing in it outlives an activation of the evaluation loop but what `refresh` sets anew.
+    // context serves it: what it says of tools is kept up to date for all contexts, used or not, and the rest does not
+    // depend on the thread.
     let context: *mut Context = &raw mut **process().contexts.entry(tstate as usize).or_insert_with(|| {
-        Box::new(Context { tstate, version: usize::MAX, tools_active: false, table: table::NORMAL })
+        Box::new(Context {
+            tstate,
+            version: usize::MAX,
+            tools_active: false,
+            hook,
+            entry_frames: ptr::null_mut(),
+            table: table::NORMAL,
+        })
     });
-    (*context).version = usize::MAX;
     (*HOT.0.get()).1 = context;
     context
 }

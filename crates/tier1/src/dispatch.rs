@@ -42,7 +42,7 @@ pub type Ret = *mut PyObject;
 pub type Aux = MaybeUninit<usize>;
 
 /// An instruction.
-pub type Handler = unsafe extern "C" fn(
+pub type Handler = unsafe extern "C-unwind" fn(
     pc: *mut Word,
     sp: *mut *mut PyObject,
     frame: *mut InterpreterFrame,
@@ -74,7 +74,7 @@ macro_rules! handler {
         $(#[$meta])*
         #[inline(never)]
         #[allow(non_snake_case, unused_mut, clippy::missing_safety_doc, missing_docs)]
-        pub unsafe extern "C" fn $name(
+        pub unsafe extern "C-unwind" fn $name(
             pc: *mut $crate::code::Word,
             sp: *mut *mut hotspur_cpython_sys::ffi::PyObject,
             frame: *mut hotspur_cpython_sys::InterpreterFrame,

@@ -22,7 +22,11 @@ static TRAMPOLINE: [CodeUnit; 4] = [op::NOP, op::INTERPRETER_EXIT, op::INTERPRET
 ///
 /// # Safety
 /// As CPython calls it: GIL held, `frame` ready to run and not linked yet.
-pub unsafe extern "C" fn eval_frame(tstate: *mut ThreadState, frame: *mut InterpreterFrame, throwflag: c_int) -> Ret {
+pub unsafe extern "C-unwind" fn eval_frame(
+    tstate: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    throwflag: c_int,
+) -> Ret {
     let cx = context::context_of(tstate);
     Context::refresh(cx);
     let cs = code::state_of(frame_code(frame));
@@ -32,10 +36,49 @@ pub unsafe extern "C" fn eval_frame(tstate: *mut ThreadState, frame: *mut Interp
     }
     context::counters_mut().entries += 1;
 
-    // The same entry frame as CPython's own loop has. It ends the chain of frames that this activation runs.
-    let mut entry = InterpreterFrame {
+    let entry = take_entry_frame(cx);
+    (*entry).previous = (*tstate).current_frame;
+    (*frame).previous = entry;
+    (*tstate).current_frame = frame;
+    (*tstate).c_recursion_remaining -= PY_EVAL_C_STACK_UNITS - 1;
+    if !enter_recursive_c(tstate) {
+        // Neither count was made; `exit_unwind` takes the frame's back.
+        (*tstate).c_recursion_remaining -= 1;
+        (*tstate).py_recursion_remaining -= 1;
+        return leave_unstarted(cx, cs, frame);
+    }
+    if !enter_recursive_py(tstate) {
+        return leave_unstarted(cx, cs, frame);
+    }
+    if throwflag != 0 {
+        return frames::resume_with_error(cx, frame);
+    }
+    frames::resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
+}
+
+/// An entry frame, like the one that CPython's own loop has: it ends the chain of frames that an activation runs.
+///
+/// CPython keeps its on the C stack. Ours come from a list of unused ones, because then nothing is left on the C stack when
+/// the first handler is entered: it is entered by a jump, too, and the handler that ends the activation returns to CPython
+/// directly. An activation so costs one return address; deep recursion through C would otherwise overflow the processor's
+/// stack of predicted returns sooner than on stock. (A list and no stack: greenlets end activations in any order.)
+#[inline(always)]
+unsafe fn take_entry_frame(cx: *mut Context) -> *mut InterpreterFrame {
+    let entry = (*cx).entry_frames;
+    if entry.is_null() {
+        return new_entry_frame();
+    }
+    (*cx).entry_frames = (*entry).previous;
+    (*entry).return_offset = 0;
+    entry
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn new_entry_frame() -> *mut InterpreterFrame {
+    Box::into_raw(Box::new(InterpreterFrame {
         f_executable: ffi::Py_None(),
-        previous: (*tstate).current_frame,
+        previous: ptr::null_mut(),
         f_funcobj: ptr::null_mut(),
         f_globals: ptr::null_mut(),
         f_builtins: ptr::null_mut(),
@@ -46,25 +89,18 @@ pub unsafe extern "C" fn eval_frame(tstate: *mut ThreadState, frame: *mut Interp
         return_offset: 0,
         owner: FRAME_OWNED_BY_CSTACK,
         localsplus: [ptr::null_mut()],
-    };
-    (*frame).previous = &raw mut entry;
-    (*tstate).current_frame = frame;
-    (*tstate).c_recursion_remaining -= PY_EVAL_C_STACK_UNITS - 1;
-    let result = if !enter_recursive_c(tstate) {
-        // Neither count was made; `exit_unwind` takes the frame's back.
-        (*tstate).c_recursion_remaining -= 1;
-        (*tstate).py_recursion_remaining -= 1;
-        leave_unstarted(cx, cs, frame)
-    } else if !enter_recursive_py(tstate) {
-        leave_unstarted(cx, cs, frame)
-    } else if throwflag != 0 {
-        frames::resume_with_error(cx, frame)
-    } else {
-        frames::resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
-    };
-    (*tstate).current_frame = entry.previous;
-    (*tstate).c_recursion_remaining += PY_EVAL_C_STACK_UNITS;
-    result
+    }))
+}
+
+/// Ends an activation: control came back to its entry frame, and the value (null: an exception is set) is what it returns.
+#[inline(always)]
+pub unsafe fn end_activation(cx: *mut Context, entry: *mut InterpreterFrame, value: Ret) -> Ret {
+    let ts = (*cx).tstate;
+    (*ts).current_frame = (*entry).previous;
+    (*ts).c_recursion_remaining += PY_EVAL_C_STACK_UNITS;
+    (*entry).previous = (*cx).entry_frames;
+    (*cx).entry_frames = entry;
+    value
 }
 
 #[cold]
@@ -111,15 +147,23 @@ handler! {
 pub unsafe fn run_on_stock(cx: *mut Context, frame: *mut InterpreterFrame) -> Ret {
     let ts = (*cx).tstate;
     context::counters_mut().handed_over += 1;
+    // The stock interpreter links the frame to an entry frame of its own, and counts it in again.
+    (*ts).current_frame = (*frame).previous;
+    leave_recursive_py(ts);
+    run_by(cx, frame, _PyEval_EvalFrameDefault)
+}
+
+/// Runs a frame that is saved and linked to its caller, the thread's current frame, by some other evaluation function, and
+/// goes on in the caller.
+#[cold]
+#[inline(never)]
+pub unsafe fn run_by(cx: *mut Context, frame: *mut InterpreterFrame, evaluate: FrameEvalFunction) -> Ret {
     let previous = (*frame).previous;
     let generator = ((*frame).owner == FRAME_OWNED_BY_GENERATOR).then(|| frame_generator(frame));
-    // The stock interpreter links the frame to an entry frame of its own, and counts it in again.
-    (*ts).current_frame = previous;
-    leave_recursive_py(ts);
-    let value = _PyEval_EvalFrameDefault(ts, frame, 0);
+    let value = evaluate((*cx).tstate, frame, 0);
     Context::refresh(cx);
     if (*previous).owner == FRAME_OWNED_BY_CSTACK {
-        return value;
+        return end_activation(cx, previous, value);
     }
     if value.is_null() {
         (*previous).return_offset = 0;

@@ -3,7 +3,9 @@
 use crate::code::{self, CodeState};
 use crate::context::Context;
 use crate::dispatch::{Ret, State};
+use crate::eval::end_activation;
 use crate::handler;
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use core::ptr;
 use ffi::PyObject;
@@ -60,6 +62,15 @@ impl State {
         self.save_sp();
         (*self.frame).return_offset = return_offset as u16;
         (*callee).previous = self.frame;
+        if !self.hook_is_ours() {
+            return State { frame: callee, ..self }.tail(enter_by_hook);
+        }
+        self.enter_saved(callee)
+    }
+
+    /// The rest of [`State::enter`].
+    #[inline(always)]
+    unsafe fn enter_saved(self, callee: *mut InterpreterFrame) -> Ret {
         let ts = self.tstate();
         (*ts).current_frame = callee;
         let remaining = (*ts).py_recursion_remaining;
@@ -69,6 +80,12 @@ impl State {
             return entered.tail(enter_at_limit);
         }
         entered.start()
+    }
+
+    /// Whether our evaluation function is the installed one, so that pushing a frame is the same as evaluating it.
+    #[inline(always)]
+    pub unsafe fn hook_is_ours(self) -> bool {
+        *(*self.cx).hook == crate::eval::eval_frame as *const c_void
     }
 
     /// Executes `frame`, the thread's current frame, from its `instr_ptr`. It must be counted in already. The other registers
@@ -84,6 +101,26 @@ impl State {
 }
 
 handler! {
+    /// The evaluation function is not ours any more: CPython would call the one that is installed for this frame, which is
+    /// linked to its caller but neither current nor counted in.
+    #[cold]
+    enter_by_hook(s) {
+        if (*(*s.cx).hook).is_null() {
+            crate::context::restore_hook();
+        }
+        let installed = *(*s.cx).hook;
+        let previous = (*s.frame).previous;
+        if installed == crate::eval::eval_frame as *const c_void {
+            return State { frame: previous, ..s }.enter_saved(s.frame);
+        }
+        let evaluate = if installed.is_null() {
+            _PyEval_EvalFrameDefault as FrameEvalFunction
+        } else {
+            core::mem::transmute::<*const c_void, FrameEvalFunction>(installed)
+        };
+        crate::eval::run_by(s.cx, s.frame, evaluate)
+    }
+
     /// The frame that was counted in is one more than the recursion limit allows, if nobody handles such an error already.
     #[cold]
     enter_at_limit(s) {
@@ -127,8 +164,7 @@ pub unsafe fn resume_with_value(
     offset: usize,
 ) -> Ret {
     if (*frame).owner == FRAME_OWNED_BY_CSTACK {
-        // The activation's entry frame: the value is what the activation returns.
-        return value;
+        return end_activation(cx, frame, value);
     }
     let cs = code::existing_state_of(frame_code(frame));
     let pc = CodeState::word_at(cs, (*frame).instr_ptr).add(offset);
@@ -142,7 +178,7 @@ pub unsafe fn resume_with_value(
 #[inline(always)]
 pub unsafe fn resume_with_error(cx: *mut Context, frame: *mut InterpreterFrame) -> Ret {
     if (*frame).owner == FRAME_OWNED_BY_CSTACK {
-        return ptr::null_mut();
+        return end_activation(cx, frame, ptr::null_mut());
     }
     let cs = code::existing_state_of(frame_code(frame));
     let pc = CodeState::word_at(cs, (*frame).instr_ptr);

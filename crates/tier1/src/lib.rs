@@ -23,7 +23,7 @@ pub mod table;
 mod tools;
 mod unwind;
 
-pub use context::{Counters, counters, initialize};
+pub use context::{Counters, counters, hook_is_found, initialize};
 pub use disassemble::{Line, disassemble};
 pub use eval::eval_frame;
 

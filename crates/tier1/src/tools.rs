@@ -23,31 +23,80 @@ struct Wrapped {
     module: Option<&'static CStr>,
     name: &'static CStr,
     flags: c_int,
-    wrapper: unsafe extern "C" fn(usize, usize, usize) -> *mut PyObject,
+    /// Whether our evaluation function has to be out of the way already when the function is called.
+    step_aside: bool,
+    wrapper: unsafe extern "C-unwind" fn(usize, usize, usize) -> *mut PyObject,
 }
 
 /// The functions that are wrapped. All the calling conventions involved pass at most three words.
-static WRAPPED: [Wrapped; 6] = [
-    Wrapped { module: None, name: c"settrace", flags: ffi::METH_O, wrapper: wrapper::<0> },
-    Wrapped { module: None, name: c"setprofile", flags: ffi::METH_O, wrapper: wrapper::<1> },
-    Wrapped { module: None, name: c"_settraceallthreads", flags: ffi::METH_O, wrapper: wrapper::<2> },
-    Wrapped { module: None, name: c"_setprofileallthreads", flags: ffi::METH_O, wrapper: wrapper::<3> },
-    Wrapped { module: Some(c"monitoring"), name: c"use_tool_id", flags: ffi::METH_FASTCALL, wrapper: wrapper::<4> },
-    Wrapped { module: Some(c"monitoring"), name: c"free_tool_id", flags: ffi::METH_O, wrapper: wrapper::<5> },
+static WRAPPED: [Wrapped; 8] = [
+    Wrapped { module: None, name: c"settrace", flags: ffi::METH_O, step_aside: false, wrapper: wrapper::<0> },
+    Wrapped { module: None, name: c"setprofile", flags: ffi::METH_O, step_aside: false, wrapper: wrapper::<1> },
+    Wrapped {
+        module: None,
+        name: c"_settraceallthreads",
+        flags: ffi::METH_O,
+        step_aside: false,
+        wrapper: wrapper::<2>,
+    },
+    Wrapped {
+        module: None,
+        name: c"_setprofileallthreads",
+        flags: ffi::METH_O,
+        step_aside: false,
+        wrapper: wrapper::<3>,
+    },
+    Wrapped {
+        module: Some(c"monitoring"),
+        name: c"use_tool_id",
+        flags: ffi::METH_FASTCALL,
+        step_aside: false,
+        wrapper: wrapper::<4>,
+    },
+    Wrapped {
+        module: Some(c"monitoring"),
+        name: c"free_tool_id",
+        flags: ffi::METH_O,
+        step_aside: false,
+        wrapper: wrapper::<5>,
+    },
+    // perf's trampoline is a frame evaluation function, too, and refuses to replace another one.
+    Wrapped {
+        module: None,
+        name: c"activate_stack_trampoline",
+        flags: ffi::METH_O,
+        step_aside: true,
+        wrapper: wrapper::<6>,
+    },
+    Wrapped {
+        module: None,
+        name: c"deactivate_stack_trampoline",
+        flags: ffi::METH_NOARGS,
+        step_aside: true,
+        wrapper: wrapper::<7>,
+    },
 ];
 
-type Original = unsafe extern "C" fn(usize, usize, usize) -> *mut PyObject;
+type Original = unsafe extern "C-unwind" fn(usize, usize, usize) -> *mut PyObject;
 
 /// The originals, filled in once at start with the GIL held and only read afterwards.
 static mut ORIGINALS: [Option<Original>; WRAPPED.len()] = [None; WRAPPED.len()];
 
-unsafe extern "C" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
+unsafe extern "C-unwind" fn wrapper<const I: usize>(a: usize, b: usize, c: usize) -> *mut PyObject {
     let original = ORIGINALS[I].unwrap_unchecked();
-    let result = original(a, b, c);
     // The definitions are all interpreters', but tier 1 runs in the main one only: others hold another GIL, their tools do
     // not concern us, and the hook is not to be put into them.
-    if ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() {
-        update();
+    if ffi::PyInterpreterState_Get() != ffi::PyInterpreterState_Main() {
+        return original(a, b, c);
+    }
+    if WRAPPED[I].step_aside {
+        context::step_aside();
+    }
+    let result = original(a, b, c);
+    update();
+    if WRAPPED[I].step_aside {
+        // Unless somebody else's function is there now.
+        context::restore_hook();
     }
     result
 }
@@ -158,7 +207,7 @@ pub(crate) unsafe fn fire(
     event: u32,
     ts: *mut ThreadState,
     frame: *mut InterpreterFrame,
-    function: unsafe extern "C" fn(*mut PyMonitoringState, *mut PyObject, i32) -> c_int,
+    function: unsafe extern "C-unwind" fn(*mut PyMonitoringState, *mut PyObject, i32) -> c_int,
 ) -> bool {
     let raised = ffi::PyErr_GetRaisedException();
     let mut active = 0u8;

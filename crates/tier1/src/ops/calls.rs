@@ -547,6 +547,7 @@ impl State {
         let cached = *self.cache(1);
         let ts = self.tstate();
         u64::from((*func).func_version) | (count as u64) << 32 == cached
+            && self.hook_is_ours()
             && frames::has_stack_space(ts, (*(*func).func_code.cast::<PyCodeObject>()).co_framesize)
             && (*ts).py_recursion_remaining > 1
     }

@@ -3,7 +3,7 @@
 use super::operators::{compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str};
 use super::truth::bool_object;
 use crate::dispatch::{Ret, State};
-use crate::table::LENGTH;
+use crate::table::{LENGTH, op};
 use crate::{adapt, handler};
 use core::ffi::c_int;
 use ffi::PyObject;
@@ -49,15 +49,17 @@ handler! {
         if !is_int(left) || !is_int(right) || !long_is_compact(left) || !long_is_compact(right) {
             return s.tail(COMPARE_OP);
         }
-        let difference = compact_value(left) - compact_value(right);
-        let outcome = match difference {
-            0 => EQUAL,
-            1.. => GREATER,
-            ..0 => LESS,
-        };
-        s.put(2, bool_object(s, outcome & s.oparg() != 0));
-        s.shrink(1);
-        drop_ints_then_next(s, left, right)
+        let (a, b) = (compact_value(left), compact_value(right));
+        let outcome = if a < b { LESS } else if a > b { GREATER } else { EQUAL };
+        let truth = outcome & s.oparg() != 0;
+        if refcnt(left) == 1 || refcnt(right) == 1 || left == right {
+            s.put(2, bool_object(s, truth));
+            s.shrink(1);
+            return drop_ints_then_next(s, left, right);
+        }
+        decref_no_dealloc(left);
+        decref_no_dealloc(right);
+        branch_or_push(s, truth)
     }
 
     COMPARE_OP_FLOAT(s) {
@@ -67,9 +69,15 @@ handler! {
         }
         let (a, b) = (float_value(left), float_value(right));
         let outcome = if a == b { EQUAL } else if a < b { LESS } else if a > b { GREATER } else { UNORDERED };
-        s.put(2, bool_object(s, outcome & s.oparg() != 0));
-        s.shrink(1);
-        drop_floats_then_next(s, left, right)
+        let truth = outcome & s.oparg() != 0;
+        if refcnt(left) == 1 || refcnt(right) == 1 || left == right {
+            s.put(2, bool_object(s, truth));
+            s.shrink(1);
+            return drop_floats_then_next(s, left, right);
+        }
+        decref_no_dealloc(left);
+        decref_no_dealloc(right);
+        branch_or_push(s, truth)
     }
 
     /// `==` and `!=`.
@@ -144,6 +152,22 @@ handler! {
         let found = ffi::PyDict_Contains(container, s.peek(2));
         finish_contains(s, found)
     }
+}
+
+/// Ends a comparison whose operands are dropped (but still on the stack): as most comparisons are made to be branched on, a
+/// conditional jump behind it is done along with it, and needs no bool object. Neither instruction can run other code.
+#[inline(always)]
+unsafe fn branch_or_push(mut s: State, truth: bool) -> Ret {
+    s.shrink(2);
+    let jump = s.pc.add(WORDS);
+    let op = (*jump).op;
+    if op == op::POP_JUMP_IF_FALSE || op == op::POP_JUMP_IF_TRUE {
+        let taken = truth == (op == op::POP_JUMP_IF_TRUE);
+        s.pc = jump.add(2 + if taken { (*jump).oparg as usize } else { 0 });
+        return s.dispatch();
+    }
+    s.push(bool_object(s, truth));
+    s.next(WORDS)
 }
 
 /// Replaces the operands of a containment test by what it found, negated if the argument says so.

@@ -35,7 +35,7 @@ handler! {
     }
 
     CONVERT_VALUE(s) {
-        type ConversionFunction = unsafe extern "C" fn(*mut PyObject) -> *mut PyObject;
+        type ConversionFunction = unsafe extern "C-unwind" fn(*mut PyObject) -> *mut PyObject;
         s.save_ip();
         let value = s.pop();
         let f = *(&raw const _PyEval_ConversionFuncs).cast::<ConversionFunction>().add(s.oparg());

@@ -64,21 +64,29 @@ handler! {
         }
         s.save_ip();
         let value = s.peek(1);
-        let sent = send(s, receiver, value);
-        match sent.outcome {
-            Outcome::Yielded => {
-                s.put(1, sent.value);
-                decref(value);
-                s.next_escaped(2)
-            }
-            Outcome::Returned => {
-                s.put(1, sent.value);
-                decref(value);
-                let target = 2 + s.oparg();
-                s.next_escaped(target)
-            }
-            Outcome::Raised => s.error(),
+        let result = match (*ty(receiver)).tp_iternext {
+            Some(next) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => next(receiver),
+            _ => call_send(receiver, s.known().name_send, value),
+        };
+        if result.is_null() {
+            return s.tail(send_null);
         }
+        s.put(1, result);
+        decref(value);
+        s.next_escaped(2)
+    }
+
+    /// What was sent to gave nothing: it returned, or it raised.
+    send_null(s) {
+        let returned = stop_iteration_value_raised();
+        if returned.is_null() {
+            return s.error();
+        }
+        let value = s.peek(1);
+        s.put(1, returned);
+        decref(value);
+        let target = 2 + s.oparg();
+        s.next_escaped(target)
     }
 
     SEND_GEN(s) {
@@ -127,35 +135,18 @@ unsafe fn copy_frame(from: *mut InterpreterFrame, to: *mut InterpreterFrame) {
     (*to).previous = ptr::null_mut();
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Outcome {
-    Yielded,
-    Returned,
-    Raised,
-}
-
-#[derive(Clone, Copy)]
-struct Sent {
-    value: *mut PyObject,
-    outcome: Outcome,
-}
-
-/// Sends to anything that is not a generator of ours.
+/// Out of line, because the arguments are passed in an array.
 #[inline(never)]
-unsafe fn send(s: State, receiver: *mut PyObject, value: *mut PyObject) -> Sent {
-    let iternext = (*ty(receiver)).tp_iternext;
-    let result = match iternext {
-        Some(iternext) if value == s.known().none && ffi::PyIter_Check(receiver) != 0 => iternext(receiver),
-        _ => ffi::PyObject_CallMethodOneArg(receiver, s.known().name_send, value),
-    };
-    if !result.is_null() {
-        return Sent { value: result, outcome: Outcome::Yielded };
-    }
+unsafe fn call_send(receiver: *mut PyObject, send: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    ffi::PyObject_CallMethodOneArg(receiver, send, value)
+}
+
+/// The value of the StopIteration that is being raised, if any is (which is then no longer raised; no exception at all
+/// counts as one with None); null if it is another exception.
+#[inline(never)]
+unsafe fn stop_iteration_value_raised() -> *mut PyObject {
     let mut returned = ptr::null_mut();
-    if _PyGen_FetchStopIterationValue(&raw mut returned) == 0 {
-        return Sent { value: returned, outcome: Outcome::Returned };
-    }
-    Sent { value: ptr::null_mut(), outcome: Outcome::Raised }
+    if _PyGen_FetchStopIterationValue(&raw mut returned) < 0 { ptr::null_mut() } else { returned }
 }
 
 #[cold]

@@ -8,7 +8,7 @@ use core::ptr;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
 
-unsafe extern "C" {
+unsafe extern "C-unwind" {
     fn PyLong_AsInt(op: *mut PyObject) -> c_int;
 }
 

@@ -257,7 +257,7 @@ handler! {
     }
 }
 
-type LongFunction = unsafe extern "C" fn(*mut PyLongObject, *mut PyLongObject) -> *mut PyObject;
+type LongFunction = unsafe extern "C-unwind" fn(*mut PyLongObject, *mut PyLongObject) -> *mut PyObject;
 
 /// Calls one of CPython's functions on two `int` operands of any size.
 #[inline(always)]
@@ -483,7 +483,7 @@ handler! {
         adapt!(s, crate::specialize::operators::binary_op);
         s.save_ip();
         let (left, right) = (s.peek(2), s.peek(1));
-        type BinaryFunction = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+        type BinaryFunction = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
         let f = *(&raw const _PyEval_BinaryOps).cast::<BinaryFunction>().add(s.oparg());
         let result = f(left, right);
         s.shrink(2);
