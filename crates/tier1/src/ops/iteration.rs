@@ -196,7 +196,11 @@ unsafe fn specialize(s: State) {
         s.specialize(op::FOR_ITER_TUPLE);
     } else if t == &raw mut PyRangeIter_Type {
         s.specialize(op::FOR_ITER_RANGE);
-    } else if t == &raw mut PyGen_Type && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING {
+    } else if t == &raw mut PyGen_Type
+        && (*iter.cast::<PyGenObject>()).gi_frame_state < FRAME_EXECUTING
+        && 2 + s.oparg() <= usize::from(u16::MAX)
+    {
+        // A longer jump would not fit in the frame's `return_offset`.
         s.specialize(op::FOR_ITER_GEN);
     } else {
         s.give_up();
