@@ -53,10 +53,11 @@
 //!
 //! What may have happened meanwhile is noticed by the `check_validity` that must follow:
 //!
-//! * A local was changed. Memory is right and the superblock's value is not: the check exits, and its exit leaves this slot
-//!   as it is, whatever its snapshot says. (The snapshot must agree with the published one about who owned the old
+//! * A local was changed. Memory is right and the superblock's value is not: the check exits, and in its exit the slot
+//!   keeps what it was changed to, whatever the snapshot says. (The snapshot must agree with the published one about who owned the old
 //!   content: the change dropped it.)
-//! * An object that was built for publishing was kept by someone. The check exits, so that no second copy is ever seen.
+//! * A virtual object that was built for publishing was kept by someone. The check exits, and its exit names the object that
+//!   there is, so that no second copy is ever seen.
 //! * A dependency broke, tools were switched on: the executor is invalid. The check exits.
 //!
 //! # Effects and exits

@@ -34,8 +34,8 @@ pub struct Superblock {
     pub code: CodeRef,
     /// The index, in code units, of the instruction where it begins.
     pub pc: u32,
-    /// Values that it gets from the executor that links to it; none when it is entered from tier 1. The text of
-    /// `link` says which reference is whose: the superblock takes over what the one that links owned.
+    /// Values that it gets from the executor that links to it; none when it is entered from tier 1. Objects
+    /// among them are borrowed: frames, which were written before, own them.
     pub params: Vec<Value>,
     /// Ops from the entry to the loop, or to the end.
     pub prefix: Vec<Inst>,

@@ -19,15 +19,15 @@ pub enum Token<'a> {
 #[derive(Clone, Debug)]
 pub struct Lexer<'a> {
     rest: &'a str,
-    line: usize,
+    reached: usize,
     token: Token<'a>,
-    token_line: usize,
+    line: usize,
 }
 
 impl<'a> Lexer<'a> {
     /// The tokens of the text.
     pub fn new(text: &'a str) -> Lexer<'a> {
-        let mut lexer = Lexer { rest: text, line: 1, token: Token::End, token_line: 1 };
+        let mut lexer = Lexer { rest: text, reached: 1, token: Token::End, line: 1 };
         lexer.advance();
         lexer
     }
@@ -39,7 +39,7 @@ impl<'a> Lexer<'a> {
 
     /// The line of the next token, from 1.
     pub fn line(&self) -> usize {
-        self.token_line
+        self.line
     }
 
     /// Takes the next token.
@@ -51,7 +51,7 @@ impl<'a> Lexer<'a> {
 
     /// An error at the next token.
     pub fn error(&self, message: impl Into<String>) -> ParseError {
-        ParseError { line: self.token_line, message: message.into() }
+        ParseError { line: self.line, message: message.into() }
     }
 
     fn take(&mut self, len: usize) -> &'a str {
@@ -67,14 +67,14 @@ impl<'a> Lexer<'a> {
     fn advance(&mut self) {
         loop {
             let blank = self.length_of(char::is_whitespace);
-            self.line += self.take(blank).matches('\n').count();
+            self.reached += self.take(blank).matches('\n').count();
             if !self.rest.starts_with(';') {
                 break;
             }
             let comment = self.length_of(|c| c != '\n');
             self.take(comment);
         }
-        self.token_line = self.line;
+        self.line = self.reached;
         self.token = match self.rest.chars().next() {
             None => Token::End,
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
