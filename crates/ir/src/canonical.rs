@@ -74,7 +74,7 @@ impl Renumber<'_> {
 
 impl Superblock {
     /// The same superblock with ids numbered in the order in which they first appear, and without values, snapshots and
-    /// virtual objects that nothing refers to.
+    /// virtual objects that nothing refers to. Whatever ops and snapshots name must exist (the verifier's rule `entity`).
     pub fn canonical(&self) -> Superblock {
         let mut r = Renumber {
             from: self,

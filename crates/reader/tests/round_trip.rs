@@ -22,7 +22,7 @@ fn slot(sb: &Superblock, raw: u64) -> Slot {
         0 => Slot::Unchanged,
         1 => Slot::Null,
         2 => Slot::Owned(v),
-        3 if sb.virtuals.len() > 0 => Slot::Virtual(VirtualId::new(raw as usize % sb.virtuals.len())),
+        3 if !sb.virtuals.is_empty() => Slot::Virtual(VirtualId::new(raw as usize % sb.virtuals.len())),
         _ => Slot::Value(v),
     }
 }

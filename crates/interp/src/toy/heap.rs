@@ -130,7 +130,10 @@ impl Toy {
             // The finalizer runs while the object is alive.
             self.adjust(object, 1);
             let what = format!("finalizer of {}", self.show(Some(object)));
-            let _ = self.act(&what, action);
+            // What it returns is dropped; what it raises is nobody's business.
+            if let Ok(result) = self.act(&what, action) {
+                self.release(result);
+            }
             if self.adjust(object, -1) {
                 return;
             }

@@ -130,6 +130,13 @@ impl Toy {
         self.constants.get(&name).copied()
     }
 
+    /// Drops the constant's own reference: from now on it is a name for dumps only.
+    pub fn forget(&mut self, name: ObjRef) {
+        if let Some(object) = self.constants.remove(&name) {
+            self.release(object);
+        }
+    }
+
     /// A constant, with a new reference: for fields of other objects and slots of frames.
     pub fn reference(&mut self, name: ObjRef) -> Option<ToyRef> {
         let object = self.constant(name)?;

@@ -4,32 +4,19 @@ use super::{Report, Rule, Step, walk};
 use crate::effects::MemorySet;
 use crate::entities::{CodeRef, Value};
 use crate::ops::Op;
-use crate::snapshot::{Resume, Snapshot};
+use crate::snapshot::Resume;
 use crate::superblock::{Inst, Superblock};
 
-/// A position in the program: that of each frame, and what the innermost does next.
-#[derive(PartialEq, Eq)]
-struct Position {
-    frames: Vec<(CodeRef, u32)>,
-    resume: Resume,
-}
-
-impl Position {
-    fn of(snapshot: &Snapshot) -> Position {
-        let frames = snapshot.frames.iter().map(|f| (f.code, f.pc)).collect();
-        Position { frames, resume: snapshot.resume }
-    }
-}
+/// Since a snapshot of an instruction was first used in a way that counts: the side effect that happened, if one did.
+type Since = Option<Option<&'static str>>;
 
 /// The state of the walk.
 #[derive(Default)]
 struct State {
-    /// The position that ops refer to.
-    position: Option<Position>,
-    /// Whether the position was used in a way that counts for `effect_order`.
-    used: bool,
-    /// The side effect since then.
-    dirty: Option<&'static str>,
+    /// The instruction that ops refer to: the positions of all frames.
+    instruction: Vec<(CodeRef, u32)>,
+    /// For each way to resume there, in the order of [`Resume::ALL`].
+    since: [Since; 3],
     /// The result of an op that raises, not checked yet.
     unchecked: Option<Value>,
     /// The op that escaped since validity was checked.
@@ -47,9 +34,8 @@ pub(super) fn effects(sb: &Superblock, report: &mut Report) {
                 order(sb, inst, &mut state, report);
             }
             Step::LoopHeader => {
-                state.position = None;
-                state.used = false;
-                state.dirty = None;
+                state.instruction.clear();
+                state.since = [None; 3];
             }
         }
     }
@@ -101,25 +87,27 @@ fn name_of(inst: &Inst) -> &'static str {
 fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
     let exits = inst.op.exit_reason().is_some();
     if let Some(id) = inst.snapshot {
-        let position = Position::of(&sb.snapshots[id]);
-        let counts = exits || position.resume == Resume::At;
-        if state.position.as_ref() != Some(&position) {
-            state.position = Some(position);
-            state.used = false;
+        let snapshot = &sb.snapshots[id];
+        let instruction: Vec<_> = snapshot.frames.iter().map(|f| (f.code, f.pc)).collect();
+        if state.instruction != instruction {
+            state.instruction = instruction;
+            state.since = [None; 3];
         }
-        if let (true, true, Some(effect)) = (exits, state.used, state.dirty) {
+        let since = &mut state.since[snapshot.resume as usize];
+        if let (true, Some(Some(effect))) = (exits, *since) {
             report.add(
                 Rule::EffectOrder,
                 inst,
                 format!("`{effect}` has happened since {id}'s position was first used"),
             );
         }
-        if counts && !state.used {
-            state.used = true;
-            state.dirty = None;
+        if exits || snapshot.resume == Resume::At {
+            since.get_or_insert(None);
         }
     }
     if inst.op.effects().is_side_effect() {
-        state.dirty = Some(name_of(inst));
+        for effect in state.since.iter_mut().flatten() {
+            effect.get_or_insert(name_of(inst));
+        }
     }
 }

@@ -36,7 +36,7 @@
 //!
 //! * `effect_order`: where an op may exit with a snapshot `at` an instruction, no side effect has happened since that
 //!   snapshot, or another of the same position, was first used. With `after` and `raise`: since an op first might have
-//!   exited there. (Positions count as the same until an op names a snapshot of another one.)
+//!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames.)
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity`, there are only ops on references, checks of the

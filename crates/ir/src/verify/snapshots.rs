@@ -7,7 +7,7 @@ use crate::ops::Op;
 use crate::snapshot::{Resume, Slot, Snapshot};
 use crate::superblock::{Inst, Superblock};
 use crate::types::Type;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// `entity`.
 pub(super) fn entities(sb: &Superblock, report: &mut Report) {
@@ -82,7 +82,7 @@ pub(super) fn virtuals(sb: &Superblock, report: &mut Report) {
 }
 
 /// Virtual objects within an object, itself included.
-fn within(sb: &Superblock, id: VirtualId, out: &mut HashSet<VirtualId>) {
+fn within(sb: &Superblock, id: VirtualId, out: &mut BTreeSet<VirtualId>) {
     out.insert(id);
     for field in &sb.virtuals[id].fields {
         if let Slot::Virtual(inner) = *field {
@@ -96,12 +96,12 @@ fn within(sb: &Superblock, id: VirtualId, out: &mut HashSet<VirtualId>) {
 /// The walk's state: frames in memory, virtual objects that are dead.
 struct State {
     depth: i32,
-    dead: HashSet<VirtualId>,
+    dead: BTreeSet<VirtualId>,
 }
 
 /// `snapshot_missing`, `snapshot_unwanted`, `frames`, `virtual_dead`, `resume`, and the rules of slots.
 pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
-    let mut state = State { depth: 1, dead: HashSet::new() };
+    let mut state = State { depth: 1, dead: BTreeSet::new() };
     let mut header = 1;
     for step in walk(sb) {
         let inst = match step {
@@ -127,7 +127,7 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
             }
         }
         if let Op::Materialize { object } = inst.op {
-            let mut objects = HashSet::new();
+            let mut objects = BTreeSet::new();
             within(sb, object, &mut objects);
             dead(&objects, inst, &state, report);
             state.dead.extend(objects);
@@ -144,7 +144,7 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
     }
 }
 
-fn dead(objects: &HashSet<VirtualId>, inst: &Inst, state: &State, report: &mut Report) {
+fn dead(objects: &BTreeSet<VirtualId>, inst: &Inst, state: &State, report: &mut Report) {
     for id in objects.intersection(&state.dead) {
         report.add(Rule::VirtualDead, inst, format!("{id} was materialized before"));
     }
@@ -165,7 +165,7 @@ fn snapshot(sb: &Superblock, snapshot: &Snapshot, inst: &Inst, state: &State, re
     if let (Op::ReturnValue { .. }, true) = (&inst.op, snapshot.frames.len() > 1) {
         report.add(Rule::Frames, inst, "only the frame where the superblock began can return".into());
     }
-    let mut objects = HashSet::new();
+    let mut objects = BTreeSet::new();
     for frame in &snapshot.frames {
         if let Some(s) = frame.function {
             slot(sb, s, OperandKind::Borrowed, inst, report);
