@@ -1,6 +1,7 @@
 //! Building superblocks: one method for each op of the table.
 
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, SnapshotId, Value, VirtualId};
+use crate::fields::{FieldType, field_type};
 use crate::helpers::Helper;
 use crate::ops::Op;
 use crate::reasons::ExitReason;
@@ -80,64 +81,6 @@ impl Builder {
     }
 }
 
-/// The type of a builder method's parameter.
-macro_rules! param {
-    (owns) => {
-        &[Value]
-    };
-    (anys) => {
-        &[Value]
-    };
-    (object) => {
-        ObjRef
-    };
-    (code) => {
-        CodeRef
-    };
-    (executor) => {
-        ExecutorRef
-    };
-    (virt) => {
-        VirtualId
-    };
-    (helper) => {
-        Helper
-    };
-    (cond) => {
-        Cond
-    };
-    (reason) => {
-        ExitReason
-    };
-    (depth) => {
-        u32
-    };
-    (index) => {
-        u32
-    };
-    (offset) => {
-        u32
-    };
-    (version) => {
-        u32
-    };
-    (pc) => {
-        u32
-    };
-    (int) => {
-        i64
-    };
-    (float) => {
-        Float
-    };
-    (truth) => {
-        bool
-    };
-    ($value:ident) => {
-        Value
-    };
-}
-
 /// What a builder method returns, and how to get it from what [`Builder::push`] returns.
 macro_rules! returned {
     (type None) => { () };
@@ -154,11 +97,11 @@ macro_rules! define_methods {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident($($field:ident: $kind:ident),*) -> $result:ident,
         $($effect:ident($($e:expr),*)).*;)*) => {
         /// One method for each op.
-        #[allow(clippy::unused_unit, clippy::useless_conversion, reason = "right for other rows of the table")]
+        #[allow(clippy::unused_unit, reason = "right for other rows of the table")]
         impl Builder {
             $($(#[doc = $doc])+
-            pub fn $name(&mut self $(, $field: param!($kind))*) -> returned!(type $result) {
-                returned!(self.push(Op::$variant { $($field: $field.into()),* }), $result)
+            pub fn $name(&mut self $(, $field: <field_type!($kind) as FieldType>::Param<'_>)*) -> returned!(type $result) {
+                returned!(self.push(Op::$variant { $($field: FieldType::from_param($field)),* }), $result)
             })*
         }
     };

@@ -1,6 +1,6 @@
 //! Fields of ops: operands (values) and immediates.
 //!
-//! The table of ops names a *kind* for each field. [`field_kinds!`] is the one list of kinds; it says which Rust type a
+//! The table of ops names a *kind* for each field. `field_kinds!` is the one list of kinds; it says which Rust type a
 //! field has in [`Op`](crate::Op), and what the verifier and the text format expect.
 
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, Value, VirtualId};
@@ -83,6 +83,10 @@ pub enum Field {
 
 /// A Rust type that is the type of a field of [`Op`](crate::Op).
 pub trait FieldType: Sized {
+    /// What a builder method takes for the field.
+    type Param<'a>;
+    /// The field that a builder method was given.
+    fn from_param(param: Self::Param<'_>) -> Self;
     /// The field.
     fn get(&self) -> Field;
     /// The field, if it is of the right sort.
@@ -94,6 +98,10 @@ pub trait FieldType: Sized {
 }
 
 impl FieldType for Value {
+    type Param<'a> = Value;
+    fn from_param(param: Value) -> Value {
+        param
+    }
     fn get(&self) -> Field {
         Field::Value(*self)
     }
@@ -109,6 +117,10 @@ impl FieldType for Value {
 }
 
 impl FieldType for Box<[Value]> {
+    type Param<'a> = &'a [Value];
+    fn from_param(param: &[Value]) -> Self {
+        param.into()
+    }
     fn get(&self) -> Field {
         Field::Values(self.clone())
     }
@@ -128,6 +140,10 @@ impl FieldType for Box<[Value]> {
 macro_rules! immediates {
     ($($variant:ident: $ty:ty;)*) => {$(
         impl FieldType for $ty {
+            type Param<'a> = $ty;
+            fn from_param(param: $ty) -> $ty {
+                param
+            }
             fn get(&self) -> Field {
                 Field::Imm(Imm::$variant(*self))
             }
@@ -155,7 +171,7 @@ immediates! {
 }
 
 macro_rules! field_kinds {
-    ($($(#[$doc:meta])* $name:ident = $variant:ident, $operand:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $variant:ident: $ty:ty, $operand:expr;)*) => {
         /// The kind of a field, as the table of ops names it.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum FieldKind { $($(#[$doc])* $variant),* }
@@ -175,82 +191,58 @@ macro_rules! field_kinds {
         /// The [`FieldKind`] that the table calls by a name.
         macro_rules! field_kind { $(($name) => { $crate::fields::FieldKind::$variant };)* }
         pub(crate) use field_kind;
+
+        /// The Rust type of a field of the kind that the table calls by a name.
+        macro_rules! field_type { $(($name) => { $ty };)* }
+        pub(crate) use field_type;
     };
 }
 
 field_kinds! {
     /// An object, borrowed.
-    obj = Obj, Some(OperandKind::Borrowed);
+    obj = Obj: Value, Some(OperandKind::Borrowed);
     /// An object, stolen.
-    own = Own, Some(OperandKind::Stolen);
+    own = Own: Value, Some(OperandKind::Stolen);
     /// An integer.
-    i64 = I64, Some(OperandKind::Unboxed(Type::I64));
+    i64 = I64: Value, Some(OperandKind::Unboxed(Type::I64));
     /// A double.
-    f64 = F64, Some(OperandKind::Unboxed(Type::F64));
+    f64 = F64: Value, Some(OperandKind::Unboxed(Type::F64));
     /// A truth value.
-    bool = Bool, Some(OperandKind::Unboxed(Type::Bool));
+    bool = Bool: Value, Some(OperandKind::Unboxed(Type::Bool));
     /// An address.
-    ptr = Ptr, Some(OperandKind::Unboxed(Type::Ptr));
+    ptr = Ptr: Value, Some(OperandKind::Unboxed(Type::Ptr));
     /// Any number of objects, stolen.
-    owns = Owns, Some(OperandKind::Stolen);
+    owns = Owns: Box<[Value]>, Some(OperandKind::Stolen);
     /// Any number of values of any type.
-    anys = Anys, Some(OperandKind::Any);
+    anys = Anys: Box<[Value]>, Some(OperandKind::Any);
     /// Number: which frame in memory, counted from the one where the superblock began.
-    depth = Depth, None;
+    depth = Depth: u32, None;
     /// Number: which item, entry, local or stack slot.
-    index = Index, None;
+    index = Index: u32, None;
     /// Number: bytes from the start of the object.
-    offset = Offset, None;
+    offset = Offset: u32, None;
     /// Number: a version.
-    version = Version, None;
+    version = Version: u32, None;
     /// Number: position in a code object, in code units.
-    pc = Pc, None;
+    pc = Pc: u32, None;
     /// An integer.
-    int = Int, None;
+    int = Int: i64, None;
     /// A double.
-    float = Float, None;
+    float = Float: Float, None;
     /// A truth value.
-    truth = Truth, None;
+    truth = Truth: bool, None;
     /// An object.
-    object = Object, None;
+    object = Object: ObjRef, None;
     /// A code object.
-    code = Code, None;
+    code = Code: CodeRef, None;
     /// An executor.
-    executor = Executor, None;
+    executor = Executor: ExecutorRef, None;
     /// A virtual object.
-    virt = Virtual, None;
+    virt = Virtual: VirtualId, None;
     /// A helper.
-    helper = Helper, None;
+    helper = Helper: Helper, None;
     /// A comparison.
-    cond = Cond, None;
+    cond = Cond: Cond, None;
     /// Why the superblock is left.
-    reason = Reason, None;
+    reason = Reason: ExitReason, None;
 }
-
-/// The Rust type of a field of a kind.
-macro_rules! field_type {
-    (obj) => { $crate::entities::Value };
-    (own) => { $crate::entities::Value };
-    (i64) => { $crate::entities::Value };
-    (f64) => { $crate::entities::Value };
-    (bool) => { $crate::entities::Value };
-    (ptr) => { $crate::entities::Value };
-    (owns) => { ::std::boxed::Box<[$crate::entities::Value]> };
-    (anys) => { ::std::boxed::Box<[$crate::entities::Value]> };
-    (depth) => { u32 };
-    (index) => { u32 };
-    (offset) => { u32 };
-    (version) => { u32 };
-    (pc) => { u32 };
-    (int) => { i64 };
-    (float) => { $crate::types::Float };
-    (truth) => { bool };
-    (object) => { $crate::entities::ObjRef };
-    (code) => { $crate::entities::CodeRef };
-    (executor) => { $crate::entities::ExecutorRef };
-    (virt) => { $crate::entities::VirtualId };
-    (helper) => { $crate::helpers::Helper };
-    (cond) => { $crate::types::Cond };
-    (reason) => { $crate::reasons::ExitReason };
-}
-pub(crate) use field_type;

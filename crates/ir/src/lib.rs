@@ -12,7 +12,7 @@
 //! * [`table`]: **the table of ops**. Everything about an op that can be said in a table is said there and nowhere else:
 //!   the enum [`Op`], names, operands, effects, text format, builder methods and most verifier rules derive from it.
 //! * [`snapshot`]: an essay on frames, exits, ownership and what other code sees while it runs.
-//! * [`verify`]: the rules that a superblock obeys.
+//! * [`verify`](mod@verify): the rules that a superblock obeys.
 //! * [`helpers`], [`reasons`]: the other closed tables.
 //!
 //! Text in, text out: the printer is [`print`](mod@print), the parser the crate `hotspur-reader`.

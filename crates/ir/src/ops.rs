@@ -1,13 +1,13 @@
 //! What derives from the table of ops: [`Op`], [`Opcode`], [`OpInfo`].
 
 use crate::effects::Effects;
-use crate::entities::Value;
+use crate::entities::{CodeRef, ExecutorRef, ObjRef, Value, VirtualId};
 use crate::fields::{Field, FieldKind, FieldType, OperandKind, field_kind, field_type};
 use crate::helpers::Helper;
 use crate::reasons::ExitReason;
 use crate::table::for_each_op;
 use crate::table::names::{Ends, M, R};
-use crate::types::ResultKind;
+use crate::types::{Cond, Float, ResultKind};
 use smallvec::SmallVec;
 
 /// What the table says of an op.

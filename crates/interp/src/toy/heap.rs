@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 impl Kind {
     /// The name of the object's type, unless it is an instance of a class.
-    fn type_name(&self) -> &'static str {
+    pub(super) fn type_name(&self) -> &'static str {
         match self {
             Kind::Type { .. } => "type",
             Kind::None => "NoneType",
@@ -29,7 +29,7 @@ impl Kind {
     }
 
     /// Whether references to it are not counted.
-    fn is_immortal(&self) -> bool {
+    pub(super) fn is_immortal(&self) -> bool {
         matches!(self, Kind::Type { .. } | Kind::None | Kind::Bool(_))
     }
 

@@ -4,6 +4,7 @@
 //! items out of bounds. After a run, [`Toy::check`] compares every count with the references there are, so leaks show.
 
 mod calls;
+mod facts;
 mod heap;
 mod runtime;
 mod show;

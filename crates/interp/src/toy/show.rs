@@ -13,7 +13,7 @@ impl Toy {
         self.show_kind(&self.objects[object.0 as usize].kind)
     }
 
-    fn show_kind(&self, kind: &Kind) -> String {
+    pub(super) fn show_kind(&self, kind: &Kind) -> String {
         match kind {
             Kind::Type { name, .. } => format!("type {name}"),
             Kind::None => "None".into(),
