@@ -33,10 +33,8 @@ pub(super) fn effects(sb: &Superblock, report: &mut Report) {
                 validity(inst, &mut state, report);
                 order(sb, inst, &mut state, report);
             }
-            Step::LoopHeader => {
-                state.instruction.clear();
-                state.since = [None; 3];
-            }
+            // An instruction of the loop is executed anew, even if it is the one that the prefix ended with.
+            Step::LoopHeader => state.instruction.clear(),
         }
     }
 }
