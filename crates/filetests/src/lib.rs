@@ -1,0 +1,123 @@
+//! Tests of superblocks in text files.
+//!
+//! A file `filetests/*/*.sb` holds what is to be done, a superblock, and the result that is expected:
+//!
+//! ```text
+//! test interp
+//! object obj0 = type int
+//! object obj1 = int 5
+//! run locals [obj1] args [7]
+//!
+//! superblock code0 @ 0 (v0: i64) {
+//!     ...
+//! }
+//! snap0 = ...
+//! ; expect:
+//! ; ...
+//! ```
+//!
+//! * `test print`: the superblock is printed with canonical ids.
+//! * `test verify`: `ok`, or what the verifier objects to.
+//! * `test interp`: the superblock, which the verifier must accept, is run on the toy runtime once for each `run`; shown are the
+//!   exit, the frames, the log, and what is wrong with reference counts. `test interp unverified` skips the verifier.
+//!
+//! `HOTSPUR_BLESS=1 cargo test -p hotspur-filetests` writes what came out as what is expected. Objects are described by
+//! [`setup`].
+
+#![forbid(unsafe_code)]
+
+pub mod setup;
+
+use hotspur_interp::{Leave, Runtime, run, toy::Toy};
+use hotspur_ir::{Superblock, verify};
+use hotspur_reader::Parser;
+use setup::Setup;
+
+/// What separates a superblock from what is expected.
+const EXPECT: &str = "; expect:\n";
+
+/// A test file in parts.
+#[derive(Debug)]
+pub struct TestFile {
+    /// Everything before what is expected.
+    pub source: String,
+    /// What is expected.
+    pub expected: String,
+    /// What is to be done.
+    pub setup: Setup,
+    /// The superblock.
+    pub superblock: Superblock,
+}
+
+impl TestFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<TestFile, String> {
+        let (source, expected) = text.split_once(EXPECT).unwrap_or((text, ""));
+        let mut parser = Parser::new(source);
+        let setup = Setup::parse(&mut parser).map_err(|e| e.to_string())?;
+        let superblock = parser.superblock().map_err(|e| e.to_string())?;
+        if parser.lexer.peek() != hotspur_reader::Token::End {
+            return Err(parser.lexer.error("expected the end").to_string());
+        }
+        let uncomment = |l: &str| format!("{}\n", l.strip_prefix("; ").or(l.strip_prefix(';')).unwrap_or(l));
+        let expected = expected.lines().map(uncomment).collect();
+        Ok(TestFile { source: source.into(), expected, setup, superblock })
+    }
+
+    /// Does what is to be done.
+    pub fn actual(&self) -> String {
+        match self.setup.command {
+            setup::Command::Print => self.superblock.canonical().to_string(),
+            setup::Command::Verify => verified(&self.superblock),
+            setup::Command::Interp { verified: must } => {
+                if must && verify(&self.superblock).is_err() {
+                    return verified(&self.superblock);
+                }
+                (1..).zip(&self.setup.runs).map(|(n, r)| format!("run {n}\n{}", self.run(r))).collect()
+            }
+        }
+    }
+
+    /// The file with this as what is expected.
+    pub fn blessed(&self, actual: &str) -> String {
+        let comment = |l: &str| format!("; {l}").trim_end().to_owned() + "\n";
+        format!("{}{EXPECT}{}", self.source, actual.lines().map(comment).collect::<String>())
+    }
+
+    fn run(&self, r: &setup::Run) -> String {
+        let mut toy = Toy::new();
+        let args = match self.setup.prepare(r, &mut toy, self.superblock.code, self.superblock.pc) {
+            Ok(args) => args,
+            Err(message) => return format!("    {message}\n"),
+        };
+        let mut lines = Vec::new();
+        match run(&self.superblock, &mut toy, &args, r.fuel) {
+            Err(violation) => lines.push(format!("violation: {violation}")),
+            Ok(outcome) => {
+                lines.push(toy.show_outcome(&outcome));
+                lines.extend(toy.show_frames());
+                let mut more = Vec::new();
+                if let Leave::Return(object) = outcome.leave {
+                    more.push(object);
+                    toy.pop_frame();
+                }
+                if toy.raised {
+                    lines.push("exception set".into());
+                }
+                lines.append(&mut toy.log);
+                lines.extend(toy.check(&more));
+            }
+        }
+        lines.iter().map(|l| format!("    {l}\n")).collect()
+    }
+}
+
+fn verified(sb: &Superblock) -> String {
+    match verify(sb) {
+        Ok(()) => "ok\n".into(),
+        Err(errors) => errors.iter().map(|e| format!("{e}\n")).collect(),
+    }
+}

@@ -1,0 +1,79 @@
+//! Arithmetic that Rust has not got in one word. `None` is an exit.
+
+/// `a // b`, rounded down.
+pub fn floor_div(a: i64, b: i64) -> Option<i64> {
+    let quotient = a.checked_div(b)?;
+    Some(if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
+}
+
+/// `a % b`, with the sign of b.
+pub fn modulo(a: i64, b: i64) -> Option<i64> {
+    if b == 0 {
+        return None;
+    }
+    let rest = a.wrapping_rem(b);
+    Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+}
+
+/// `a << b` if no bits are lost.
+pub fn shift_left(a: i64, b: i64) -> Option<i64> {
+    let b = u32::try_from(b).ok().filter(|&b| b < 64)?;
+    let shifted = a << b;
+    (shifted >> b == a).then_some(shifted)
+}
+
+/// `a >> b`, the sign copied.
+pub fn shift_right(a: i64, b: i64) -> Option<i64> {
+    (b >= 0).then(|| a >> b.min(63))
+}
+
+/// `a % b` as Python has it for doubles.
+pub fn float_modulo(a: f64, b: f64) -> f64 {
+    let rest = a % b;
+    if rest == 0.0 {
+        0.0_f64.copysign(b)
+    } else if (rest < 0.0) != (b < 0.0) {
+        rest + b
+    } else {
+        rest
+    }
+}
+
+/// The double rounded towards zero.
+pub fn truncate(a: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    (-LIMIT..LIMIT).contains(&a).then_some(a as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_at_their_limits() {
+        assert_eq!(floor_div(i64::MIN, -1), None);
+        assert_eq!(floor_div(-7, 2), Some(-4));
+        assert_eq!(floor_div(7, -2), Some(-4));
+        assert_eq!(floor_div(1, 0), None);
+        assert_eq!(modulo(i64::MIN, -1), Some(0));
+        assert_eq!(modulo(-7, 2), Some(1));
+        assert_eq!(modulo(7, -2), Some(-1));
+        assert_eq!(shift_left(1, 62), Some(1 << 62));
+        assert_eq!(shift_left(1, 63), None);
+        assert_eq!(shift_left(-1, 63), Some(i64::MIN));
+        assert_eq!(shift_left(0, 64), None);
+        assert_eq!(shift_right(-5, 1000), Some(-1));
+        assert_eq!(shift_right(1, -1), None);
+    }
+
+    #[test]
+    fn doubles_at_their_limits() {
+        assert_eq!(float_modulo(-7.0, 2.0), 1.0);
+        assert!(float_modulo(4.0, -2.0).is_sign_negative());
+        assert_eq!(float_modulo(1.0, f64::NEG_INFINITY), f64::NEG_INFINITY);
+        assert!(float_modulo(1.0, 0.0).is_nan());
+        assert_eq!(truncate(-9_223_372_036_854_775_808.0), Some(i64::MIN));
+        assert_eq!(truncate(9_223_372_036_854_775_808.0), None);
+        assert_eq!(truncate(f64::NAN), None);
+    }
+}

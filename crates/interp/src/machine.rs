@@ -1,0 +1,163 @@
+//! The state of the interpreter, its results, and its main loop.
+
+use crate::runtime::{Frame, Runtime};
+use cranelift_entity::SecondaryMap;
+use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Resume, Superblock, Type, Value, VirtualId};
+use std::collections::{BTreeMap, HashMap};
+
+/// What a value is at run time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Register<O> {
+    /// An object, or null.
+    Obj(Option<O>),
+    /// An integer.
+    I64(i64),
+    /// A double.
+    F64(f64),
+    /// A truth value.
+    Bool(bool),
+    /// An address.
+    Ptr(u64),
+}
+
+impl<O> Register<O> {
+    /// The type of the value.
+    pub const fn ty(&self) -> Type {
+        match self {
+            Register::Obj(_) => Type::Obj,
+            Register::I64(_) => Type::I64,
+            Register::F64(_) => Type::F64,
+            Register::Bool(_) => Type::Bool,
+            Register::Ptr(_) => Type::Ptr,
+        }
+    }
+}
+
+/// How a superblock was left, besides the frames.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Leave<O> {
+    /// To tier 1, as the snapshot says.
+    Side,
+    /// To tier 1, at this position of the top frame.
+    Dynamic(i64),
+    /// To another executor, with these arguments.
+    Link(ExecutorRef, Vec<Register<O>>),
+    /// The only frame returns this object, with a reference, and is to be cleared.
+    Return(O),
+}
+
+/// The result of running a superblock. The frames have been written to memory.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Outcome<O> {
+    /// The exit that was taken.
+    pub exit: ExitId,
+    /// Why.
+    pub reason: ExitReason,
+    /// Where to.
+    pub leave: Leave<O>,
+    /// What the top frame does next.
+    pub resume: Resume,
+    /// The frames.
+    pub frames: Vec<Frame<O>>,
+}
+
+/// A superblock did what superblocks must not: whoever made it has a bug.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The op as text.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl core::fmt::Display for Violation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}, in `{}`", self.message, self.place)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// An error message that has no place yet.
+pub(crate) type Checked<T> = Result<T, String>;
+
+/// What an op does to control.
+pub(crate) enum Flow<O> {
+    /// The next op is executed.
+    Next,
+    /// The superblock is left.
+    Exit(Leave<O>),
+    /// The loop is entered, or goes round.
+    Loop(Vec<Register<O>>),
+}
+
+/// The state of an execution.
+pub(crate) struct Machine<'a, R: Runtime> {
+    pub(crate) sb: &'a Superblock,
+    pub(crate) rt: &'a mut R,
+    pub(crate) registers: SecondaryMap<Value, Option<Register<R::Obj>>>,
+    /// Locals (frame, index) that other code changed, with what they hold; the references are ours.
+    pub(crate) changed: BTreeMap<(usize, usize), Option<R::Obj>>,
+    /// Virtual objects that were built for publishing, and that someone kept: one reference each is ours.
+    pub(crate) kept: HashMap<VirtualId, R::Obj>,
+}
+
+/// Executes a superblock. At most `fuel` ops are executed: a test must end.
+///
+/// # Errors
+/// The superblock is malformed or has run out of fuel. References may have leaked.
+pub fn run<R: Runtime>(
+    sb: &Superblock,
+    rt: &mut R,
+    args: &[Register<R::Obj>],
+    mut fuel: u64,
+) -> Result<Outcome<R::Obj>, Violation> {
+    let mut m = Machine { sb, rt, registers: SecondaryMap::new(), changed: BTreeMap::new(), kept: HashMap::new() };
+    let at = |place: String| move |message: String| Violation { place, message };
+    m.assign(&sb.params, args.to_vec()).map_err(at("superblock".into()))?;
+    let (mut insts, mut first_exit) = (&sb.prefix, 0);
+    loop {
+        let mut exit = first_exit;
+        let mut flow = Flow::Next;
+        for inst in insts {
+            let place = at(inst.to_string());
+            fuel = fuel.checked_sub(1).ok_or_else(|| at(inst.to_string())("out of fuel".into()))?;
+            flow = m.step(inst).map_err(place)?;
+            match flow {
+                Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
+                Flow::Exit(leave) => return m.leave(inst, exit, leave).map_err(at(inst.to_string())),
+                Flow::Loop(_) => break,
+            }
+        }
+        let (Flow::Loop(args), Some(body)) = (flow, &sb.body) else {
+            return Err(at("superblock".into())("control falls off the end".into()));
+        };
+        m.assign(&body.params, args).map_err(at("loop".into()))?;
+        insts = &body.insts;
+        first_exit = sb.prefix.iter().filter(|i| i.op.exit_reason().is_some()).count();
+    }
+}
+
+impl<R: Runtime> Machine<'_, R> {
+    fn assign(&mut self, params: &[Value], args: Vec<Register<R::Obj>>) -> Checked<()> {
+        if params.len() != args.len() {
+            return Err(format!("{} parameters, and {} arguments", params.len(), args.len()));
+        }
+        params.iter().zip(args).try_for_each(|(&v, register)| self.set(v, register))
+    }
+
+    /// The value.
+    pub(crate) fn get(&self, v: Value) -> Checked<Register<R::Obj>> {
+        self.registers[v].ok_or_else(|| format!("{v} is not defined"))
+    }
+
+    /// Defines a value.
+    pub(crate) fn set(&mut self, v: Value, register: Register<R::Obj>) -> Checked<()> {
+        let (is, wanted) = (register.ty(), self.sb.values[v]);
+        if is != wanted {
+            return Err(format!("{v} becomes {is}, and its type is {wanted}"));
+        }
+        self.registers[v] = Some(register);
+        Ok(())
+    }
+}

@@ -1,0 +1,205 @@
+//! Calls: native functions, finalizers, helpers.
+
+use super::{Action, Kind, Nullable, Toy, ToyRef};
+use crate::machine::Register;
+use hotspur_ir::{Cond, Helper};
+
+/// What a call comes to; an error is an exception.
+type Answer<T = ToyRef> = Result<T, ()>;
+
+/// The object in a register.
+fn object(register: Register<ToyRef>) -> Answer {
+    if let Register::Obj(Some(o)) = register { Ok(o) } else { Err(()) }
+}
+
+/// The number in a register.
+fn number(register: Register<ToyRef>) -> Answer<i64> {
+    if let Register::I64(n) = register { Ok(n) } else { Err(()) }
+}
+
+impl Toy {
+    /// Native code runs: it looks at the frames, and does something.
+    pub(super) fn act(&mut self, who: &str, action: Action) -> Answer {
+        self.log.push(format!("{who} sees"));
+        let frames = self.show_frames();
+        self.log.extend(frames.into_iter().map(|f| format!("    {f}")));
+        match action {
+            Action::Return(name) => return self.reference(name).ok_or(()),
+            Action::Raise => return Err(()),
+            Action::SetLocal(depth, index, name) => {
+                let new = self.reference(name);
+                let old = std::mem::replace(&mut self.frames[depth].locals[index], new);
+                self.changed.insert((depth, index));
+                old.into_iter().for_each(|o| self.release(o));
+            }
+            Action::KeepLocal(depth, index) => {
+                if let Some(o) = self.frames[depth].locals[index] {
+                    self.adjust(o, 1);
+                    self.kept.push(o);
+                }
+            }
+            Action::Invalidate => self.invalid = true,
+        }
+        Ok(self.singleton(Kind::None))
+    }
+
+    fn boolean(&mut self, b: bool) -> ToyRef {
+        self.singleton(Kind::Bool(b))
+    }
+
+    fn is_true(&mut self, o: ToyRef) -> bool {
+        match self.look(o).clone() {
+            Kind::None => false,
+            Kind::Bool(b) => b,
+            Kind::Int(n) => n != 0,
+            Kind::Float(x) => x != 0.0,
+            Kind::Str(s) => !s.is_empty(),
+            Kind::Tuple(items) | Kind::List(items) => !items.is_empty(),
+            Kind::Type { .. }
+            | Kind::Slice(_)
+            | Kind::Method(_)
+            | Kind::Cell(_)
+            | Kind::Instance { .. }
+            | Kind::Dict { .. }
+            | Kind::Module(_)
+            | Kind::Function { .. }
+            | Kind::ListIter(..)
+            | Kind::TupleIter(..)
+            | Kind::RangeIter { .. } => true,
+        }
+    }
+
+    fn items(&mut self, o: ToyRef) -> Answer<Vec<Nullable>> {
+        if let Kind::Tuple(items) | Kind::List(items) = self.look(o) { Ok(items.clone()) } else { Err(()) }
+    }
+
+    fn index(&mut self, o: ToyRef, key: ToyRef) -> Answer<usize> {
+        let length = self.items(o)?.len();
+        let Kind::Int(i) = *self.look(key) else { return Err(()) };
+        usize::try_from(i).ok().filter(|&i| i < length).ok_or(())
+    }
+
+    fn new_reference(&mut self, o: Nullable) -> Answer {
+        let o = o.ok_or(())?;
+        self.adjust(o, 1);
+        Ok(o)
+    }
+
+    fn binary(&mut self, a: ToyRef, b: ToyRef, operator: i64) -> Answer {
+        let kind = match (self.look(a).clone(), self.look(b).clone(), operator) {
+            (Kind::Int(a), Kind::Int(b), 0) => Kind::Int(a.checked_add(b).ok_or(())?),
+            (Kind::Int(a), Kind::Int(b), 5) => Kind::Int(a.checked_mul(b).ok_or(())?),
+            (Kind::Int(a), Kind::Int(b), 10) => Kind::Int(a.checked_sub(b).ok_or(())?),
+            (Kind::Float(a), Kind::Float(b), 0) => Kind::Float(a + b),
+            (Kind::Str(a), Kind::Str(b), 0) => Kind::Str(a + &b),
+            // Everything else is a type error to this heap.
+            (_, _, _) => return Err(()),
+        };
+        Ok(self.alloc(kind))
+    }
+
+    fn compare(&mut self, a: ToyRef, b: ToyRef, operator: i64) -> Answer {
+        const CONDS: [Cond; 6] = [Cond::Lt, Cond::Le, Cond::Eq, Cond::Ne, Cond::Gt, Cond::Ge];
+        let cond = *usize::try_from(operator).ok().and_then(|i| CONDS.get(i)).ok_or(())?;
+        let (Kind::Int(a), Kind::Int(b)) = (self.look(a).clone(), self.look(b).clone()) else { return Err(()) };
+        Ok(self.boolean(cond.holds(a, b)))
+    }
+
+    /// An attribute: its name is an int, the index in the inline values.
+    fn attribute(&mut self, o: ToyRef, name: ToyRef) -> Answer<&mut Nullable> {
+        let Kind::Int(i) = *self.look(name) else { return Err(()) };
+        let Kind::Instance { inline: Some(values), .. } = self.look(o) else { return Err(()) };
+        values.get_mut(i as usize).ok_or(())
+    }
+
+    fn call(&mut self, callable: ToyRef) -> Answer {
+        match self.look(callable).clone() {
+            Kind::Function { action, .. } => {
+                let who = self.show(Some(callable));
+                self.act(&who, action)
+            }
+            Kind::Method([Some(function), _]) => self.call(function),
+            _ => Err(()),
+        }
+    }
+
+    fn iterator(&mut self, o: ToyRef) -> Answer {
+        let is_list = match self.look(o) {
+            Kind::List(_) => true,
+            Kind::Tuple(_) => false,
+            _ => return Err(()),
+        };
+        self.adjust(o, 1);
+        Ok(self.alloc(if is_list { Kind::ListIter(Some(o), 0) } else { Kind::TupleIter(Some(o), 0) }))
+    }
+
+    fn set_item(&mut self, list: ToyRef, key: ToyRef, value: ToyRef) -> Answer<i64> {
+        let i = self.index(list, key)?;
+        let Kind::List(items) = self.look(list) else { return Err(()) };
+        let old = items[i].replace(value);
+        self.adjust(value, 1);
+        old.into_iter().for_each(|o| self.release(o));
+        Ok(0)
+    }
+
+    fn helper(&mut self, helper: Helper, a: &[Register<ToyRef>]) -> Answer<Register<ToyRef>> {
+        let obj = |o: ToyRef| Register::Obj(Some(o));
+        let arg = |i: usize| object(a[i]);
+        Ok(match helper {
+            Helper::BinaryOp => obj(self.binary(arg(0)?, arg(1)?, number(a[2])?)?),
+            Helper::UnaryNegative => {
+                let Kind::Int(n) = *self.look(arg(0)?) else { return Err(()) };
+                obj(self.alloc(Kind::Int(n.checked_neg().ok_or(())?)))
+            }
+            Helper::CompareOp => obj(self.compare(arg(0)?, arg(1)?, number(a[2])?)?),
+            Helper::ContainsOp => Register::I64(self.items(arg(0)?)?.contains(&Some(arg(1)?)).into()),
+            Helper::IsTrue => Register::I64(self.is_true(arg(0)?).into()),
+            Helper::Length => Register::I64(self.items(arg(0)?)?.len() as i64),
+            Helper::GetItem => {
+                let i = self.index(arg(0)?, arg(1)?)?;
+                let item = self.items(arg(0)?)?[i];
+                obj(self.new_reference(item)?)
+            }
+            Helper::SetItem => Register::I64(self.set_item(arg(0)?, arg(1)?, arg(2)?)?),
+            Helper::GetAttr => {
+                let value = *self.attribute(arg(0)?, arg(1)?)?;
+                obj(self.new_reference(value)?)
+            }
+            Helper::SetAttr => {
+                let value = arg(2)?;
+                let old = self.attribute(arg(0)?, arg(1)?)?.replace(value);
+                self.adjust(value, 1);
+                old.into_iter().for_each(|o| self.release(o));
+                Register::I64(0)
+            }
+            Helper::GetIter => obj(self.iterator(arg(0)?)?),
+            Helper::Call => obj(self.call(arg(0)?)?),
+            Helper::ListAppend => {
+                let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                items.push(Some(arg(1)?));
+                Register::I64(0)
+            }
+            Helper::StrConcat | Helper::IntAdd => obj(self.binary(arg(0)?, arg(1)?, 0)?),
+            Helper::StrEq => {
+                let (a, b) = (self.look(arg(0)?).clone(), self.look(arg(1)?).clone());
+                Register::I64((a == b).into())
+            }
+            Helper::FloatPow => {
+                let (Register::F64(x), Register::F64(y)) = (a[0], a[1]) else { return Err(()) };
+                Register::F64(x.powf(y))
+            }
+        })
+    }
+
+    /// Calls a helper; what it yields with an exception set is what its result's type has for that.
+    pub(super) fn helper_or_error(&mut self, helper: Helper, args: &[Register<ToyRef>]) -> Register<ToyRef> {
+        self.helper(helper, args).unwrap_or_else(|()| {
+            self.raised = true;
+            if helper.info().result.ty() == Some(hotspur_ir::Type::Obj) {
+                Register::Obj(None)
+            } else {
+                Register::I64(-1)
+            }
+        })
+    }
+}

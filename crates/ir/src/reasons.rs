@@ -1,0 +1,129 @@
+//! Closed tables of reasons: why a recording was given up, why a superblock was left, why an executor became invalid.
+//!
+//! Each reason has a name (in the text format, statistics and logs) and a message for people. Counters are arrays indexed
+//! by reason, so a reason that nobody counts cannot exist.
+
+use core::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $enum:ident { $($variant:ident = $name:ident, $message:literal;)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $enum { $(#[doc = concat!($message, ".")] $variant),* }
+
+        impl $enum {
+            /// Every reason, in order.
+            pub const ALL: &[$enum] = &[$($enum::$variant),*];
+
+            /// How many there are: the length of an array of counters.
+            pub const COUNT: usize = $enum::ALL.len();
+
+            /// The name, as in the text format and in statistics.
+            pub const fn name(self) -> &'static str {
+                match self { $($enum::$variant => stringify!($name)),* }
+            }
+
+            /// A message for people: a clause without a full stop.
+            pub const fn message(self) -> &'static str {
+                match self { $($enum::$variant => $message),* }
+            }
+
+            /// The reason with this name.
+            pub fn from_name(name: &str) -> Option<$enum> {
+                $enum::ALL.iter().copied().find(|r| r.name() == name)
+            }
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.message())
+            }
+        }
+    )*};
+}
+
+reasons! {
+    /// Why a recording was given up. Nothing was compiled; repeated aborts at one place back off, then give up for good.
+    AbortReason {
+        TooLong = too_long, "the trace is longer than the limit";
+        TooManyConstants = too_many_constants, "the trace holds more constants than the limit";
+        TooManyExits = too_many_exits, "the trace has more exits than the limit";
+        TooManyExecutors = too_many_executors, "the limit on executors or code memory is reached";
+        TooDeep = too_deep, "more frames are inlined than the limit";
+        SnapshotTooLarge = snapshot_too_large, "a snapshot has more slots than the limit";
+        RecursionUnrolled = recursion_unrolled, "the trace unrolls a recursive call without end";
+        InnerLoop = inner_loop, "the trace runs round a loop that is not its own";
+        LeftStart = left_start, "the frame where recording began was left before the trace could end";
+        NoProgress = no_progress, "the trace would link to its own entry without having done anything";
+        UnsupportedInstruction = unsupported_instruction, "NYI: an instruction that is not recorded";
+        UnsupportedCall = unsupported_call, "NYI: a call that is not recorded";
+        UnsupportedGenerator = unsupported_generator, "NYI: a generator or coroutine resumed in a way that is not recorded";
+        ExceptionRaised = exception_raised, "an exception left the frames of the trace";
+        FrameCleared = frame_cleared, "a frame of the trace was cleared or taken over by a frame object while recording";
+        FrameChanged = frame_changed, "other code changed the locals of a frame of the trace";
+        CodeChanged = code_changed, "code of the trace was replaced or instrumented while recording";
+        RecorderInterrupted = recorder_interrupted, "another thread or a signal handler ran code in between";
+        NestedRecording = nested_recording, "recording is on already in this thread";
+        ExecutorRemoved = executor_removed, "the executor whose exit grew hot was removed while recording";
+        DependencyChanged = dependency_changed, "something the trace relies on changed while recording";
+        ToolsActive = tools_active, "tracing, profiling or monitoring was switched on";
+        StackMismatch = stack_mismatch, "the recorder's stack differs from the frame's";
+        OptimizerLimit = optimizer_limit, "the optimizer needs more time or memory than the limit";
+        VerifierFailed = verifier_failed, "the superblock is malformed";
+        CompileFailed = compile_failed, "machine code could not be made";
+        OutOfMemory = out_of_memory, "no memory is left";
+        ShuttingDown = shutting_down, "the interpreter is shutting down, or the process forked";
+    }
+
+    /// Why execution left a superblock. Guards that fail leave it before the instruction they belong to has changed
+    /// anything.
+    ExitReason {
+        WrongType = wrong_type, "an object is of another type";
+        TypeChanged = type_changed, "a type was modified";
+        KeysChanged = keys_changed, "the keys of a dictionary differ";
+        GlobalsChanged = globals_changed, "a dictionary of globals or builtins was modified";
+        FunctionChanged = function_changed, "a function is another one or was modified";
+        OtherObject = other_object, "an object is another one";
+        OtherBranch = other_branch, "a condition had the other truth value";
+        Unbound = unbound, "a variable, attribute or slot holds nothing";
+        Bound = bound, "a variable, attribute or slot holds something";
+        NotCompact = not_compact, "an int does not fit into one digit";
+        IndexOutOfBounds = index_out_of_bounds, "an index is out of bounds";
+        ValuesInvalid = values_invalid, "an instance does not keep its attributes in inline values";
+        Overflow = overflow, "an integer result does not fit into 64 bits";
+        ZeroDivision = zero_division, "a divisor is zero, or a quotient does not fit into 64 bits";
+        Exhausted = exhausted, "an iterator is exhausted";
+        NotExhausted = not_exhausted, "an iterator is not exhausted";
+        Invalidated = invalidated, "the executor became invalid, or other code changed the locals of its frames";
+        Periodic = periodic, "a signal, another thread, the collector or a tool asks for attention";
+        StackSpace = stack_space, "the recursion limit or the end of the data stack is reached";
+        Raised = raised, "an exception was raised";
+        DynamicTarget = dynamic_target, "the next instruction depends on data";
+        Linked = linked, "execution goes on in another executor";
+        Returned = returned, "the frame where the superblock began returns";
+        EndOfTrace = end_of_trace, "recording ended here";
+        ColdPath = cold_path, "a path that was never recorded is taken";
+        Unsupported = unsupported, "the next instruction is left to tier 1";
+    }
+
+    /// Why an executor became invalid.
+    InvalidationReason {
+        TypeModified = type_modified, "a type was modified";
+        TypeFreed = type_freed, "a type was freed, and its address may be used again";
+        DictModified = dict_modified, "a watched dictionary was modified or freed";
+        FunctionModified = function_modified, "a function was modified or freed";
+        CodeFreed = code_freed, "a code object was freed";
+        CodeInstrumented = code_instrumented, "a code object was instrumented";
+        LocalsChanged = locals_changed, "other code changed the locals of a running frame";
+        ToolsActive = tools_active, "tracing, profiling or monitoring was switched on";
+        HookRemoved = hook_removed, "the frame evaluation function was taken out or replaced";
+        Cold = cold, "it was not entered between two sweeps";
+        CodeMemory = code_memory, "its code memory was needed";
+        Losing = losing, "it leaves more often, or costs more, than it gains";
+        Replaced = replaced, "a better executor took its place";
+        LinkLost = link_lost, "an executor that it cannot run without was removed";
+        Forked = forked, "the process forked while it was being compiled";
+        Shutdown = shutdown, "the interpreter is shutting down";
+        Requested = requested, "the user asked for it";
+    }
+}

@@ -1,0 +1,238 @@
+//! Snapshots: how CPython's frames are made from the values of a superblock.
+//!
+//! # Why
+//!
+//! While a superblock runs, CPython's frames are stale: locals and stack live in values, often unboxed; frames of inlined
+//! callees do not exist at all; objects that nobody else has seen were never built. Each op that may leave the superblock,
+//! or may run code that looks at frames, names a snapshot that says how to make the frames that CPython would have at
+//! that point. Making them is the work of one routine that reads the snapshot, not of code for each exit.
+//!
+//! # Frames
+//!
+//! [`Snapshot::frames`] lists frames from the one where the superblock began (it is in memory already) to the innermost.
+//! Some frames are *in memory*: the first, and those that `push_frame` pushed since. The others are *virtual*: an exit
+//! pushes them, and they say which function they belong to ([`FrameState::function`]). Frames in memory come first.
+//!
+//! Each frame has the position of its current instruction. In all frames but the innermost that is a call, which goes on
+//! when the frame above returns. What happens in the innermost is the snapshot's [`Resume`]:
+//!
+//! * `at`: the instruction is executed (again). Nothing that it does has been done.
+//! * `after`: the instruction is done, and execution goes on with the next one.
+//! * `raise`: the instruction has raised the exception that is set; the frame is unwound from there.
+//!
+//! # Slots and ownership
+//!
+//! A slot of a frame owns a reference. [`Slot`] says how it gets one:
+//!
+//! | text | content | reference |
+//! |---|---|---|
+//! | `_` | what is in memory | the one that is in memory |
+//! | `null` | null | |
+//! | `v1` | the object; the int, float or bool if the value is unboxed | a new one is taken |
+//! | `own v1` | the object | the superblock's own passes to the slot |
+//! | `virt1` | the virtual object, built once however often it is named | each slot has one |
+//!
+//! Writing a slot does not drop the reference that was there. A superblock that overwrites local 0 loads it, and drops the
+//! old object where CPython would; from then on, memory is stale, so no snapshot may call that slot `_`. The rule for whoever
+//! makes superblocks: *at an exit, each reference that the superblock owns is passed on exactly once, by an `own` of
+//! the snapshot*. The tier 2 interpreter's toy runtime counts references and finds violations.
+//!
+//! # Virtual objects
+//!
+//! [`Virtual`] describes an object by its kind and fields. Fields are slots as above without `_`; fields that are numbers
+//! (positions of iterators) take unboxed values. A field may name another virtual object with a lower number, so there are
+//! no cycles. `materialize` builds a virtual object in the superblock; later snapshots name the value then, not the virtual.
+//! Changing a virtual object means describing another one.
+//!
+//! # Other code looking at frames
+//!
+//! An op that *escapes* may run Python code, which may look at the frames below it (`sys._getframe`, tracebacks), read their
+//! locals, and change them through `f_locals`. Its snapshot is *published* before: frames are written as for an exit, and
+//! virtual ones pushed. When the op is done, it is *withdrawn*: virtual frames are popped, and the superblock owns again what it
+//! owned before. For ops that seldom escape, `decref` above all, publishing belongs on the slow path.
+//!
+//! What may have happened meanwhile is noticed by the `check_validity` that must follow:
+//!
+//! * A local was changed. Memory is right and the superblock's value is not: the check exits, and in its exit the slot
+//!   keeps what it was changed to, whatever the snapshot says. (The snapshot must agree with the published one about who owned the old
+//!   content: the change dropped it.)
+//! * A virtual object that was built for publishing was kept by someone. The check exits, and its exit names the object that
+//!   there is, so that no second copy is ever seen.
+//! * A dependency broke, tools were switched on: the executor is invalid. The check exits.
+//!
+//! # Effects and exits
+//!
+//! Exiting with `at` means executing the instruction from its beginning in tier 1. So between the first op that refers
+//! to such a snapshot and an op that may exit with it, nothing may have changed memory. With `after` and `raise`, nothing may
+//! have changed between two such exits of the same instruction. References are no such change: the snapshot says who
+//! owns what, and two snapshots of one position may differ in that.
+
+use crate::entities::{CodeRef, Value, VirtualId};
+use crate::fields::OperandKind;
+use crate::types::Type;
+
+/// What the innermost frame does next.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Resume {
+    /// It executes the instruction, none of which has been done.
+    At,
+    /// It goes on after the instruction, all of which has been done.
+    After,
+    /// It unwinds from the instruction, with the exception that is set.
+    Raise,
+}
+
+impl Resume {
+    /// Every kind.
+    pub const ALL: [Resume; 3] = [Resume::At, Resume::After, Resume::Raise];
+
+    /// The name in the text format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Resume::At => "at",
+            Resume::After => "after",
+            Resume::Raise => "raise",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Resume> {
+        Resume::ALL.into_iter().find(|r| r.name() == name)
+    }
+}
+
+/// The content of a local, a stack item or a field of a virtual object. See the module's documentation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Slot {
+    /// What is in memory.
+    Unchanged,
+    /// Null.
+    Null,
+    /// The value, boxed if need be; a new reference is taken.
+    Value(Value),
+    /// The object, with a reference that the superblock owned.
+    Owned(Value),
+    /// A virtual object.
+    Virtual(VirtualId),
+}
+
+impl Slot {
+    /// The value that it refers to, if any.
+    pub const fn value(self) -> Option<Value> {
+        match self {
+            Slot::Value(v) | Slot::Owned(v) => Some(v),
+            Slot::Unchanged | Slot::Null | Slot::Virtual(_) => None,
+        }
+    }
+}
+
+/// The state of a frame.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FrameState {
+    /// Its code.
+    pub code: CodeRef,
+    /// The index of its current instruction, in code units.
+    pub pc: u32,
+    /// The function that it runs, if it is virtual; none if it is in memory.
+    pub function: Option<Slot>,
+    /// All its locals: arguments, variables, cells, free variables.
+    pub locals: Vec<Slot>,
+    /// Its value stack, from the bottom.
+    pub stack: Vec<Slot>,
+}
+
+impl FrameState {
+    /// All slots.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.function.iter().chain(&self.locals).chain(&self.stack).copied()
+    }
+
+    /// All slots, to be changed.
+    pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.function.iter_mut().chain(&mut self.locals).chain(&mut self.stack)
+    }
+}
+
+/// A snapshot. See the module's documentation.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Snapshot {
+    /// What the innermost frame does next.
+    pub resume: Resume,
+    /// The frames, the innermost last.
+    pub frames: Vec<FrameState>,
+}
+
+impl Snapshot {
+    /// How many of its frames are in memory.
+    pub fn in_memory(&self) -> usize {
+        self.frames.iter().take_while(|f| f.function.is_none()).count()
+    }
+
+    /// All slots of all frames.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.frames.iter().flat_map(FrameState::slots)
+    }
+}
+
+/// What a superblock says of a virtual object.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Virtual {
+    /// What it is.
+    pub kind: VirtualKind,
+    /// Its fields.
+    pub fields: Vec<Slot>,
+}
+
+macro_rules! virtual_kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:ident[$($field:ident),*] $(+ $rest:ident)?;)*) => {
+        /// What a virtual object is, and so which fields it has.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum VirtualKind { $($(#[$doc])* $variant),* }
+
+        impl VirtualKind {
+            /// Every kind.
+            pub const ALL: &[VirtualKind] = &[$(VirtualKind::$variant),*];
+
+            /// The name in the text format.
+            pub const fn name(self) -> &'static str {
+                match self { $(VirtualKind::$variant => stringify!($name)),* }
+            }
+
+            /// The fields that it always has, and whether any number of objects may follow.
+            pub const fn fields(self) -> (&'static [OperandKind], bool) {
+                match self {
+                    $(VirtualKind::$variant =>
+                        (&[$(virtual_kinds!(@field $field)),*], [$(stringify!($rest),)? ""].len() == 2),)*
+                }
+            }
+
+            /// The kind with this name.
+            pub fn from_name(name: &str) -> Option<VirtualKind> {
+                VirtualKind::ALL.iter().copied().find(|k| k.name() == name)
+            }
+        }
+    };
+    (@field obj) => { OperandKind::Any };
+    (@field i64) => { OperandKind::Unboxed(Type::I64) };
+}
+
+virtual_kinds! {
+    /// A tuple of these items.
+    Tuple = tuple[] + items;
+    /// A list of these items.
+    List = list[] + items;
+    /// A slice: start, stop, step.
+    Slice = slice[obj, obj, obj];
+    /// A bound method: function, receiver.
+    BoundMethod = bound_method[obj, obj];
+    /// A closure cell: content.
+    Cell = cell[obj];
+    /// An instance with inline values: class, attributes in the order of its keys.
+    Instance = instance[obj] + attributes;
+    /// A list iterator: list, index of the next item.
+    ListIter = list_iter[obj, i64];
+    /// A tuple iterator: tuple, index of the next item.
+    TupleIter = tuple_iter[obj, i64];
+    /// A range iterator: next number, step, how many are left.
+    RangeIter = range_iter[i64, i64, i64];
+}

@@ -1,0 +1,100 @@
+//! The superblock.
+
+use crate::entities::{CodeRef, ExitId, SnapshotId, Value, VirtualId};
+use crate::ops::Op;
+use crate::reasons::ExitReason;
+use crate::snapshot::{Snapshot, Virtual};
+use crate::types::Type;
+use cranelift_entity::{EntityRef, PrimaryMap};
+
+/// An op in its place.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Inst {
+    /// What it does.
+    pub op: Op,
+    /// The value that it defines.
+    pub result: Option<Value>,
+    /// The frames at this point, if it may exit or escape.
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// The loop of a superblock.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LoopBody {
+    /// Values that each iteration gets from the one before, the first from `enter_loop`.
+    pub params: Vec<Value>,
+    /// Its ops; the last is `jump_loop`.
+    pub insts: Vec<Inst>,
+}
+
+/// A superblock: a straight prefix, then optionally a loop. Side exits apart, control leaves it at its last op only.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Superblock {
+    /// The code of the frame where it begins.
+    pub code: CodeRef,
+    /// The index, in code units, of the instruction where it begins.
+    pub pc: u32,
+    /// Values that it gets from the executor that links to it; none when it is entered from tier 1. Objects
+    /// among them are borrowed: frames, which were written before, own them.
+    pub params: Vec<Value>,
+    /// Ops from the entry to the loop, or to the end.
+    pub prefix: Vec<Inst>,
+    /// The loop.
+    pub body: Option<LoopBody>,
+    /// Types of values.
+    pub values: PrimaryMap<Value, Type>,
+    /// Snapshots that ops name.
+    pub snapshots: PrimaryMap<SnapshotId, Snapshot>,
+    /// Objects that snapshots name.
+    pub virtuals: PrimaryMap<VirtualId, Virtual>,
+}
+
+/// An op that may leave the superblock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Exit {
+    /// Its number.
+    pub id: ExitId,
+    /// The frames to be made.
+    pub snapshot: SnapshotId,
+    /// Why it is taken.
+    pub reason: ExitReason,
+}
+
+impl Superblock {
+    /// A superblock without ops.
+    pub fn new(code: CodeRef, pc: u32) -> Superblock {
+        Superblock {
+            code,
+            pc,
+            params: Vec::new(),
+            prefix: Vec::new(),
+            body: None,
+            values: PrimaryMap::new(),
+            snapshots: PrimaryMap::new(),
+            virtuals: PrimaryMap::new(),
+        }
+    }
+
+    /// All ops in program order: the prefix, then the loop.
+    pub fn insts(&self) -> impl Iterator<Item = &Inst> {
+        self.prefix.iter().chain(self.body.iter().flat_map(|b| &b.insts))
+    }
+
+    /// All ops in program order, to be changed.
+    pub fn insts_mut(&mut self) -> impl Iterator<Item = &mut Inst> {
+        self.prefix.iter_mut().chain(self.body.iter_mut().flat_map(|b| &mut b.insts))
+    }
+
+    /// The exits in program order: the `n`th has number `n`.
+    pub fn exits(&self) -> impl Iterator<Item = Exit> + '_ {
+        self.insts()
+            .filter_map(|inst| Some((inst.snapshot?, inst.op.exit_reason()?)))
+            .enumerate()
+            .map(|(i, (snapshot, reason))| Exit { id: ExitId::new(i), snapshot, reason })
+    }
+
+    /// The last op, if there is one.
+    pub fn terminator(&self) -> Option<&Inst> {
+        self.body.as_ref().map_or(&self.prefix, |b| &b.insts).last()
+    }
+}

@@ -1,0 +1,311 @@
+//! The table of ops: the one place where a micro-op is declared.
+//!
+//! A row reads
+//!
+//! ```text
+//! /// What it does.
+//! Variant = text_name(field: kind, ...) -> Result, effect(..).effect(..);
+//! ```
+//!
+//! Kinds of fields are those of [`FieldKind`](crate::FieldKind), results those of [`ResultKind`](crate::ResultKind), effects
+//! the methods of [`Effects`](crate::Effects). The documentation of an op is its meaning: [`Op`](crate::Op) shows it, and the
+//! tier 2 interpreter executes it.
+//!
+//! Conventions that hold for every row:
+//!
+//! * **An op that exits has done nothing** when it does: the exit is taken before any of its effects.
+//! * `obj` operands are borrowed, `own` operands stolen; neither may be null unless the text says so.
+//! * `Borrowed` results are good as long as something else owns the object. `New` results are owned by the superblock.
+//! * Stores do not drop the reference that they overwrite: the superblock loads it before and drops it after, in the
+//!   order in which CPython does it.
+//! * Allocation never yields null. A host that has no memory for a small object ends the process, as Rust's own
+//!   allocation does; what may be large is allocated by helpers, which raise.
+
+/// Calls the macro whose name is given with all rows of the table.
+macro_rules! for_each_op {
+    ($callback:ident) => { $callback! {
+// -- constants ------------------------------------------------------------------------------------------------------------
+
+/// The object; the host keeps it alive.
+ConstObj = const_obj(object: object) -> Borrowed, pure();
+/// Null.
+ConstNull = const_null() -> Borrowed, pure();
+/// The integer.
+ConstI64 = const_i64(number: int) -> I64, pure();
+/// The double.
+ConstF64 = const_f64(number: float) -> F64, pure();
+/// The truth value.
+ConstBool = const_bool(truth: truth) -> Bool, pure();
+
+// -- frames in memory -----------------------------------------------------------------------------------------------------
+
+/// The local in a frame in memory (arguments, variables, cells and free variables are numbered as in CPython); null if
+/// unbound. The slot goes on owning its reference until a snapshot gives it another content, or a spill does.
+LoadLocal = load_local(depth: depth, index: index) -> Borrowed, reads(M::FRAME);
+/// The item of the value stack of a frame in memory, counted from the bottom; may be null.
+LoadStack = load_stack(depth: depth, index: index) -> Borrowed, reads(M::FRAME);
+/// Writes a local of a frame in memory; the value may be null. What was there is not dropped.
+SpillLocal = spill_local(depth: depth, index: index, value: own) -> None, writes(M::FRAME);
+/// Writes an item of the value stack of a frame in memory; the value may be null. What was there is not dropped.
+SpillStack = spill_stack(depth: depth, index: index, value: own) -> None, writes(M::FRAME);
+/// Pushes a frame for the function onto the frames in memory, with all its locals (null where unbound) and an empty stack.
+/// The frame below is left at the position of its call, `caller_pc`. There must be room: see `check_stack_space`.
+PushFrame = push_frame(code: code, caller_pc: pc, function: own, locals: owns) -> None, writes(M::FRAME);
+/// Drops the top frame in memory with the references in its slots and to its function.
+PopFrame = pop_frame() -> None, escapes();
+
+// -- guards ---------------------------------------------------------------------------------------------------------------
+
+/// Exits unless the object's type is exactly this one.
+GuardType = guard_type(value: obj, class: object) -> None, reads(M::TYPE).exits(R::WrongType);
+/// Exits unless the object's type has this version: it is that type, and nothing in it or its bases changed.
+GuardTypeVersion = guard_type_version(value: obj, version: version) -> None,
+    reads(M::TYPE).reads(M::VERSION).exits(R::TypeChanged);
+/// Exits unless the keys of the dictionary have this version: entries are where they were.
+GuardKeysVersion = guard_keys_version(dict: obj, version: version) -> None,
+    reads(M::DICT).reads(M::VERSION).exits(R::KeysChanged);
+/// Exits unless the keys that instances of the object's type share have this version: no instance has other attributes.
+GuardSharedKeysVersion = guard_shared_keys_version(value: obj, version: version) -> None,
+    reads(M::TYPE).reads(M::VERSION).exits(R::KeysChanged);
+/// Exits unless the dictionary, one that the host watches, has this version: nothing in it changed.
+GuardGlobalVersion = guard_global_version(dict: object, version: version) -> None,
+    reads(M::VERSION).exits(R::GlobalsChanged);
+/// Exits unless the function has this version: same code, defaults, closure.
+GuardFunctionVersion = guard_function_version(function: obj, version: version) -> None,
+    reads(M::VERSION).exits(R::FunctionChanged);
+/// Exits unless the value, which may be null, is this object.
+GuardIs = guard_is(value: obj, object: object) -> None, exits(R::OtherObject);
+/// Exits if the value, which may be null, is this object.
+GuardIsNot = guard_is_not(value: obj, object: object) -> None, exits(R::OtherObject);
+/// Exits unless the truth value is true.
+GuardTrue = guard_true(value: bool) -> None, exits(R::OtherBranch);
+/// Exits unless the truth value is false.
+GuardFalse = guard_false(value: bool) -> None, exits(R::OtherBranch);
+/// Exits unless the value is null.
+GuardNull = guard_null(value: obj) -> None, exits(R::Bound);
+/// Exits if the value is null.
+GuardNotNull = guard_not_null(value: obj) -> None, exits(R::Unbound);
+/// Exits unless the object, which must be an int (of any subtype), has at most one digit: |n| < 2^30.
+GuardCompact = guard_compact(value: obj) -> None, exits(R::NotCompact);
+/// Exits unless 0 <= index < length.
+GuardIndex = guard_index(index: i64, length: i64) -> None, exits(R::IndexOutOfBounds);
+/// Exits unless the comparison holds.
+GuardCmpI64 = guard_cmp_i64(cond: cond, a: i64, b: i64) -> None, exits(R::OtherBranch);
+/// Exits unless the comparison holds.
+GuardCmpF64 = guard_cmp_f64(cond: cond, a: f64, b: f64) -> None, exits(R::OtherBranch);
+/// Exits unless the instance keeps its attributes in inline values.
+GuardInlineValues = guard_inline_values(value: obj) -> None, reads(M::INLINE).exits(R::ValuesInvalid);
+/// Exits if the executor became invalid, or other code changed a local of a frame of this superblock.
+CheckValidity = check_validity() -> None, reads(M::VERSION).reads(M::FRAME).exits(R::Invalidated);
+/// Exits if something asks the thread for attention: signals, pending calls, other threads, the collector, tools.
+CheckPeriodic = check_periodic() -> None, reads(M::THREAD).exits(R::Periodic);
+/// Exits unless a frame for this code may be pushed: recursion limit and data stack.
+CheckStackSpace = check_stack_space(code: code) -> None, reads(M::THREAD).reads(M::FRAME).exits(R::StackSpace);
+/// Exits, with the exception that is set, if the value is null. Follows an op that raises.
+CheckError = check_error(value: obj) -> None, exits(R::Raised);
+/// Exits, with the exception that is set, if the number is negative. Follows an op that raises.
+CheckNegative = check_negative(value: i64) -> None, exits(R::Raised);
+
+// -- boxes ----------------------------------------------------------------------------------------------------------------
+
+/// The value of a compact int.
+UnboxI64 = unbox_i64(value: obj) -> I64, pure();
+/// An int of that value.
+BoxI64 = box_i64(value: i64) -> New, allocates();
+/// The value of a float (of any subtype).
+UnboxF64 = unbox_f64(value: obj) -> F64, pure();
+/// A float of that value.
+BoxF64 = box_f64(value: f64) -> New, allocates();
+/// Whether the object, True or False, is True.
+UnboxBool = unbox_bool(value: obj) -> Bool, pure();
+/// True or False.
+BoxBool = box_bool(value: bool) -> Borrowed, pure();
+
+// -- integers -------------------------------------------------------------------------------------------------------------
+
+/// The sum modulo 2^64.
+AddI64 = add_i64(a: i64, b: i64) -> I64, pure();
+/// The difference modulo 2^64.
+SubI64 = sub_i64(a: i64, b: i64) -> I64, pure();
+/// The product modulo 2^64.
+MulI64 = mul_i64(a: i64, b: i64) -> I64, pure();
+/// The negative modulo 2^64.
+NegI64 = neg_i64(a: i64) -> I64, pure();
+/// Bitwise and.
+AndI64 = and_i64(a: i64, b: i64) -> I64, pure();
+/// Bitwise or.
+OrI64 = or_i64(a: i64, b: i64) -> I64, pure();
+/// Bitwise exclusive or.
+XorI64 = xor_i64(a: i64, b: i64) -> I64, pure();
+/// All bits inverted.
+NotI64 = not_i64(a: i64) -> I64, pure();
+/// The sum; exits if it does not fit.
+AddI64Ovf = add_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+/// The difference; exits if it does not fit.
+SubI64Ovf = sub_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+/// The product; exits if it does not fit.
+MulI64Ovf = mul_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+/// The negative; exits if it does not fit.
+NegI64Ovf = neg_i64_ovf(a: i64) -> I64, exits(R::Overflow);
+/// `a << b`; exits if bits are lost, or unless 0 <= b < 64.
+ShlI64Ovf = shl_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+/// `a >> b`, the sign copied; exits if b is negative.
+ShrI64Ovf = shr_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+/// `a // b`, rounded down; exits if b is zero or the quotient does not fit.
+FloorDivI64 = floor_div_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision);
+/// `a % b`, with the sign of b; exits if b is zero.
+ModI64 = mod_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision);
+/// The nearest double, ties to even.
+I64ToF64 = i64_to_f64(a: i64) -> F64, pure();
+/// 1 or 0.
+BoolToI64 = bool_to_i64(a: bool) -> I64, pure();
+/// The double rounded towards zero; exits if that does not fit, or it is no number.
+F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow);
+
+// -- doubles --------------------------------------------------------------------------------------------------------------
+
+/// The sum.
+AddF64 = add_f64(a: f64, b: f64) -> F64, pure();
+/// The difference.
+SubF64 = sub_f64(a: f64, b: f64) -> F64, pure();
+/// The product.
+MulF64 = mul_f64(a: f64, b: f64) -> F64, pure();
+/// The quotient as IEEE has it. Python's ZeroDivisionError is the business of a guard before.
+DivF64 = div_f64(a: f64, b: f64) -> F64, pure();
+/// `a % b` as Python has it: the sign of b. Not a number if b is zero; see `div_f64`.
+ModF64 = mod_f64(a: f64, b: f64) -> F64, pure();
+/// The negative.
+NegF64 = neg_f64(a: f64) -> F64, pure();
+/// The absolute value.
+AbsF64 = abs_f64(a: f64) -> F64, pure();
+/// The square root; not a number if negative.
+SqrtF64 = sqrt_f64(a: f64) -> F64, pure();
+
+// -- comparisons ----------------------------------------------------------------------------------------------------------
+
+/// Whether the comparison holds.
+CmpI64 = cmp_i64(cond: cond, a: i64, b: i64) -> Bool, pure();
+/// Whether the comparison holds.
+CmpF64 = cmp_f64(cond: cond, a: f64, b: f64) -> Bool, pure();
+/// Whether the two, which may be null, are the same object.
+SameObj = same_obj(a: obj, b: obj) -> Bool, pure();
+/// Whether it is null.
+IsNull = is_null(a: obj) -> Bool, pure();
+/// The other truth value.
+NotBool = not_bool(a: bool) -> Bool, pure();
+
+// -- heap -----------------------------------------------------------------------------------------------------------------
+
+/// The object's type.
+TypeOf = type_of(value: obj) -> Borrowed, reads(M::TYPE);
+/// An attribute in the inline values of an instance; null if absent. The values must be valid.
+LoadInline = load_inline(value: obj, index: index) -> Borrowed, reads(M::INLINE);
+/// Writes an attribute in the inline values of an instance. The values must be valid. An attribute that was absent is
+/// also entered in the order of insertion.
+StoreInline = store_inline(value: obj, index: index, content: own) -> None, writes(M::INLINE);
+/// The attribute in a slot of an instance; null if absent.
+LoadSlot = load_slot(value: obj, offset: offset) -> Borrowed, reads(M::SLOT);
+/// Writes the attribute in a slot of an instance; the content may be null.
+StoreSlot = store_slot(value: obj, offset: offset, content: own) -> None, writes(M::SLOT);
+/// The length of a list.
+ListLen = list_len(list: obj) -> I64, reads(M::LIST);
+/// The address of the items of a list.
+ListItems = list_items(list: obj) -> Ptr, reads(M::LIST);
+/// An item of a list; the index must be in bounds.
+LoadItem = load_item(items: ptr, index: i64) -> Borrowed, reads(M::LIST);
+/// Writes an item of a list; the index must be in bounds.
+StoreItem = store_item(items: ptr, index: i64, content: own) -> None, writes(M::LIST);
+/// The length of a tuple.
+TupleLen = tuple_len(tuple: obj) -> I64, pure();
+/// An item of a tuple; the index must be in bounds.
+LoadTupleItem = load_tuple_item(tuple: obj, index: i64) -> Borrowed, pure();
+/// The content of a closure cell; null if unbound.
+LoadCell = load_cell(cell: obj) -> Borrowed, reads(M::CELL);
+/// Writes the content of a closure cell; may be null.
+StoreCell = store_cell(cell: obj, content: own) -> None, writes(M::CELL);
+/// The value in an entry of a dictionary whose keys were guarded; null if deleted.
+LoadDictValue = load_dict_value(dict: obj, index: index) -> Borrowed, reads(M::DICT);
+/// Writes the value in an entry of a dictionary whose keys were guarded and that holds a value already. Watchers of the
+/// dictionary are told, and its version changes.
+StoreDictValue = store_dict_value(dict: obj, index: index, content: own) -> None, writes(M::DICT).writes(M::VERSION);
+/// The dictionary of a module.
+ModuleDict = module_dict(module: obj) -> Borrowed, pure();
+/// The value in an entry of a known dictionary (globals, builtins) whose keys were guarded; null if deleted.
+LoadGlobal = load_global(dict: object, index: index) -> Borrowed, reads(M::DICT);
+/// Writes as `store_dict_value` does, into a known dictionary.
+StoreGlobal = store_global(dict: object, index: index, content: own) -> None, writes(M::DICT).writes(M::VERSION);
+
+// -- references -----------------------------------------------------------------------------------------------------------
+
+/// Takes a new reference, which the superblock owns.
+Incref = incref(value: obj) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
+/// Drops a reference; if it was the last, the object is finalized and freed.
+Decref = decref(value: own) -> None, escapes();
+/// Drops a reference unless the value is null.
+Xdecref = xdecref(value: own) -> None, escapes();
+/// Drops a reference that is known not to be the last one, or the last one of an object that runs no code when freed: an
+/// exact int, float or str.
+DecrefNoDealloc = decref_no_dealloc(value: own) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
+
+// -- allocation -----------------------------------------------------------------------------------------------------------
+
+/// A tuple.
+NewTuple = new_tuple(items: owns) -> New, allocates();
+/// A list.
+NewList = new_list(items: owns) -> New, allocates();
+/// A slice.
+NewSlice = new_slice(start: own, stop: own, step: own) -> New, allocates();
+/// A bound method.
+NewBoundMethod = new_bound_method(function: own, receiver: own) -> New, allocates();
+/// A closure cell; the content may be null.
+NewCell = new_cell(content: own) -> New, allocates();
+/// An instance of a class that keeps attributes in inline values; all attributes absent. `__init__` is not called.
+NewInstance = new_instance(class: object) -> New, allocates();
+/// Builds a virtual object, which is dead afterwards, as are those within it. References that it owns pass to the object.
+Materialize = materialize(object: virt) -> New, allocates();
+
+// -- iterators ------------------------------------------------------------------------------------------------------------
+
+/// The next item of a list iterator, which moves on; exits if there is none.
+ListIterNext = list_iter_next(iter: obj) -> New,
+    reads(M::LIST).reads(M::ITER).writes(M::ITER).exits(R::Exhausted);
+/// The next item of a tuple iterator, which moves on; exits if there is none.
+TupleIterNext = tuple_iter_next(iter: obj) -> New, reads(M::ITER).writes(M::ITER).exits(R::Exhausted);
+/// The next number of a range iterator, which moves on; exits if there is none.
+RangeIterNext = range_iter_next(iter: obj) -> I64, reads(M::ITER).writes(M::ITER).exits(R::Exhausted);
+/// Exits unless the list iterator has no next item.
+GuardListIterDone = guard_list_iter_done(iter: obj) -> None, reads(M::LIST).reads(M::ITER).exits(R::NotExhausted);
+/// Exits unless the tuple iterator has no next item.
+GuardTupleIterDone = guard_tuple_iter_done(iter: obj) -> None, reads(M::ITER).exits(R::NotExhausted);
+/// Exits unless the range iterator has no next number.
+GuardRangeIterDone = guard_range_iter_done(iter: obj) -> None, reads(M::ITER).exits(R::NotExhausted);
+
+// -- calls ----------------------------------------------------------------------------------------------------------------
+
+/// Calls a helper. Kinds of arguments, result and effects: see the table of helpers.
+CallHelper = call_helper(helper: helper, args: anys) -> OfHelper, pure();
+
+// -- terminators ----------------------------------------------------------------------------------------------------------
+
+/// Ends the prefix: enters the loop with these values of its parameters.
+EnterLoop = enter_loop(args: anys) -> None, ends(Ends::Prefix);
+/// Ends the loop: goes round again with these values of its parameters.
+JumpLoop = jump_loop(args: anys) -> None, ends(Ends::Loop);
+/// Leaves, always, for this reason.
+Exit = exit(reason: reason) -> None, exits(R::EndOfTrace).ends(Ends::Superblock);
+/// Leaves, always, to a position in the top frame that is a value, in code units; the snapshot's own does not count.
+DynamicExit = dynamic_exit(pc: i64) -> None, exits(R::DynamicTarget).ends(Ends::Superblock);
+/// Goes on in another executor, whose parameters get these values. The frames are in memory by then, as the snapshot says.
+Link = link(executor: executor, args: anys) -> None, exits(R::Linked).ends(Ends::Superblock);
+/// Returns the value from the frame where the superblock began, which is the only frame. It is first brought to the state
+/// of the snapshot, then cleared.
+ReturnValue = return_value(value: own) -> None, exits(R::Returned).ends(Ends::Superblock);
+    } };
+}
+pub(crate) use for_each_op;
+
+/// The names that effects in the table use, in one place for the macros that expand it.
+pub(crate) mod names {
+    pub(crate) use crate::effects::{Ends, MemorySet as M};
+    pub(crate) use crate::reasons::ExitReason as R;
+}

@@ -1,0 +1,111 @@
+//! Rules on the order of effects.
+
+use super::{Report, Rule, Step, walk};
+use crate::effects::MemorySet;
+use crate::entities::{CodeRef, Value};
+use crate::ops::Op;
+use crate::snapshot::Resume;
+use crate::superblock::{Inst, Superblock};
+
+/// Since a snapshot of an instruction was first used in a way that counts: the side effect that happened, if one did.
+type Since = Option<Option<&'static str>>;
+
+/// The state of the walk.
+#[derive(Default)]
+struct State {
+    /// The instruction that ops refer to: the positions of all frames.
+    instruction: Vec<(CodeRef, u32)>,
+    /// For each way to resume there, in the order of [`Resume::ALL`].
+    since: [Since; 3],
+    /// The result of an op that raises, not checked yet.
+    unchecked: Option<Value>,
+    /// The op that escaped since validity was checked.
+    escaped: Option<&'static str>,
+}
+
+/// `effect_order`, `error_check`, `validity`.
+pub(super) fn effects(sb: &Superblock, report: &mut Report) {
+    let mut state = State::default();
+    for step in walk(sb) {
+        match step {
+            Step::Inst(inst) => {
+                error_check(inst, &mut state, report);
+                validity(inst, &mut state, report);
+                order(sb, inst, &mut state, report);
+            }
+            // An instruction of the loop is executed anew, even if it is the one that the prefix ended with.
+            Step::LoopHeader => state.instruction.clear(),
+        }
+    }
+}
+
+fn error_check(inst: &Inst, state: &mut State, report: &mut Report) {
+    let checks = if let Op::CheckError { value } | Op::CheckNegative { value } = inst.op { Some(value) } else { None };
+    match (state.unchecked.take(), checks) {
+        (None, None) => {}
+        (Some(v), Some(value)) if v == value => {}
+        (Some(v), _) => report.add(Rule::ErrorCheck, inst, format!("{v} was not checked for an error")),
+        (None, Some(v)) => report.add(Rule::ErrorCheck, inst, format!("{v} is not what an op just raised with")),
+    }
+    if inst.op.effects().raises {
+        state.unchecked = inst.result;
+    }
+}
+
+fn validity(inst: &Inst, state: &mut State, report: &mut Report) {
+    if let Op::CheckValidity {} = inst.op {
+        state.escaped = None;
+        return;
+    }
+    let effects = inst.op.effects();
+    let touches = !effects.reads.union(effects.writes).without(MemorySet::REFCOUNT).is_empty();
+    let allowed = if let Op::Decref { .. } | Op::Xdecref { .. } | Op::PopFrame {} = inst.op {
+        true
+    } else if let Op::CheckError { .. } | Op::CheckNegative { .. } | Op::Exit { .. } | Op::ReturnValue { .. } = inst.op
+    {
+        true
+    } else if let Op::JumpLoop { .. } | Op::EnterLoop { .. } = inst.op {
+        false
+    } else {
+        !touches && effects.exits.is_none()
+    };
+    if let (Some(name), false) = (state.escaped, allowed) {
+        report.add(Rule::Validity, inst, format!("validity was not checked after `{name}`"));
+        state.escaped = None;
+    }
+    if effects.escapes {
+        state.escaped = Some(name_of(inst));
+    }
+}
+
+fn name_of(inst: &Inst) -> &'static str {
+    inst.op.helper().map_or(inst.op.info().name, |h| h.info().name)
+}
+
+fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
+    let exits = inst.op.exit_reason().is_some();
+    if let Some(id) = inst.snapshot {
+        let snapshot = &sb.snapshots[id];
+        let instruction: Vec<_> = snapshot.frames.iter().map(|f| (f.code, f.pc)).collect();
+        if state.instruction != instruction {
+            state.instruction = instruction;
+            state.since = [None; 3];
+        }
+        let since = &mut state.since[snapshot.resume as usize];
+        if let (true, Some(Some(effect))) = (exits, *since) {
+            report.add(
+                Rule::EffectOrder,
+                inst,
+                format!("`{effect}` has happened since {id}'s position was first used"),
+            );
+        }
+        if exits || snapshot.resume == Resume::At {
+            since.get_or_insert(None);
+        }
+    }
+    if inst.op.effects().is_side_effect() {
+        for effect in state.since.iter_mut().flatten() {
+            effect.get_or_insert(name_of(inst));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Rules on snapshots, frames and virtual objects.
+
+use super::{Report, Rule, Step, frame_change, walk};
+use crate::entities::VirtualId;
+use crate::fields::OperandKind;
+use crate::ops::Op;
+use crate::snapshot::{Resume, Slot, Snapshot};
+use crate::superblock::{Inst, Superblock};
+use crate::types::Type;
+use std::collections::BTreeSet;
+
+/// `entity`.
+pub(super) fn entities(sb: &Superblock, report: &mut Report) {
+    let slot = |slot: Slot, place: &str, report: &mut Report| {
+        if let Slot::Virtual(id) = slot {
+            if !sb.virtuals.is_valid(id) {
+                report.add(Rule::Entity, &place, format!("there is no {id}"));
+            }
+        }
+    };
+    for inst in sb.insts() {
+        if let Some(id) = inst.snapshot {
+            if !sb.snapshots.is_valid(id) {
+                report.add(Rule::Entity, inst, format!("there is no {id}"));
+            }
+        }
+        if let Op::Materialize { object } = inst.op {
+            slot(Slot::Virtual(object), &inst.to_string(), report);
+        }
+    }
+    for (id, object) in sb.virtuals.iter() {
+        object.fields.iter().for_each(|&f| slot(f, &id.to_string(), report));
+    }
+    for (id, snapshot) in sb.snapshots.iter() {
+        snapshot.slots().for_each(|s| slot(s, &id.to_string(), report));
+    }
+}
+
+/// `owned_object`, `slot_type`: a slot that takes what the operand kind says.
+fn slot(sb: &Superblock, slot: Slot, kind: OperandKind, place: &impl ToString, report: &mut Report) {
+    match slot {
+        Slot::Unchanged | Slot::Null => {}
+        Slot::Owned(v) => {
+            if sb.values[v] != Type::Obj {
+                report.add(Rule::OwnedObject, place, format!("{v} is {}, which nobody owns", sb.values[v]));
+            }
+        }
+        Slot::Value(v) => {
+            let ty = sb.values[v];
+            if ty == Type::Ptr || !kind.accepts(ty) {
+                report.add(Rule::SlotType, place, format!("{v} is {ty}, which this slot cannot hold"));
+            }
+        }
+        Slot::Virtual(_) => {}
+    }
+}
+
+/// `virtual_fields`, `virtual_order`, and the rules of slots.
+pub(super) fn virtuals(sb: &Superblock, report: &mut Report) {
+    for (id, object) in sb.virtuals.iter() {
+        let place = format!("{id} = {object}");
+        let (kinds, variadic) = object.kind.fields();
+        let n = object.fields.len();
+        if n < kinds.len() || n > kinds.len() && !variadic {
+            let message = format!("{} has {} fields, not {n}", object.kind.name(), kinds.len());
+            report.add(Rule::VirtualFields, &place, message);
+        }
+        let kinds = kinds.iter().copied().chain(std::iter::repeat(OperandKind::Any));
+        for (&field, kind) in object.fields.iter().zip(kinds) {
+            let is_number = matches!(kind, OperandKind::Unboxed(_));
+            if field == Slot::Unchanged || is_number && !matches!(field, Slot::Value(_)) {
+                report.add(Rule::VirtualFields, &place, format!("the field cannot be {field}"));
+            }
+            if let Slot::Virtual(inner) = field {
+                if inner.as_u32() >= id.as_u32() {
+                    report.add(Rule::VirtualOrder, &place, format!("{inner} does not come before {id}"));
+                }
+            }
+            slot(sb, field, kind, &place, report);
+        }
+    }
+}
+
+/// Virtual objects within an object, itself included.
+fn within(sb: &Superblock, id: VirtualId, out: &mut BTreeSet<VirtualId>) {
+    out.insert(id);
+    for field in &sb.virtuals[id].fields {
+        if let Slot::Virtual(inner) = *field {
+            if inner.as_u32() < id.as_u32() {
+                within(sb, inner, out);
+            }
+        }
+    }
+}
+
+/// The walk's state: frames in memory, virtual objects that are dead.
+struct State {
+    depth: i32,
+    dead: BTreeSet<VirtualId>,
+}
+
+/// `snapshot_missing`, `snapshot_unwanted`, `frames`, `virtual_dead`, `resume`, and the rules of slots.
+pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
+    let mut state = State { depth: 1, dead: BTreeSet::new() };
+    let mut header = 1;
+    for step in walk(sb) {
+        let inst = match step {
+            Step::Inst(inst) => inst,
+            Step::LoopHeader => {
+                header = state.depth;
+                continue;
+            }
+        };
+        match (inst.snapshot, inst.op.effects().needs_snapshot()) {
+            (None, false) => {}
+            (Some(_), false) => report.add(Rule::SnapshotUnwanted, inst, "the op needs no snapshot".into()),
+            (None, true) => report.add(Rule::SnapshotMissing, inst, "the op needs a snapshot".into()),
+            (Some(id), true) => snapshot(sb, &sb.snapshots[id], inst, &state, report),
+        }
+        if let Op::LoadLocal { depth, .. }
+        | Op::LoadStack { depth, .. }
+        | Op::SpillLocal { depth, .. }
+        | Op::SpillStack { depth, .. } = inst.op
+        {
+            if i64::from(depth) >= i64::from(state.depth) {
+                report.add(Rule::Frames, inst, format!("frames in memory: {}", state.depth));
+            }
+        }
+        if let Op::Materialize { object } = inst.op {
+            let mut objects = BTreeSet::new();
+            within(sb, object, &mut objects);
+            dead(&objects, inst, &state, report);
+            state.dead.extend(objects);
+        }
+        state.depth += frame_change(&inst.op);
+        if state.depth < 1 {
+            report.add(Rule::Frames, inst, "the frame where the superblock began cannot be popped".into());
+            state.depth = 1;
+        }
+        if let (Op::JumpLoop { .. }, true) = (&inst.op, state.depth != header) {
+            let message = format!("frames in memory: {}, and {header} where the loop begins", state.depth);
+            report.add(Rule::Frames, inst, message);
+        }
+    }
+}
+
+fn dead(objects: &BTreeSet<VirtualId>, inst: &Inst, state: &State, report: &mut Report) {
+    for id in objects.intersection(&state.dead) {
+        report.add(Rule::VirtualDead, inst, format!("{id} was materialized before"));
+    }
+}
+
+fn snapshot(sb: &Superblock, snapshot: &Snapshot, inst: &Inst, state: &State, report: &mut Report) {
+    let in_memory = snapshot.in_memory();
+    if in_memory as i64 != i64::from(state.depth) {
+        let message = format!("the snapshot has {in_memory} frames in memory, and there are {}", state.depth);
+        report.add(Rule::Frames, inst, message);
+    }
+    if snapshot.frames[in_memory..].iter().any(|f| f.function.is_none()) {
+        report.add(Rule::Frames, inst, "a frame in memory is above a virtual one".into());
+    }
+    if snapshot.frames[in_memory..].iter().any(|f| f.slots().any(|s| s == Slot::Unchanged)) {
+        report.add(Rule::Frames, inst, "a virtual frame has nothing in memory".into());
+    }
+    if let (Op::ReturnValue { .. }, true) = (&inst.op, snapshot.frames.len() > 1) {
+        report.add(Rule::Frames, inst, "only the frame where the superblock began can return".into());
+    }
+    let mut objects = BTreeSet::new();
+    for frame in &snapshot.frames {
+        if let Some(s) = frame.function {
+            slot(sb, s, OperandKind::Borrowed, inst, report);
+        }
+        for &s in frame.locals.iter().chain(&frame.stack) {
+            slot(sb, s, OperandKind::Any, inst, report);
+        }
+        for s in frame.slots() {
+            if let Slot::Virtual(id) = s {
+                within(sb, id, &mut objects);
+            }
+        }
+    }
+    dead(&objects, inst, state, report);
+    resume(snapshot.resume, inst, report);
+}
+
+/// `resume`.
+fn resume(is: Resume, inst: &Inst, report: &mut Report) {
+    let wrong = if let Op::CheckError { .. } | Op::CheckNegative { .. } = inst.op {
+        is != Resume::Raise
+    } else if let Op::DynamicExit { .. } | Op::Link { .. } | Op::ReturnValue { .. } = inst.op {
+        is != Resume::At
+    } else {
+        is == Resume::Raise && inst.op.exit_reason().is_some()
+    };
+    if wrong {
+        report.add(Rule::Resume, inst, format!("the op does not resume with `{}`", is.name()));
+    }
+}
