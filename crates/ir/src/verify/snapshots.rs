@@ -12,17 +12,17 @@ use std::collections::BTreeSet;
 /// `entity`.
 pub(super) fn entities(sb: &Superblock, report: &mut Report) {
     let slot = |slot: Slot, place: &str, report: &mut Report| {
-        if let Slot::Virtual(id) = slot {
-            if !sb.virtuals.is_valid(id) {
-                report.add(Rule::Entity, &place, format!("there is no {id}"));
-            }
+        if let Slot::Virtual(id) = slot
+            && !sb.virtuals.is_valid(id)
+        {
+            report.add(Rule::Entity, &place, format!("there is no {id}"));
         }
     };
     for inst in sb.insts() {
-        if let Some(id) = inst.snapshot {
-            if !sb.snapshots.is_valid(id) {
-                report.add(Rule::Entity, inst, format!("there is no {id}"));
-            }
+        if let Some(id) = inst.snapshot
+            && !sb.snapshots.is_valid(id)
+        {
+            report.add(Rule::Entity, inst, format!("there is no {id}"));
         }
         if let Op::Materialize { object } = inst.op {
             slot(Slot::Virtual(object), &inst.to_string(), report);
@@ -71,10 +71,10 @@ pub(super) fn virtuals(sb: &Superblock, report: &mut Report) {
             if field == Slot::Unchanged || is_number && !matches!(field, Slot::Value(_)) {
                 report.add(Rule::VirtualFields, &place, format!("the field cannot be {field}"));
             }
-            if let Slot::Virtual(inner) = field {
-                if inner.as_u32() >= id.as_u32() {
-                    report.add(Rule::VirtualOrder, &place, format!("{inner} does not come before {id}"));
-                }
+            if let Slot::Virtual(inner) = field
+                && inner.as_u32() >= id.as_u32()
+            {
+                report.add(Rule::VirtualOrder, &place, format!("{inner} does not come before {id}"));
             }
             slot(sb, field, kind, &place, report);
         }
@@ -85,10 +85,10 @@ pub(super) fn virtuals(sb: &Superblock, report: &mut Report) {
 fn within(sb: &Superblock, id: VirtualId, out: &mut BTreeSet<VirtualId>) {
     out.insert(id);
     for field in &sb.virtuals[id].fields {
-        if let Slot::Virtual(inner) = *field {
-            if inner.as_u32() < id.as_u32() {
-                within(sb, inner, out);
-            }
+        if let Slot::Virtual(inner) = *field
+            && inner.as_u32() < id.as_u32()
+        {
+            within(sb, inner, out);
         }
     }
 }
@@ -121,10 +121,9 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
         | Op::LoadStack { depth, .. }
         | Op::SpillLocal { depth, .. }
         | Op::SpillStack { depth, .. } = inst.op
+            && i64::from(depth) >= i64::from(state.depth)
         {
-            if i64::from(depth) >= i64::from(state.depth) {
-                report.add(Rule::Frames, inst, format!("frames in memory: {}", state.depth));
-            }
+            report.add(Rule::Frames, inst, format!("frames in memory: {}", state.depth));
         }
         if let Op::Materialize { object } = inst.op {
             let mut objects = BTreeSet::new();
