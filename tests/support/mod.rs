@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
@@ -106,6 +107,17 @@ pub fn clean(command: &mut Command) -> &mut Command {
         if text.starts_with("PYTHON") || text.starts_with("HOTSPUR") || text == "VIRTUAL_ENV" {
             command.env_remove(name);
         }
+    }
+    // Whoever started the tests may have had signals ignored (a shell does that for what it puts in the background), and
+    // children would inherit it.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            for signal in [libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGTERM] {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
     }
     command.env("LC_ALL", "C.UTF-8").env("TERM", "dumb")
 }
