@@ -23,6 +23,25 @@ pub fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     Ok(list)
 }
 
+/// Calls a function without arguments and returns its result together with the instructions that this thread executed in
+/// tier 1 meanwhile: a list of tuples (id of the code object, index, name).
+#[pyfunction]
+pub fn record<'py>(function: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Vec<(usize, usize, &'static str)>)> {
+    if !crate::hook::started() {
+        return Err(pyo3::exceptions::PyRuntimeError::new_err("Hotspur is not enabled"));
+    }
+    // SAFETY: the GIL is held, and tier 1 is initialized.
+    unsafe { hotspur_tier1::start_recording() };
+    let result = function.call0();
+    // SAFETY: as above.
+    let recorded = unsafe { hotspur_tier1::stop_recording() };
+    let rows = recorded
+        .into_iter()
+        .map(|r| (r.code as usize, r.index, hotspur_tier1::table::INFO[usize::from(r.op)].name))
+        .collect();
+    Ok((result?, rows))
+}
+
 /// The instructions that tier 1 executes for a function (or code object), as they stand: a list of tuples (index, name,
 /// name in CPython, argument, counter, cache words). None if it has not executed it yet.
 #[pyfunction]

@@ -23,7 +23,7 @@ mod _hotspur {
     use super::{autostart, disable, enable, info, is_enabled, run};
 
     #[pymodule_export]
-    use super::inspect::{disassemble, instructions};
+    use super::inspect::{disassemble, instructions, record};
 
     #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]

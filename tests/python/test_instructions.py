@@ -3,7 +3,7 @@ import dis
 import opcode
 import unittest
 
-from hotspur._hotspur import disassemble, instructions
+from hotspur._hotspur import disassemble, instructions, record
 
 ROWS = {row["name"]: row for row in instructions()}
 ARG, JUMP, BACK, CONST, NAME, LOCAL, END, OURS = (1 << i for i in range(8))
@@ -75,6 +75,43 @@ class Streams(unittest.TestCase):
         # It ran, and became specialized while it did.
         self.assertIn("FOR_ITER_RANGE", [name for _, name, *_ in lines])
         self.assertIn("BINARY_SUBSCR_LIST_INT", [name for _, name, *_ in lines])
+
+
+class Recording(unittest.TestCase):
+    def test_what_really_ran_is_noted_in_order(self):
+        def callee(x):
+            return x * 2
+
+        def f():
+            total = 0
+            for i in range(3):
+                if i != 1:
+                    total += callee(i)
+            return total
+
+        result, recorded = record(f)
+        self.assertEqual(result, 4)
+        names = {id(f.__code__): "f", id(callee.__code__): "callee"}
+        by_code = [(names[code], index) for code, index, _ in recorded if code in names]
+        bases = {(n, index): base for n, code in (("f", f), ("callee", callee)) for index, _, base, *_ in disassemble(code)}
+        ran = [(name, bases[name, index]) for name, index in by_code]
+        self.assertEqual(ran[0], ("f", "COPY_FREE_VARS"))
+        self.assertEqual(ran[-1], ("f", "RETURN_VALUE"))
+        self.assertEqual([op for name, op in ran if name == "callee"].count("BINARY_OP"), 2)
+        self.assertEqual([op for name, op in ran if name == "f"].count("FOR_ITER"), 4)
+        # A callee's instructions stand between the caller's CALL and what comes after it.
+        for at, entry in enumerate(ran):
+            if entry == ("f", "CALL") and ran[at + 1][0] == "callee":
+                self.assertEqual(ran[at + 1], ("callee", "RESUME"))
+        # Recording specializes as usual, and ends.
+        self.assertIn("RESUME", [name for _, _, name in recorded])
+        _, again = record(lambda: None)
+        self.assertLess(len(again), 10)
+
+    def test_an_exception_ends_the_recording(self):
+        with self.assertRaises(ZeroDivisionError):
+            record(lambda: 1 // 0)
+        self.assertLess(len(record(lambda: None)[1]), 10)
 
 
 if __name__ == "__main__":

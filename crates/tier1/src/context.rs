@@ -26,6 +26,10 @@ pub struct Context {
     pub hook: *const *const c_void,
     /// Entry frames that are not in use, linked through `previous`.
     pub entry_frames: *mut InterpreterFrame,
+    /// Whether the thread records, and what it has recorded.
+    pub recording: bool,
+    /// See `recording`.
+    pub recorded: Vec<crate::record::Recorded>,
     /// Handlers by instruction number.
     pub table: [Handler; table::COUNT],
 }
@@ -297,6 +301,8 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             tools_active: false,
             hook,
             entry_frames: ptr::null_mut(),
+            recording: false,
+            recorded: Vec::new(),
             table: table::NORMAL,
         })
     });
@@ -307,7 +313,20 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
 impl Context {
     fn set_tools_active(&mut self, active: bool) {
         self.tools_active = active;
-        self.table = if active { table::HAND_OVER } else { table::NORMAL };
+        self.table = self.wanted_table();
+    }
+
+    fn wanted_table(&self) -> [Handler; table::COUNT] {
+        match (self.tools_active, self.recording) {
+            (true, _) => table::HAND_OVER,
+            (false, true) => table::RECORDING,
+            (false, false) => table::NORMAL,
+        }
+    }
+
+    /// Makes the thread's dispatch what the context's state asks for.
+    pub(crate) unsafe fn choose_table(this: *mut Context) {
+        (*this).table = (*this).wanted_table();
     }
 
     /// Brings the context up to date with the thread's instrumentation version.

@@ -18,6 +18,7 @@ mod dispatch;
 mod eval;
 mod frames;
 mod ops;
+mod record;
 mod specialize;
 pub mod table;
 mod tools;
@@ -26,6 +27,7 @@ mod unwind;
 pub use context::{Counters, counters, hook_is_found, initialize};
 pub use disassemble::{Line, disassemble};
 pub use eval::eval_frame;
+pub use record::{Recorded, start_recording, stop_recording};
 
 /// How tier 1 is to work.
 #[derive(Debug, Clone, Copy)]

@@ -108,6 +108,10 @@ pub(crate) static HAND_OVER: [Handler; COUNT] = {
     t
 };
 
+/// Dispatch while a thread records: every instruction is noted, and then does its work (the dual dispatch of CPython's
+/// trace-recording front end: two tables over the same handlers, so that normal execution pays nothing for recording).
+pub(crate) static RECORDING: [Handler; COUNT] = [crate::record::record; COUNT];
+
 /// Words that each instruction takes up with its caches, by number: what slow paths step over.
 pub static LENGTH: [u8; COUNT] = {
     let mut t = [1; COUNT];
