@@ -26,6 +26,7 @@ pub fn instructions(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
 /// Calls a function without arguments and returns its result together with the instructions that this thread executed in
 /// tier 1 meanwhile: a list of tuples (id of the code object, index, name).
 #[pyfunction]
+#[allow(clippy::type_complexity, reason = "a row of a listing")]
 pub fn record<'py>(function: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Vec<(usize, usize, &'static str)>)> {
     if !crate::hook::started() {
         return Err(pyo3::exceptions::PyRuntimeError::new_err("Hotspur is not enabled"));
