@@ -158,7 +158,7 @@ class Fuzzer:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", default="/root/.pyenv/versions/3.13.0/bin/python3.13")
+    parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--hotspur", default=os.path.join(ROOT, "target/release/hotspur"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int)
