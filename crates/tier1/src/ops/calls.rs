@@ -59,7 +59,7 @@ impl State {
 
 /// Whether a function is called the way functions are, so that pushing a frame is the same as calling it.
 #[inline(always)]
-unsafe fn is_plain_function(s: State, callable: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_plain_function(s: State, callable: *mut PyObject) -> bool {
     ty(callable) == &raw mut PyFunction_Type
         && (*callable.cast::<PyFunctionObject>()).vectorcall.map_or(ptr::null(), |f| f as *const _)
             == s.known().function_vectorcall

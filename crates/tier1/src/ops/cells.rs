@@ -1,9 +1,9 @@
 //! Cells: variables shared between functions.
 
 use crate::handler;
+use crate::ops::names::optional_item;
 use core::ffi::c_int;
 use core::ptr;
-use ffi::PyObject;
 use hotspur_cpython_sys::*;
 
 handler! {
@@ -68,7 +68,10 @@ handler! {
         s.save_ip();
         let namespace = s.peek(1);
         let name = tuple_item((*frame_code(s.frame)).co_localsplusnames, s.oparg());
-        let Ok(mut value) = optional_item(namespace, name) else { return s.error() };
+        let (found, mut value) = optional_item(namespace, name);
+        if found < 0 {
+            return s.error();
+        }
         if value.is_null() {
             let cell = (*s.local(s.oparg())).cast::<PyCellObject>();
             value = (*cell).ob_ref;
@@ -88,11 +91,4 @@ handler! {
         _PyEval_FormatExcUnbound(s.tstate(), frame_code(s.frame), s.oparg() as c_int);
         s.error()
     }
-}
-
-/// `PyMapping_GetOptionalItem`: a new reference, or null if there is no such key.
-#[inline(never)]
-unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> Result<*mut PyObject, ()> {
-    let mut value = ptr::null_mut();
-    if ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut value) < 0 { Err(()) } else { Ok(value) }
 }

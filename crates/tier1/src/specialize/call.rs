@@ -3,6 +3,7 @@
 use crate::code::{self, Word};
 use crate::counter;
 use crate::dispatch::State;
+use crate::ops::is_plain_function;
 use crate::table::op;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -39,7 +40,7 @@ pub unsafe fn call(s: State) {
 
 unsafe fn function(s: State, func: *mut PyFunctionObject, count: usize, exact: u16, general: u16) {
     let version = (*func).func_version;
-    let plain = (*func).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
+    let plain = is_plain_function(s, func.cast());
     let code = (*func).func_code.cast::<PyCodeObject>();
     let cs = code::state_of(code);
     if version == 0 || !plain || cs.is_null() {
@@ -137,7 +138,7 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED
         && (*code).co_kwonlyargcount == 0
         && (*code).co_argcount as usize == n + 1;
-    let plain = (*init).vectorcall.map_or(ptr::null(), |f| f as *const _) == s.known().function_vectorcall;
+    let plain = is_plain_function(s, init.cast());
     if !simple
         || !plain
         || (*init).func_version == 0
