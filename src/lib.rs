@@ -6,6 +6,7 @@
 mod hook;
 mod inspect;
 mod launch;
+mod record;
 mod report;
 mod rerun;
 
@@ -24,6 +25,9 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::inspect::{disassemble, instructions, record};
+
+    #[pymodule_export]
+    use super::record::superblock;
 
     #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]

@@ -9,6 +9,14 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated above")]
 #![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated above")]
 
+mod check;
+mod facts;
+mod limits;
+mod lower;
+mod recorder;
+mod state;
 mod trace;
 
+pub use limits::Limits;
+pub use recorder::{Origin, Recorder, Verdict};
 pub use trace::{Dependencies, Keep, Object, Place, Trace};

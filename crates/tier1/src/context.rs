@@ -175,7 +175,7 @@ pub(crate) unsafe fn restore_hook() {
 
 /// Objects looked up at start.
 #[inline(always)]
-pub(crate) unsafe fn known() -> &'static Known {
+pub unsafe fn known() -> &'static Known {
     &process().known
 }
 
@@ -205,6 +205,15 @@ pub(crate) unsafe fn tier2() -> Option<&'static Tier2> {
 #[inline(never)]
 pub unsafe fn register_tier2(tier2: &'static Tier2) {
     process().tier2 = Some(tier2);
+}
+
+/// Registers another tier 2, or none, and returns the one that was registered: for tools that look into a part of tier 2.
+///
+/// # Safety
+/// GIL held, after [`initialize`]. Executors that streams enter must be understood by the new one.
+#[inline(never)]
+pub unsafe fn swap_tier2(tier2: Option<&'static Tier2>) -> Option<&'static Tier2> {
+    core::mem::replace(&mut process().tier2, tier2)
 }
 
 /// What tier 1 did so far; all zeros before [`initialize`].

@@ -190,6 +190,14 @@ pub unsafe fn stop_tracing(cx: *mut Context) {
     thread.choose_table();
 }
 
+/// [`stop_tracing`] for the calling thread.
+///
+/// # Safety
+/// GIL held, tier 1 initialized.
+pub unsafe fn stop_recording_traces() {
+    stop_tracing(crate::context::context_of(ffi::PyThreadState_Get().cast()));
+}
+
 /// What a stream's back-edges and entries are decoded to, and the counters that they begin with; none without tier 2.
 pub(crate) unsafe fn initial_counters() -> Option<(u16, u16)> {
     tier2().map(|tier2| (tier2.counters)())
