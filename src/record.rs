@@ -78,7 +78,7 @@ unsafe fn record(cx: *mut Context, at: State) {
             Verdict::Finished(trace) => {
                 // SAFETY: a trace's constants are alive when it is finished, and the GIL is held.
                 let keep = |o: &hotspur_recorder::Object| unsafe {
-                    Py::from_borrowed_ptr(Python::assume_attached(), o.object)
+                    Bound::from_borrowed_ptr(Python::assume_attached(), o.object).unbind()
                 };
                 session.objects = trace.objects.iter().map(keep).collect();
                 session.trace = Some(trace);
@@ -126,6 +126,7 @@ pub fn superblock<'py>(
     if !matches!(start, "loop" | "entry") {
         return Err(PyValueError::new_err("start is \"loop\" or \"entry\""));
     }
+    let limits = read_limits(limits)?;
     let code = function.getattr("__code__")?.as_ptr() as usize;
     // SAFETY: tier 1 is initialized, the GIL is held, and the observer makes no executors.
     let other = unsafe { hotspur_tier1::swap_tier2(Some(&OBSERVER)) };
@@ -133,7 +134,7 @@ pub fn superblock<'py>(
         entry: start == "entry",
         code,
         executors,
-        limits: read_limits(limits)?,
+        limits,
         recorder: None,
         trace: None,
         objects: Vec::new(),
