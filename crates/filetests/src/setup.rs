@@ -12,13 +12,15 @@
 //! object obj8 = list_iter obj2 0                  also: tuple_iter obj 0, range_iter next step left
 //! object obj9 = temporary list []                 no constant: owned by the frame, in runs whose frame names it
 //! run locals [obj1, null] stack [] args [5, 1.5, true, obj1] periods 3 frames 2 fuel 100
+//!     script [stays 4 [obj1], stores 4 [] 0 obj1, acts 4 [] invalidate, calls code1 [obj1], returns 6 [null], raises]
 //! ```
 //!
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run, everything may be
-//! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be.
+//! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be, `script` what the instructions do
+//! that `execute` names, in the order in which they are executed (see [`Step`]).
 
 use hotspur_interp::Register;
-use hotspur_interp::toy::{Action, Kind, Toy, ToyRef};
+use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
 use hotspur_ir::{CodeRef, ObjRef};
 use hotspur_reader::{ParseError, Parser, Token};
 
@@ -53,6 +55,7 @@ pub struct Run {
     args: Vec<Arg>,
     periods: u64,
     frames: usize,
+    script: Vec<Step>,
     /// How many ops are executed at most.
     pub fuel: u64,
 }
@@ -161,9 +164,22 @@ fn arg(p: &mut Parser<'_>) -> Result<Arg> {
     })
 }
 
+fn step(p: &mut Parser<'_>) -> Result<Step> {
+    let error = p.lexer.error("expected a step");
+    Ok(match word(p)?.as_str() {
+        "stays" => Step::Stays(p.small()?, nullables(p)?),
+        "stores" => Step::Stores(p.small()?, nullables(p)?, p.small()? as usize, nullable(p)?),
+        "acts" => Step::Acts(p.small()?, nullables(p)?, action(p)?),
+        "calls" => Step::Calls(p.id("code")?, nullables(p)?),
+        "returns" => Step::Returns(p.small()?, nullables(p)?),
+        "raises" => Step::Raises,
+        _ => return Err(error),
+    })
+}
+
 fn one_run(p: &mut Parser<'_>) -> Result<Run> {
     let (locals, stack, args) = (Vec::new(), Vec::new(), Vec::new());
-    let mut run = Run { locals, stack, args, periods: u64::MAX, frames: 10, fuel: 1000 };
+    let mut run = Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), fuel: 1000 };
     loop {
         if p.eat_name("locals") {
             run.locals = nullables(p)?;
@@ -176,6 +192,9 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
             run.periods = p.small()?.into();
         } else if p.eat_name("frames") {
             run.frames = p.small()? as usize;
+        } else if p.eat_name("script") {
+            p.expect('[')?;
+            run.script = p.list(']', step)?;
         } else if p.eat_name("fuel") {
             run.fuel = p.small()?.into();
         } else {
@@ -266,6 +285,7 @@ impl Setup {
         self.temporary.iter().for_each(|&name| toy.forget(name));
         toy.periods = run.periods;
         toy.max_frames = run.frames;
+        toy.script.clone_from(&run.script);
         let arg = |a: &Arg| match *a {
             Arg::Object(name) => Register::Obj(name.and_then(|n| toy.constant(n))),
             Arg::Int(n) => Register::I64(n),

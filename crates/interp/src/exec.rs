@@ -315,9 +315,19 @@ impl<R: Runtime> Machine<'_, R> {
                 result.map_or(Nothing, Yields)
             }
 
+            // -- instructions of tier 1
+            Op::Execute { pc, moves } => {
+                self.execute_one(inst, pc, moves)?;
+                Nothing
+            }
+            Op::GuardLanded { code, pc, stack } => {
+                let moves = self.executed.take().ok_or("nothing was executed before")?;
+                guard(self.is_undisturbed() && self.rt.has_landed(code, pc, moves, stack as usize))
+            }
+
             // -- terminators
             Op::EnterLoop { ref args } | Op::JumpLoop { ref args } => Ends(Flow::Loop(self.all(args)?)),
-            Op::Exit { reason: _ } => Exits,
+            Op::Exit { reason: _ } | Op::LeaveLanded {} => Exits,
             Op::DynamicExit { pc } => Ends(Flow::Exit(Leave::Dynamic(self.int(pc)?))),
             Op::Link { executor, ref args } => Ends(Flow::Exit(Leave::Link(executor, self.all(args)?))),
             Op::ReturnValue { value } => Ends(Flow::Exit(Leave::Return(self.obj(value)?))),

@@ -3,7 +3,7 @@
 use crate::machine::{Checked, Leave, Machine, Outcome, Register};
 use crate::runtime::{Content, Frame, Runtime};
 use cranelift_entity::EntityRef;
-use hotspur_ir::{ExitId, Inst, Slot, SnapshotId, Value, VirtualId};
+use hotspur_ir::{ExitId, Inst, Moves, Resume, Slot, SnapshotId, Value, VirtualId};
 use std::collections::BTreeMap;
 
 /// Why frames are made.
@@ -143,8 +143,14 @@ impl<R: Runtime> Machine<'_, R> {
         let snapshot = inst.snapshot.ok_or("the op needs a snapshot")?;
         let reason = inst.op.exit_reason().ok_or("the op cannot exit")?;
         let resume = self.sb.snapshots[snapshot].resume;
-        let p = self.frames(snapshot, Purpose::Leave)?;
-        self.rt.write_frames(resume, &p.frames);
+        let p = if resume == Resume::Landed {
+            Published { frames: Vec::new(), taken: Vec::new(), built: BTreeMap::new() }
+        } else {
+            self.frames(snapshot, Purpose::Leave)?
+        };
+        if resume != Resume::Landed {
+            self.rt.write_frames(resume, &p.frames);
+        }
         for object in p.built.into_values().chain(std::mem::take(&mut self.kept).into_values()) {
             self.rt.decref(object);
         }
@@ -171,6 +177,16 @@ impl<R: Runtime> Machine<'_, R> {
         let result = f(self.rt);
         self.withdraw(p);
         Ok(result)
+    }
+
+    /// Has tier 1 execute an instruction. All frames are in memory, so there is nothing to withdraw.
+    pub(crate) fn execute_one(&mut self, inst: &Inst, pc: u32, moves: Moves) -> Checked<()> {
+        let snapshot = inst.snapshot.ok_or("the op needs a snapshot")?;
+        let p = self.frames(snapshot, Purpose::Publish)?;
+        self.rt.write_frames(self.sb.snapshots[snapshot].resume, &p.frames);
+        self.rt.execute(pc, moves);
+        self.executed = Some(moves);
+        Ok(())
     }
 
     fn withdraw(&mut self, p: Published<R::Obj>) {

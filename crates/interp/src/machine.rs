@@ -2,7 +2,7 @@
 
 use crate::runtime::{Frame, Runtime};
 use cranelift_entity::SecondaryMap;
-use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Resume, Superblock, Type, Value, VirtualId};
+use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a value is at run time.
@@ -36,7 +36,7 @@ impl<O> Register<O> {
 /// How a superblock was left, besides the frames.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Leave<O> {
-    /// To tier 1, as the snapshot says.
+    /// To tier 1, as the snapshot says, or where tier 1 has landed.
     Side,
     /// To tier 1, at this position of the top frame.
     Dynamic(i64),
@@ -46,7 +46,7 @@ pub enum Leave<O> {
     Return(O),
 }
 
-/// The result of running a superblock. The frames have been written to memory.
+/// The result of running a superblock. The frames have been written to memory, unless it resumes where tier 1 has landed.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Outcome<O> {
     /// The exit that was taken.
@@ -57,7 +57,7 @@ pub struct Outcome<O> {
     pub leave: Leave<O>,
     /// What the top frame does next.
     pub resume: Resume,
-    /// The frames.
+    /// The frames that were written.
     pub frames: Vec<Frame<O>>,
 }
 
@@ -98,6 +98,8 @@ pub(crate) struct Machine<'a, R: Runtime> {
     pub(crate) registers: SecondaryMap<Value, Option<Register<R::Obj>>>,
     /// Locals (frame, index) that other code changed, with what they hold; the references are ours.
     pub(crate) changed: BTreeMap<(usize, usize), Option<R::Obj>>,
+    /// Where the instruction that tier 1 executed last is expected to lead.
+    pub(crate) executed: Option<Moves>,
     /// Virtual objects that were built for publishing, and that someone kept: one reference each is ours.
     pub(crate) kept: HashMap<VirtualId, R::Obj>,
 }
@@ -112,7 +114,14 @@ pub fn run<R: Runtime>(
     args: &[Register<R::Obj>],
     mut fuel: u64,
 ) -> Result<Outcome<R::Obj>, Violation> {
-    let mut m = Machine { sb, rt, registers: SecondaryMap::new(), changed: BTreeMap::new(), kept: HashMap::new() };
+    let mut m = Machine {
+        sb,
+        rt,
+        registers: SecondaryMap::new(),
+        changed: BTreeMap::new(),
+        executed: None,
+        kept: HashMap::new(),
+    };
     let at = |place: String| move |message: String| Violation { place, message };
     m.assign(&sb.params, args.to_vec()).map_err(at("superblock".into()))?;
     let (mut insts, mut first_exit) = (&sb.prefix, 0);

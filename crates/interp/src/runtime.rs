@@ -1,7 +1,7 @@
 //! What the interpreter asks of its host.
 
 use crate::machine::Register;
-use hotspur_ir::{CodeRef, Helper, ObjRef, Resume, VirtualKind};
+use hotspur_ir::{CodeRef, Helper, Moves, ObjRef, Resume, VirtualKind};
 
 /// What a slot of a frame is to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,6 +114,15 @@ pub trait Runtime {
     fn range_iter_next(&mut self, iter: Self::Obj) -> Option<i64>;
     /// Whether the list, tuple or range iterator has no next item.
     fn is_iter_done(&mut self, iter: Self::Obj) -> bool;
+
+    // -- instructions of tier 1 -------------------------------------------------------------------------------------------
+
+    /// Executes the instruction at this position of the top frame, which was written, and keeps where that leads. May run
+    /// Python code, push a frame, unwind frames.
+    fn execute(&mut self, pc: u32, moves: Moves);
+    /// Whether that led to this position of a frame of this code with that many items on its stack, in the frame that
+    /// `moves` says. (Whether the executor is valid is asked besides.)
+    fn has_landed(&mut self, code: CodeRef, pc: u32, moves: Moves, stack: usize) -> bool;
 
     // -- calls ------------------------------------------------------------------------------------------------------------
 

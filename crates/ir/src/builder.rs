@@ -8,7 +8,7 @@ use crate::reasons::ExitReason;
 use crate::snapshot::{Snapshot, Virtual};
 use crate::superblock::{Inst, LoopBody, Superblock};
 use crate::table::for_each_op;
-use crate::types::{Cond, Float, Type};
+use crate::types::{Cond, Float, Moves, Type};
 
 /// Builds a superblock from its entry to its end.
 ///

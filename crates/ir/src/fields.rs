@@ -6,7 +6,7 @@
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, Value, VirtualId};
 use crate::helpers::Helper;
 use crate::reasons::ExitReason;
-use crate::types::{Cond, Float, Type};
+use crate::types::{Cond, Float, Moves, Type};
 use core::fmt;
 
 /// What an op expects of an operand.
@@ -66,6 +66,8 @@ pub enum Imm {
     Helper(Helper),
     /// A comparison.
     Cond(Cond),
+    /// Where an instruction leaves execution.
+    Moves(Moves),
     /// Why the superblock is left.
     Reason(ExitReason),
 }
@@ -167,6 +169,7 @@ immediates! {
     Virtual: VirtualId;
     Helper: Helper;
     Cond: Cond;
+    Moves: Moves;
     Reason: ExitReason;
 }
 
@@ -243,6 +246,8 @@ field_kinds! {
     helper = Helper: Helper, None;
     /// A comparison.
     cond = Cond: Cond, None;
+    /// Where an instruction leaves execution.
+    moves = Moves: Moves, None;
     /// Why the superblock is left.
     reason = Reason: ExitReason, None;
 }

@@ -45,5 +45,5 @@ pub use ops::{Op, OpInfo, Opcode};
 pub use reasons::{AbortReason, ExitReason, InvalidationReason};
 pub use snapshot::{FrameState, Resume, Slot, Snapshot, Virtual, VirtualKind};
 pub use superblock::{Exit, Inst, LoopBody, Superblock};
-pub use types::{Cond, Float, ResultKind, Type};
+pub use types::{Cond, Float, Moves, ResultKind, Type};
 pub use verify::{Error, Rule, verify};

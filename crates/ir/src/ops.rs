@@ -7,7 +7,7 @@ use crate::helpers::Helper;
 use crate::reasons::ExitReason;
 use crate::table::for_each_op;
 use crate::table::names::{Ends, M, R};
-use crate::types::{Cond, Float, ResultKind};
+use crate::types::{Cond, Float, Moves, ResultKind};
 use smallvec::SmallVec;
 
 /// What the table says of an op.

@@ -53,6 +53,7 @@ impl Display for Imm {
             Imm::Virtual(id) => id.fmt(f),
             Imm::Helper(h) => f.write_str(h.info().name),
             Imm::Cond(c) => f.write_str(c.name()),
+            Imm::Moves(m) => f.write_str(m.name()),
             Imm::Reason(r) => f.write_str(r.name()),
         }
     }

@@ -10,7 +10,7 @@
 //! # Frames
 //!
 //! [`Snapshot::frames`] lists frames from the one where the superblock began (it is in memory already) to the innermost.
-//! Some frames are *in memory*: the first, and those that `push_frame` pushed since. The others are *virtual*: an exit
+//! Some frames are *in memory*: the first, and those that `push_frame` or an instruction of tier 1 pushed since. The others are *virtual*: an exit
 //! pushes them, and they say which function they belong to ([`FrameState::function`]). Frames in memory come first.
 //!
 //! Each frame has the position of its current instruction. In all frames but the innermost that is a call, which goes on
@@ -19,6 +19,7 @@
 //! * `at`: the instruction is executed (again). Nothing that it does has been done.
 //! * `after`: the instruction is done, and execution goes on with the next one.
 //! * `raise`: the instruction has raised the exception that is set; the frame is unwound from there.
+//! * `landed`: execution goes on from where tier 1 has got to, whatever frame that is in. See below.
 //!
 //! # Slots and ownership
 //!
@@ -60,6 +61,17 @@
 //!   there is, so that no second copy is ever seen.
 //! * A dependency broke, tools were switched on: the executor is invalid. The check exits.
 //!
+//! # Instructions that tier 1 executes
+//!
+//! `execute` hands one instruction to tier 1, which works on frames in memory. So its snapshot has no virtual frames and every
+//! slot is `_`: what the superblock held was spilled before. Nothing is to be published but positions and the heights of
+//! stacks, and nothing is withdrawn. Borrowed values that frames owned are good no longer; the superblock loads anew.
+//!
+//! The instruction leads to a *landing*: a position in some frame, an exception to be unwound, or the end of the activation.
+//! `guard_landed` directly after it goes on if that is where it was when the superblock was recorded. If not, there are no frames to
+//! be made, since memory is right: the exit's resume is `landed`, and its snapshot only says which frames would have been in
+//! memory. `leave_landed` leaves in that way always; its snapshot has the frames of the `execute`.
+//!
 //! # Effects and exits
 //!
 //! Exiting with `at` means executing the instruction from its beginning in tier 1. So between the first op that refers
@@ -80,11 +92,13 @@ pub enum Resume {
     After,
     /// It unwinds from the instruction, with the exception that is set.
     Raise,
+    /// Execution goes on where tier 1 has landed; nothing is written.
+    Landed,
 }
 
 impl Resume {
     /// Every kind.
-    pub const ALL: [Resume; 3] = [Resume::At, Resume::After, Resume::Raise];
+    pub const ALL: [Resume; 4] = [Resume::At, Resume::After, Resume::Raise, Resume::Landed];
 
     /// The name in the text format.
     pub const fn name(self) -> &'static str {
@@ -92,6 +106,7 @@ impl Resume {
             Resume::At => "at",
             Resume::After => "after",
             Resume::Raise => "raise",
+            Resume::Landed => "landed",
         }
     }
 

@@ -285,6 +285,17 @@ GuardRangeIterDone = guard_range_iter_done(iter: obj) -> None, reads(M::ITER).ex
 /// Calls a helper. Kinds of arguments, result and effects: see the table of helpers.
 CallHelper = call_helper(helper: helper, args: anys) -> OfHelper, pure();
 
+// -- instructions of tier 1 -----------------------------------------------------------------------------------------------
+
+/// Has tier 1 execute the instruction at this position of the top frame in memory, which is the snapshot's. It may raise, unwind
+/// frames, push one, run any code: where it has led to is the *landing*, which the host keeps. `moves` says which frame it is
+/// expected in.
+Execute = execute(pc: pc, moves: moves) -> None, escapes();
+/// Exits unless the landing of the `execute` before is where its `moves` says, at this position of a frame of this code with
+/// that many items on its stack, and the executor is valid (as `check_validity`, which need not follow).
+GuardLanded = guard_landed(code: code, pc: pc, stack: index) -> None,
+    reads(M::VERSION).reads(M::FRAME).exits(R::DynamicTarget);
+
 // -- terminators ----------------------------------------------------------------------------------------------------------
 
 /// Ends the prefix: enters the loop with these values of its parameters.
@@ -295,6 +306,8 @@ JumpLoop = jump_loop(args: anys) -> None, ends(Ends::Loop);
 Exit = exit(reason: reason) -> None, exits(R::EndOfTrace).ends(Ends::Superblock);
 /// Leaves, always, to a position in the top frame that is a value, in code units; the snapshot's own does not count.
 DynamicExit = dynamic_exit(pc: i64) -> None, exits(R::DynamicTarget).ends(Ends::Superblock);
+/// Leaves to wherever the `execute` before has landed.
+LeaveLanded = leave_landed() -> None, exits(R::DynamicTarget).ends(Ends::Superblock);
 /// Goes on in another executor, whose parameters get these values. The frames are in memory by then, as the snapshot says.
 Link = link(executor: executor, args: anys) -> None, exits(R::Linked).ends(Ends::Superblock);
 /// Returns the value from the frame where the superblock began, which is the only frame. It is first brought to the state

@@ -135,6 +135,45 @@ const _: () = assert!(Cond::Eq as u8 ^ 1 == Cond::Ne as u8);
 const _: () = assert!(Cond::Lt as u8 ^ 1 == Cond::Ge as u8);
 const _: () = assert!(Cond::Le as u8 ^ 1 == Cond::Gt as u8);
 
+/// Where an instruction that tier 1 executes leaves execution, seen from the frame that executes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Moves {
+    /// In the same frame.
+    Stays,
+    /// In a new frame directly above it.
+    Calls,
+    /// In the frame below it, which it returns (or yields) to.
+    Returns,
+}
+
+impl Moves {
+    /// Every kind.
+    pub const ALL: [Moves; 3] = [Moves::Stays, Moves::Calls, Moves::Returns];
+
+    /// The name in the text format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Moves::Stays => "stays",
+            Moves::Calls => "calls",
+            Moves::Returns => "returns",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Moves> {
+        Moves::ALL.into_iter().find(|m| m.name() == name)
+    }
+
+    /// By how many the number of frames in memory changes.
+    pub const fn change(self) -> i32 {
+        match self {
+            Moves::Stays => 0,
+            Moves::Calls => 1,
+            Moves::Returns => -1,
+        }
+    }
+}
+
 /// A double as an immediate: compared and hashed by its bits, so that `-0.0` differs from `0.0` and a NaN equals itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Float(u64);

@@ -3,8 +3,8 @@
 use crate::{Lexer, ParseError, Token};
 use cranelift_entity::{EntityRef, PrimaryMap};
 use hotspur_ir::{
-    Cond, ExitReason, Field, FieldKind, Float, FrameState, Helper, Imm, Inst, LoopBody, Opcode, Resume, Slot, Snapshot,
-    Superblock, Type, Value, Virtual, VirtualKind,
+    Cond, ExitReason, Field, FieldKind, Float, FrameState, Helper, Imm, Inst, LoopBody, Moves, Opcode, Resume, Slot,
+    Snapshot, Superblock, Type, Value, Virtual, VirtualKind,
 };
 use std::collections::BTreeMap;
 
@@ -155,6 +155,7 @@ impl<'a> Parser<'a> {
             FieldKind::Virtual => Imm::Virtual(self.id("virt")?),
             FieldKind::Helper => Imm::Helper(self.name("a helper", Helper::from_name)?),
             FieldKind::Cond => Imm::Cond(self.name("a comparison", Cond::from_name)?),
+            FieldKind::Moves => Imm::Moves(self.name("a movement", Moves::from_name)?),
             FieldKind::Reason => Imm::Reason(self.name("a reason to exit", ExitReason::from_name)?),
         };
         Ok(Field::Imm(imm))

@@ -48,6 +48,7 @@ fn field(sb: &Superblock, kind: FieldKind, raw: u64) -> Field {
         FieldKind::Virtual => Imm::Virtual(VirtualId::new(raw as usize % sb.virtuals.len())),
         FieldKind::Helper => Imm::Helper(pick(Helper::ALL, raw)),
         FieldKind::Cond => Imm::Cond(pick(&Cond::ALL, raw)),
+        FieldKind::Moves => Imm::Moves(pick(&Moves::ALL, raw)),
         FieldKind::Reason => Imm::Reason(pick(ExitReason::ALL, raw)),
     })
 }

@@ -4,11 +4,13 @@
 //! items out of bounds. After a run, [`Toy::check`] compares every count with the references there are, so leaks show.
 
 mod calls;
+mod execute;
 mod facts;
 mod heap;
 mod runtime;
 mod show;
 
+pub use execute::Step;
 use hotspur_ir::{CodeRef, ObjRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -90,6 +92,10 @@ pub struct Toy {
     frames: Vec<ToyFrame>,
     kept: Vec<ToyRef>,
     changed: BTreeSet<(usize, usize)>,
+    executed: usize,
+    frames_before: usize,
+    /// What the instructions do that tier 1 executes: one step each, again from the first after the last.
+    pub script: Vec<Step>,
     /// What happened that a program could notice: objects freed, native code called.
     pub log: Vec<String>,
     /// Violations of memory safety.

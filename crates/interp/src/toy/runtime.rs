@@ -3,7 +3,7 @@
 use super::{Kind, Nullable, Toy, ToyFrame, ToyRef};
 use crate::machine::Register;
 use crate::runtime::{Content, Frame, Runtime};
-use hotspur_ir::{CodeRef, Helper, ObjRef, Resume, VirtualKind};
+use hotspur_ir::{CodeRef, Helper, Moves, ObjRef, Resume, VirtualKind};
 
 /// Attributes in the inline values of every class.
 const ATTRIBUTES: usize = 2;
@@ -78,9 +78,7 @@ impl Runtime for Toy {
         self.frames.push(ToyFrame { code, pc: 0, function: Some(function), locals, stack: Vec::new() });
     }
     fn pop_frame(&mut self) {
-        let Some(frame) = self.frames.pop() else { return };
-        let references = frame.locals.into_iter().chain(frame.stack).chain([frame.function]);
-        references.flatten().for_each(|o| self.release(o));
+        self.drop_frame();
     }
     fn write_frames(&mut self, _: Resume, frames: &[Frame<ToyRef>]) {
         self.changed.clear();
@@ -306,6 +304,13 @@ impl Runtime for Toy {
                 true
             }
         }
+    }
+
+    fn execute(&mut self, pc: u32, _: Moves) {
+        self.execute_step(pc);
+    }
+    fn has_landed(&mut self, code: CodeRef, pc: u32, moves: Moves, stack: usize) -> bool {
+        self.is_at(code, pc, moves, stack)
     }
 
     fn call_helper(&mut self, helper: Helper, args: &[Register<ToyRef>]) -> Option<Register<ToyRef>> {

@@ -16,7 +16,7 @@ struct State {
     /// The instruction that ops refer to: the positions of all frames.
     instruction: Vec<(CodeRef, u32)>,
     /// For each way to resume there, in the order of [`Resume::ALL`].
-    since: [Since; 3],
+    since: [Since; Resume::ALL.len()],
     /// The result of an op that raises, not checked yet.
     unchecked: Option<Value>,
     /// The op that escaped since validity was checked.
@@ -53,7 +53,7 @@ fn error_check(inst: &Inst, state: &mut State, report: &mut Report) {
 }
 
 fn validity(inst: &Inst, state: &mut State, report: &mut Report) {
-    if let Op::CheckValidity {} = inst.op {
+    if let Op::CheckValidity {} | Op::GuardLanded { .. } = inst.op {
         state.escaped = None;
         return;
     }
@@ -61,8 +61,9 @@ fn validity(inst: &Inst, state: &mut State, report: &mut Report) {
     let touches = !effects.reads.union(effects.writes).without(MemorySet::REFCOUNT).is_empty();
     let allowed = if let Op::Decref { .. } | Op::Xdecref { .. } | Op::PopFrame {} = inst.op {
         true
-    } else if let Op::CheckError { .. } | Op::CheckNegative { .. } | Op::Exit { .. } | Op::ReturnValue { .. } = inst.op
-    {
+    } else if let Op::Exit { .. } | Op::ReturnValue { .. } | Op::LeaveLanded {} = inst.op {
+        true
+    } else if let Op::CheckError { .. } | Op::CheckNegative { .. } = inst.op {
         true
     } else if let Op::JumpLoop { .. } | Op::EnterLoop { .. } = inst.op {
         false
@@ -87,9 +88,10 @@ fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
     if let Some(id) = inst.snapshot {
         let snapshot = &sb.snapshots[id];
         let instruction: Vec<_> = snapshot.frames.iter().map(|f| (f.code, f.pc)).collect();
-        if state.instruction != instruction {
+        // Where tier 1 has landed, an instruction begins, even if it is the one that was executed.
+        if state.instruction != instruction || snapshot.resume == Resume::Landed {
             state.instruction = instruction;
-            state.since = [None; 3];
+            state.since = Default::default();
         }
         let since = &mut state.since[snapshot.resume as usize];
         if let (true, Some(Some(effect))) = (exits, *since) {

@@ -25,12 +25,16 @@
 //! * `owned_object`: only objects are `own`.
 //! * `slot_type`: raw addresses are in no slot, and a frame's function is an object.
 //! * `frames`: a snapshot has the frames that are in memory, then virtual ones; slots of virtual ones are not `_`. Ops on
-//!   frames in memory name one that there is. Round the loop their number stays the same. `return_value` has one frame.
+//!   frames in memory name one that there is. Round the loop their number stays the same. `return_value` has one frame. Only
+//!   before `leave_landed` may `execute` leave the frame where the superblock began.
 //! * `virtual_fields`: a virtual object has the fields of its kind.
 //! * `virtual_order`: virtual objects name only virtual objects with lower numbers.
 //! * `virtual_dead`: a virtual object that was materialized is not used again, nor is one within it.
 //! * `resume`: `check_error` and `check_negative` resume with `raise`, no other op that exits does, and `dynamic_exit`, `link`
-//!   and `return_value` resume with `at`.
+//!   and `return_value` resume with `at`. `guard_landed` and `leave_landed` resume with `landed`, and nothing else does.
+//! * `landing`: `execute` is followed at once by `guard_landed` or `leave_landed`; these follow nothing else. The snapshots of the
+//!   three have frames in memory only, and every slot is `_`. That of `execute` is `at` its position; `guard_landed` names the code,
+//!   position and height of the stack of its snapshot's top frame.
 //!
 //! Effects:
 //!
@@ -39,10 +43,11 @@
 //!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames.)
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
-//! * `validity`: between an op that escapes and the next `check_validity`, there are only ops on references, checks of the
-//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit` and `return_value` excepted).
+//! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the
+//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit`, `return_value` and `leave_landed` excepted).
 
 mod effects;
+mod landings;
 mod snapshots;
 mod values;
 
@@ -86,6 +91,7 @@ rules! {
     VirtualOrder = virtual_order;
     VirtualDead = virtual_dead;
     Resume = resume;
+    Landing = landing;
     EffectOrder = effect_order;
     ErrorCheck = error_check;
     Validity = validity;
@@ -142,6 +148,8 @@ fn frame_change(op: &Op) -> i32 {
         1
     } else if let Op::PopFrame {} = op {
         -1
+    } else if let Op::Execute { moves, .. } = op {
+        moves.change()
     } else {
         0
     }
@@ -160,6 +168,7 @@ pub fn verify(sb: &Superblock) -> Result<(), Vec<Error>> {
         values::values(sb, &mut report);
         snapshots::virtuals(sb, &mut report);
         snapshots::snapshots(sb, &mut report);
+        landings::landings(sb, &mut report);
         effects::effects(sb, &mut report);
     }
     if report.errors.is_empty() { Ok(()) } else { Err(report.errors) }

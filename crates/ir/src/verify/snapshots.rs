@@ -93,15 +93,19 @@ fn within(sb: &Superblock, id: VirtualId, out: &mut BTreeSet<VirtualId>) {
     }
 }
 
-/// The walk's state: frames in memory, virtual objects that are dead.
+/// The walk's state.
 struct State {
+    /// Frames in memory.
     depth: i32,
+    /// Frames in memory before an `execute` that the last op was.
+    executed_at: Option<i32>,
+    /// Virtual objects that are dead.
     dead: BTreeSet<VirtualId>,
 }
 
 /// `snapshot_missing`, `snapshot_unwanted`, `frames`, `virtual_dead`, `resume`, and the rules of slots.
 pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
-    let mut state = State { depth: 1, dead: BTreeSet::new() };
+    let mut state = State { depth: 1, executed_at: None, dead: BTreeSet::new() };
     let mut header = 1;
     for step in walk(sb) {
         let inst = match step {
@@ -111,6 +115,10 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
                 continue;
             }
         };
+        if let (Op::LeaveLanded {}, Some(depth)) = (&inst.op, state.executed_at) {
+            state.depth = depth;
+        }
+        outermost(inst, &mut state, report);
         match (inst.snapshot, inst.op.effects().needs_snapshot()) {
             (None, false) => {}
             (Some(_), false) => report.add(Rule::SnapshotUnwanted, inst, "the op needs no snapshot".into()),
@@ -131,15 +139,24 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
             dead(&objects, inst, &state, report);
             state.dead.extend(objects);
         }
+        let is_execute = matches!(inst.op, Op::Execute { .. });
+        state.executed_at = is_execute.then_some(state.depth);
         state.depth += frame_change(&inst.op);
-        if state.depth < 1 {
-            report.add(Rule::Frames, inst, "the frame where the superblock began cannot be popped".into());
-            state.depth = 1;
+        if !is_execute {
+            outermost(inst, &mut state, report);
         }
         if let (Op::JumpLoop { .. }, true) = (&inst.op, state.depth != header) {
             let message = format!("frames in memory: {}, and {header} where the loop begins", state.depth);
             report.add(Rule::Frames, inst, message);
         }
+    }
+}
+
+/// There is a frame left: the one where the superblock began.
+fn outermost(inst: &Inst, state: &mut State, report: &mut Report) {
+    if state.depth < 1 {
+        report.add(Rule::Frames, inst, "the frame where the superblock began was left".into());
+        state.depth = 1;
     }
 }
 
@@ -188,8 +205,10 @@ fn resume(is: Resume, inst: &Inst, report: &mut Report) {
         is != Resume::Raise
     } else if let Op::DynamicExit { .. } | Op::Link { .. } | Op::ReturnValue { .. } = inst.op {
         is != Resume::At
+    } else if let Op::GuardLanded { .. } | Op::LeaveLanded {} = inst.op {
+        is != Resume::Landed
     } else {
-        is == Resume::Raise && inst.op.exit_reason().is_some()
+        is == Resume::Landed || is == Resume::Raise && inst.op.exit_reason().is_some()
     };
     if wrong {
         report.add(Rule::Resume, inst, format!("the op does not resume with `{}`", is.name()));
