@@ -169,7 +169,7 @@ pub(crate) unsafe fn restore_hook() {
 
 /// Objects looked up at start.
 #[inline(always)]
-pub(crate) unsafe fn known() -> &'static Known {
+pub unsafe fn known() -> &'static Known {
     &process().known
 }
 
