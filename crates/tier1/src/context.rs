@@ -39,6 +39,8 @@ pub struct Thread {
     pub noting: bool,
     /// See `noting`.
     pub recorded: Vec<crate::record::Recorded>,
+    /// Instructions that recording dispatch has seen.
+    pub instructions: u64,
     /// Whether tier 2 records a trace in this thread.
     pub tracing: bool,
     /// Where the executor that tier 1 entered last has led to.
@@ -59,6 +61,7 @@ struct Process {
     known: Known,
     counters: Counters,
     tier2: Option<&'static Tier2>,
+    counting: bool,
 }
 
 /// Objects that instructions compare with or need, looked up once. All references are held for good.
@@ -107,6 +110,9 @@ pub struct Counters {
     pub handed_over: u64,
     /// Code objects decoded.
     pub decoded: u64,
+    /// Instructions executed in tier 1, while they are counted (see [`count_instructions`]) or recorded. Those that a handler
+    /// takes along are not counted.
+    pub instructions: u64,
 }
 
 struct Global(UnsafeCell<Option<Process>>);
@@ -205,7 +211,26 @@ pub unsafe fn register_tier2(tier2: &'static Tier2) {
 #[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
-    unsafe { (*PROCESS.0.get()).as_ref().map(|p| p.counters).unwrap_or_default() }
+    let Some(process) = (unsafe { (*PROCESS.0.get()).as_ref() }) else { return Counters::default() };
+    let instructions = process.threads.values().map(|thread| thread.instructions).sum();
+    Counters { instructions, ..process.counters }
+}
+
+fn counting() -> bool {
+    // SAFETY: threads exist only after initialization, and are touched with the GIL held.
+    unsafe { process().counting }
+}
+
+/// Whether all instructions that tier 1 executes are counted from now on, in [`Counters::instructions`]. That is slow.
+///
+/// # Safety
+/// GIL held, after [`initialize`].
+#[inline(never)]
+pub unsafe fn count_instructions(on: bool) {
+    process().counting = on;
+    for thread in process().threads.values_mut() {
+        thread.choose_table();
+    }
 }
 
 /// Sets tier 1 up: once per process; later calls do nothing.
@@ -237,6 +262,7 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         set_hook: config.set_hook,
         threads: HashMap::new(),
         tier2: None,
+        counting: false,
         known,
         counters: Counters::default(),
     });
@@ -334,6 +360,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             entry_frames: ptr::null_mut(),
             noting: false,
             recorded: Vec::new(),
+            instructions: 0,
             tracing: false,
             landing: Landing::default(),
             running: context(table::NORMAL),
@@ -342,6 +369,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
     });
     (*thread).running.thread = thread;
     (*thread).stepping.thread = thread;
+    (*thread).choose_table();
     let context = &raw mut (*thread).running;
     (*HOT.0.get()).1 = context;
     context
@@ -355,7 +383,7 @@ impl Thread {
 
     /// Makes the thread's dispatch what its state asks for.
     pub(crate) fn choose_table(&mut self) {
-        self.running.table = match (self.tools_active, self.noting || self.tracing) {
+        self.running.table = match (self.tools_active, self.noting || self.tracing || counting()) {
             (true, _) => table::HAND_OVER,
             (false, true) => table::RECORDING,
             (false, false) => table::NORMAL,
