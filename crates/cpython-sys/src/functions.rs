@@ -130,6 +130,7 @@ unsafe extern "C-unwind" {
     pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyObject_FunctionStr(func: *mut PyObject) -> *mut PyObject;
+    pub fn PyMethod_New(function: *mut PyObject, receiver: *mut PyObject) -> *mut PyObject;
     pub fn _Py_Dealloc(op: *mut PyObject);
     /// Fires RAISE for whoever listens.
     pub fn _PyEval_MonitorRaise(ts: *mut ThreadState, frame: *mut InterpreterFrame, instr: *mut CodeUnit);
