@@ -3,6 +3,7 @@
 //! **Architecture invariant.** This package is the only one that knows how Hotspur gets into a process and onto the
 //! frame-evaluation hook. The interpreter behind the hook is `hotspur-tier1`; what runs where is decided there.
 
+mod executors;
 mod hook;
 mod inspect;
 mod launch;
@@ -21,6 +22,11 @@ use std::path::PathBuf;
 mod _hotspur {
     #[pymodule_export]
     use super::{autostart, disable, enable, info, is_enabled, run};
+
+    #[pymodule_export]
+    use super::executors::{
+        attach_superblock, executors, parameters, remove_executors, sweep_executors, tier2_stats, version,
+    };
 
     #[pymodule_export]
     use super::inspect::{disassemble, instructions, record};
