@@ -3,6 +3,7 @@
 //! **Architecture invariant.** This package is the only one that knows how Hotspur gets into a process and onto the
 //! frame-evaluation hook. The interpreter behind the hook is `hotspur-tier1`; what runs where is decided there.
 
+mod executors;
 mod hook;
 mod inspect;
 mod launch;
@@ -22,6 +23,11 @@ use std::path::PathBuf;
 mod _hotspur {
     #[pymodule_export]
     use super::{autostart, disable, enable, info, is_enabled, run};
+
+    #[pymodule_export]
+    use super::executors::{
+        attach_superblock, executors, parameters, remove_executors, sweep_executors, tier2_stats, version,
+    };
 
     #[pymodule_export]
     use super::inspect::{disassemble, instructions, record};
@@ -124,7 +130,7 @@ fn run(py: Python<'_>, package: PathBuf, arguments: Vec<OsString>) -> PyResult<&
     let handoff = Handoff {
         engine: rerun::own_file().unwrap_or_default(),
         package,
-        tier: line.hotspur.tier,
+        choices: line.hotspur.choices,
         ..Handoff::default()
     };
     if let Some(python) = line.hotspur.python {

@@ -154,7 +154,8 @@ impl<R: Runtime> Machine<'_, R> {
         for object in p.built.into_values().chain(std::mem::take(&mut self.kept).into_values()) {
             self.rt.decref(object);
         }
-        Ok(Outcome { exit: ExitId::new(exit), reason, leave, resume, frames: p.frames })
+        std::mem::take(&mut self.deferred).into_iter().for_each(|o| self.rt.decref(o));
+        Ok(Outcome { exit: ExitId::new(exit), reason, leave, resume, frames: p.frames, executed: 0, rounds: 0 })
     }
 
     /// Builds a virtual object for good.
@@ -191,9 +192,16 @@ impl<R: Runtime> Machine<'_, R> {
 
     fn withdraw(&mut self, p: Published<R::Obj>) {
         let changed = self.rt.withdraw_frames(&p.frames);
+        // If this superblock is about to be left, frames may have stayed in memory, and what they refer to must live until the
+        // exit writes them.
+        let leaving = !changed.is_empty() || !self.rt.is_valid();
         for (frame, local, object) in p.taken {
             // Whoever changed a local has dropped what was in it.
-            if !changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
+            if changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
+                continue;
+            } else if leaving {
+                self.deferred.push(object);
+            } else {
                 self.rt.decref(object);
             }
         }

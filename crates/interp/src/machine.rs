@@ -59,6 +59,10 @@ pub struct Outcome<O> {
     pub resume: Resume,
     /// The frames that were written.
     pub frames: Vec<Frame<O>>,
+    /// How many ops were executed.
+    pub executed: u64,
+    /// How many times the loop went round completely.
+    pub rounds: u64,
 }
 
 /// A superblock did what superblocks must not: whoever made it has a bug.
@@ -102,6 +106,8 @@ pub(crate) struct Machine<'a, R: Runtime> {
     pub(crate) executed: Option<Moves>,
     /// Virtual objects that were built for publishing, and that someone kept: one reference each is ours.
     pub(crate) kept: HashMap<VirtualId, R::Obj>,
+    /// References that were taken for publishing, and that the frames which stay need until the exit writes them anew.
+    pub(crate) deferred: Vec<R::Obj>,
 }
 
 /// Executes a superblock. At most `fuel` ops are executed: a test must end.
@@ -121,7 +127,10 @@ pub fn run<R: Runtime>(
         changed: BTreeMap::new(),
         executed: None,
         kept: HashMap::new(),
+        deferred: Vec::new(),
     };
+    let given = fuel;
+    let mut rounds = 0;
     let at = |place: String| move |message: String| Violation { place, message };
     m.assign(&sb.params, args.to_vec()).map_err(at("superblock".into()))?;
     let (mut insts, mut first_exit) = (&sb.prefix, 0);
@@ -129,12 +138,14 @@ pub fn run<R: Runtime>(
         let mut exit = first_exit;
         let mut flow = Flow::Next;
         for inst in insts {
-            let place = at(inst.to_string());
             fuel = fuel.checked_sub(1).ok_or_else(|| at(inst.to_string())("out of fuel".into()))?;
-            flow = m.step(inst).map_err(place)?;
+            flow = m.step(inst).map_err(|message| at(inst.to_string())(message))?;
             match flow {
                 Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
-                Flow::Exit(leave) => return m.leave(inst, exit, leave).map_err(at(inst.to_string())),
+                Flow::Exit(leave) => {
+                    let outcome = m.leave(inst, exit, leave).map_err(|message| at(inst.to_string())(message))?;
+                    return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
+                }
                 Flow::Loop(_) => break,
             }
         }
@@ -142,6 +153,7 @@ pub fn run<R: Runtime>(
             return Err(at("superblock".into())("control falls off the end".into()));
         };
         m.assign(&body.params, args).map_err(at("loop".into()))?;
+        rounds += u64::from(std::ptr::eq(insts, &body.insts));
         insts = &body.insts;
         first_exit = sb.prefix.iter().filter(|i| i.op.exit_reason().is_some()).count();
     }

@@ -44,6 +44,8 @@ pub struct Object {
 pub struct Dependencies {
     /// Dictionaries with the version of their keys.
     pub dicts: Vec<(*mut PyObject, u32)>,
+    /// Dictionaries with a key (an interned string, which is a name of one of the codes) whose value was taken for granted.
+    pub values: Vec<(*mut PyObject, *mut PyObject)>,
     /// Types with their version.
     pub types: Vec<(*mut PyObject, u32)>,
     /// Functions.

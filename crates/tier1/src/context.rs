@@ -39,8 +39,8 @@ pub struct Thread {
     pub noting: bool,
     /// See `noting`.
     pub recorded: Vec<crate::record::Recorded>,
-    /// Instructions that recording dispatch has seen.
-    pub instructions: u64,
+    /// Instructions that recording dispatch has seen, by number.
+    pub instructions: [u64; table::COUNT],
     /// Whether tier 2 records a trace in this thread.
     pub tracing: bool,
     /// Where the executor that tier 1 entered last has led to.
@@ -221,8 +221,21 @@ pub unsafe fn swap_tier2(tier2: Option<&'static Tier2>) -> Option<&'static Tier2
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
     let Some(process) = (unsafe { (*PROCESS.0.get()).as_ref() }) else { return Counters::default() };
-    let instructions = process.threads.values().map(|thread| thread.instructions).sum();
+    let instructions = process.threads.values().flat_map(|thread| &thread.instructions).sum();
     Counters { instructions, ..process.counters }
+}
+
+/// How often each instruction was executed in tier 1, by number: [`Counters::instructions`] in detail.
+#[inline(never)]
+pub fn instructions_executed() -> [u64; table::COUNT] {
+    let mut sums = [0; table::COUNT];
+    // SAFETY: callers hold the GIL.
+    if let Some(process) = unsafe { (*PROCESS.0.get()).as_ref() } {
+        for thread in process.threads.values() {
+            sums.iter_mut().zip(&thread.instructions).for_each(|(sum, n)| *sum += n);
+        }
+    }
+    sums
 }
 
 fn counting() -> bool {
@@ -369,7 +382,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             entry_frames: ptr::null_mut(),
             noting: false,
             recorded: Vec::new(),
-            instructions: 0,
+            instructions: [0; table::COUNT],
             tracing: false,
             landing: Landing::default(),
             running: context(table::NORMAL),
