@@ -8,6 +8,7 @@ mod hook;
 mod inspect;
 mod launch;
 mod record;
+mod recording;
 mod report;
 mod rerun;
 
@@ -34,6 +35,9 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::record::superblock;
+
+    #[pymodule_export]
+    use super::recording::record_traces;
 
     #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]

@@ -50,7 +50,9 @@ unsafe fn hot(cx: *mut Context, at: State) -> u16 {
         if waits && is_entry == session.entry && code == session.code {
             // SAFETY: as above; the thread is the context's.
             unsafe {
-                session.recorder = Some(Recorder::start(at, Origin::Counter, session.limits));
+                let begin = if is_entry { at.pc } else { at.pc.add(2).sub(at.oparg()) };
+                let state = State { pc: begin, ..at };
+                session.recorder = Some(Recorder::start(state, Origin::Counter, session.limits));
                 start_tracing(cx);
             }
         }

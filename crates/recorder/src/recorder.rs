@@ -40,10 +40,10 @@ use std::collections::HashMap;
 /// Where a recording begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// The counter of a back-edge or of a function's RESUME has triggered. That instruction runs now, unrecorded: a loop's trace begins at the
-    /// target of the jump, a function's with the RESUME, as their executors do.
+    /// The counter of a back-edge or of a function's RESUME has triggered. The trace begins at the target of the jump, or with the RESUME, which
+    /// then runs without the recorder being told.
     Counter,
-    /// A side exit has grown hot: the trace begins with the instruction that runs next.
+    /// A side exit has grown hot.
     Exit,
 }
 
@@ -92,13 +92,10 @@ pub struct Recorder {
 type Step<T> = Result<T, AbortReason>;
 
 impl Recorder {
-    /// Begins a recording. `state`: for [`Origin::Counter`] the registers at the instruction whose counter has triggered, else those at the
-    /// instruction that runs next.
+    /// Begins a recording. `state`: the registers at the instruction where the trace begins, which is about to run.
     pub unsafe fn start(state: State, origin: Origin, limits: Limits) -> Recorder {
-        let index = state.index() as u32;
+        let entry = state.index() as u32;
         let base = INFO[usize::from((*state.pc).op)].base;
-        let is_loop = origin == Origin::Counter && base == op::JUMP_BACKWARD;
-        let entry = if is_loop { index + 2 - state.oparg() as u32 } else { index };
         let code = CodeRef::from_u32(0);
         let height = height(state);
         let bottom = frame(state, code, entry, height);
@@ -116,8 +113,7 @@ impl Recorder {
             foreign: 0,
             ended: false,
         };
-        if origin == Origin::Counter && !is_loop {
-            // The RESUME runs now.
+        if origin == Origin::Counter && base == op::RESUME {
             recorder.instruction(state);
         }
         recorder
@@ -126,6 +122,11 @@ impl Recorder {
     /// Where the trace begins.
     pub fn entry(&self) -> Place {
         self.entry
+    }
+
+    /// Whether the code is part of the trace. If so, and it dies, the recording is to be given up.
+    pub unsafe fn contains(&self, cs: *mut CodeState) -> bool {
+        self.codes.contains(&(*cs).code) || self.executors.iter().any(|place| place.code == cs)
     }
 
     /// Instructions recorded so far.
