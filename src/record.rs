@@ -1,6 +1,6 @@
 //! Looking into the recorder from Python: the superblock of a piece of code, without anything being executed in tier 2.
 
-use hotspur_recorder::{Limits, Origin, Recorder, Trace, Verdict};
+use hotspur_recorder::{Limits, Recorder, Trace, Verdict};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -52,7 +52,7 @@ unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             unsafe {
                 let begin = if is_entry { at.pc } else { at.pc.add(2).sub(at.oparg()) };
                 let state = State { pc: begin, ..at };
-                session.recorder = Some(Recorder::start(state, Origin::Counter, session.limits));
+                session.recorder = Some(Recorder::start(state, session.limits));
                 start_tracing(cx);
             }
         }

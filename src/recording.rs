@@ -53,11 +53,9 @@ unsafe fn start(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
         return false;
     }
     let state = State { pc: at.pc, sp: at.sp, frame: at.frame, cx, cs: at.cs };
-    let from =
-        if origin.parent().is_some() { hotspur_recorder::Origin::Exit } else { hotspur_recorder::Origin::Counter };
     // SAFETY: tier 2 calls with the registers of an activation.
     unsafe {
-        let recorder = Recorder::start(state, from, limits());
+        let recorder = Recorder::start(state, limits());
         recordings().push(Recording { context: cx, recorder, origin, is_lost: false });
         start_tracing(cx);
     }

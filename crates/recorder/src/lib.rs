@@ -18,5 +18,5 @@ mod state;
 mod trace;
 
 pub use limits::Limits;
-pub use recorder::{Origin, Recorder, Verdict};
+pub use recorder::{Recorder, Verdict};
 pub use trace::{Dependencies, Keep, Object, Place, Trace};

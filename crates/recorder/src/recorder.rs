@@ -21,7 +21,7 @@
 //! # Instructions that a handler takes along
 //!
 //! Some handlers execute the instruction behind them as well (a comparison and the conditional jump, `list.append` and its POP_TOP), which
-//! then never shows up. When execution has gone further than expected, the instruction at the expected position is
+//! then never shows up; nor does a RESUME whose counter has started the recording. When execution has gone further than expected, the instruction at the expected position is
 //! lowered as if it had, if it is one that may be taken along.
 
 use crate::check;
@@ -36,16 +36,6 @@ use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
 use std::collections::HashMap;
-
-/// Where a recording begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// The counter of a back-edge or of a function's RESUME has triggered. The trace begins at the target of the jump, or with the RESUME, which
-    /// then runs without the recorder being told.
-    Counter,
-    /// A side exit has grown hot.
-    Exit,
-}
 
 /// What a step comes to.
 #[derive(Debug)]
@@ -92,14 +82,14 @@ pub struct Recorder {
 type Step<T> = Result<T, AbortReason>;
 
 impl Recorder {
-    /// Begins a recording. `state`: the registers at the instruction where the trace begins, which is about to run.
-    pub unsafe fn start(state: State, origin: Origin, limits: Limits) -> Recorder {
+    /// Begins a recording. `state`: the registers at the instruction where the trace begins, which is about to run. If that is a RESUME, it
+    /// may run without the recorder being told: tier 1 does so when it was the RESUME that counted.
+    pub unsafe fn start(state: State, limits: Limits) -> Recorder {
         let entry = state.index() as u32;
-        let base = INFO[usize::from((*state.pc).op)].base;
         let code = CodeRef::from_u32(0);
         let height = height(state);
         let bottom = frame(state, code, entry, height);
-        let mut recorder = Recorder {
+        Recorder {
             context: state.cx,
             limits,
             f: Frames::new(code, entry, bottom),
@@ -112,11 +102,7 @@ impl Recorder {
             rounds: HashMap::new(),
             foreign: 0,
             ended: false,
-        };
-        if origin == Origin::Counter && base == op::RESUME {
-            recorder.instruction(state);
         }
-        recorder
     }
 
     /// Where the trace begins.
@@ -238,6 +224,12 @@ impl Recorder {
             }
             self.f.begin(expected);
             self.jumped(jump, position);
+            return true;
+        }
+        if self.f.count == 0 && position == expected + 1 && INFO[usize::from(word.op)].base == op::RESUME {
+            self.f.begin(expected);
+            lower::resumed(&mut self.f, word.oparg);
+            self.f.count += 1;
             return true;
         }
         match word.op {

@@ -8,20 +8,25 @@ use hotspur_ir::{Resume, Value};
 use hotspur_tier1::table::{INFO, op};
 
 /// RESUME's argument says where in a generator it stands; from here on (`yield from`, `await`) no events are served.
-const RESUME_AFTER_YIELD_FROM: usize = 2;
+const RESUME_AFTER_YIELD_FROM: u32 = 2;
 
 pub(super) unsafe fn nop(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
 pub(super) unsafe fn resume(l: &mut Lowering) -> Option<Outcome> {
+    resumed(l.f, (*l.s.pc).oparg);
+    l.done()
+}
+
+/// The check of a RESUME with this argument.
+pub(crate) fn resumed(f: &mut Frames, oparg: u32) {
     // CPython looks for instrumentation at each, and for events at those alone that stand at the beginning or after a plain yield.
     // `check_periodic` exits for both, and tier 1 then does what is right.
-    if l.oparg() & 3 < RESUME_AFTER_YIELD_FROM {
-        l.f.at();
-        l.f.builder.check_periodic();
+    if oparg & 3 < RESUME_AFTER_YIELD_FROM {
+        f.at();
+        f.builder.check_periodic();
     }
-    l.done()
 }
 
 pub(super) unsafe fn jump_forward(l: &mut Lowering) -> Option<Outcome> {

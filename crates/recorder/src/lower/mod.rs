@@ -28,7 +28,7 @@ mod iteration;
 mod locals;
 mod sequences;
 
-pub(crate) use control::{Jump, finish_jump};
+pub(crate) use control::{Jump, finish_jump, resumed};
 
 /// How an instruction that was lowered goes on.
 pub(crate) enum Outcome {
