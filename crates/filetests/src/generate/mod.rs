@@ -167,6 +167,11 @@ impl Model {
         if !named.is_empty() && self.pick(3) == 0 {
             return named[self.pick(named.len())];
         }
+        if depth < 2 && self.pick(4) == 0 {
+            let inner = self.virtual_object(depth + 1);
+            let fields = vec![Slot::Virtual(inner), Slot::Virtual(inner)];
+            return self.b.virtual_object(Virtual { kind: VirtualKind::Tuple, fields });
+        }
         let kinds = [
             VirtualKind::Tuple,
             VirtualKind::List,
@@ -381,8 +386,8 @@ pub fn generate(recipe: &Recipe) -> Program {
     m.constants = (0..=world::FUNCTION).map(|i| m.b.const_obj(ObjRef::new(i))).collect();
     // Numbers that the compiler does not know.
     let (n, x) = (m.b.unbox_i64(m.constants[world::INT]), m.b.unbox_f64(m.constants[world::FLOAT]));
-    m.ints.push(n);
-    m.floats.push(x);
+    m.ints.extend([n; 4]);
+    m.floats.extend([x; 2]);
     recipe.prefix.iter().for_each(|&s| m.step(s));
     match &recipe.body {
         None => m.end(recipe.end),

@@ -13,6 +13,10 @@ impl Model {
     /// Appends the ops of a step.
     pub(super) fn step(&mut self, (which, raw): (u8, u32)) {
         self.raw = raw;
+        // References die soon: what they keep alive is what makes other code run.
+        if self.owned.len() > 3 {
+            self.drop_some();
+        }
         match which % 24 {
             0 | 1 => self.int_op(),
             2 => self.checked_int_op(),
@@ -215,7 +219,16 @@ impl Model {
                 if self.frames[depth].locals[index] != Slot::Unchanged {
                     return;
                 }
-                self.b.load_local(depth as u32, index as u32)
+                let v = self.b.load_local(depth as u32, index as u32);
+                if self.pick(2) == 0 {
+                    // The slot's own reference becomes the superblock's.
+                    self.at();
+                    self.b.guard_not_null(v);
+                    self.top().locals[index] = Slot::Null;
+                    self.owned.push(v);
+                    return;
+                }
+                v
             }
             _ => return,
         };

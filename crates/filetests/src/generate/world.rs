@@ -54,8 +54,8 @@ impl World {
         let define = |toy: &mut Toy, i: usize, kind: Kind| toy.define(ObjRef::new(i), kind);
         define(&mut toy, INT_TYPE, Kind::Type { name: "int".into(), version: 1 });
         define(&mut toy, POINT, Kind::Type { name: "Point".into(), version: 3 });
-        let numbers = [5, -3, 1 << 40, 0];
-        define(&mut toy, INT, Kind::Int(numbers[self.raw as usize % 4]));
+        let numbers = [5, -3, 1 << 40, 0, 63, 64, 1000];
+        define(&mut toy, INT, Kind::Int(numbers[self.raw as usize % numbers.len()]));
         define(&mut toy, FLOAT, Kind::Float([2.5, -0.0, 1e300][self.raw as usize % 3]));
         define(&mut toy, STR, Kind::Str("s".into()));
         let reference = |toy: &mut Toy, i: usize| toy.reference(ObjRef::new(i));
