@@ -390,9 +390,11 @@ impl Recorder {
             locals: Vec::new(),
             stack: Vec::new(),
             function: None,
+            namespaces: [None; 2],
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
+        let (values, functions) = (f.values.clone(), f.functions.clone());
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
         let instructions_at_exit: Vec<_> =
@@ -413,7 +415,7 @@ impl Recorder {
             superblock,
             objects,
             executors: core::mem::take(&mut self.executors),
-            dependencies: Dependencies { codes: codes.clone(), ..Dependencies::default() },
+            dependencies: Dependencies { codes: codes.clone(), values, functions, ..Dependencies::default() },
             codes,
             entry: self.entry,
             instructions_at_exit,
@@ -489,6 +491,7 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         locals: vec![Slot::MEMORY; (*(*state.cs).code).co_nlocalsplus as usize],
         stack: vec![Slot::MEMORY; height],
         function: None,
+        namespaces: [None; 2],
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Frame {
     pub stack: Vec<Slot>,
     /// Its function, if the frame does not exist in memory when the superblock runs.
     pub function: Option<Value>,
+    /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
+    pub namespaces: [Option<Value>; 2],
 }
 
 /// Which slot of a frame.
@@ -126,10 +128,16 @@ pub(crate) struct Frames {
     pub builder: Builder,
     pub frames: Vec<Frame>,
     pub objects: Vec<Object>,
+    /// Dictionaries and keys whose values were taken for granted.
+    pub values: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Functions whose code, defaults and globals were taken for granted.
+    pub functions: Vec<*mut PyObject>,
     object_ids: HashMap<*mut PyObject, ObjRef>,
     infos: Vec<Info>,
     /// Values whose last alias went away in the current instruction and whose reference is to be dropped, in CPython's order.
     dead: Vec<Value>,
+    /// A value that was guarded to have another reference.
+    surviving: Option<Value>,
     /// The snapshot `at` the current instruction, once one was needed.
     at: Option<SnapshotId>,
     /// Whether slots have changed since the current instruction began.
@@ -146,9 +154,12 @@ impl Frames {
             builder: Builder::new(code, pc),
             frames: vec![bottom],
             objects: Vec::new(),
+            values: Vec::new(),
+            functions: Vec::new(),
             object_ids: HashMap::new(),
             infos: Vec::new(),
             dead: Vec::new(),
+            surviving: None,
             at: None,
             changed: false,
             count: 0,
@@ -184,6 +195,7 @@ impl Frames {
         debug_assert!(self.dead.is_empty());
         self.top_mut().pc = pc;
         self.at = None;
+        self.surviving = None;
         self.changed = false;
     }
 
@@ -314,6 +326,11 @@ impl Frames {
         let old = self.vacate(Where::Local(i));
         self.fill(Where::Local(i), content);
         old
+    }
+
+    /// In the current instruction, dropping a reference to the value does not drop the last one.
+    pub fn survives(&mut self, v: Value) {
+        self.surviving = Some(v);
     }
 
     /// Whether overwriting the local would drop the last reference that the frames of the trace have to its object.
@@ -456,7 +473,7 @@ impl Frames {
                 continue;
             }
             // What a constant stands for is kept alive by others.
-            if !self.may_run_code(v) || held {
+            if !self.may_run_code(v) || held || self.surviving == Some(v) {
                 self.builder.decref_no_dealloc(v);
                 continue;
             }
@@ -622,6 +639,18 @@ impl Frames {
             info.owned = false;
         }
         self.at = None;
+    }
+
+    /// The namespace of globals (0) or builtins (1) of the top frame.
+    pub fn namespace(&mut self, which: usize) -> Value {
+        if let Some(v) = self.top().namespaces[which] {
+            return v;
+        }
+        let depth = self.depth();
+        let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };
+        self.info(v).held = true;
+        self.top_mut().namespaces[which] = Some(v);
+        v
     }
 
     // -- guards

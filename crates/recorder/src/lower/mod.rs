@@ -24,6 +24,7 @@ mod calls;
 mod cells;
 mod compare;
 mod control;
+mod globals;
 mod iteration;
 mod locals;
 mod sequences;
@@ -84,6 +85,8 @@ functions! {
         BINARY_OP => binary_op, UNARY_NEGATIVE => unary_negative, UNARY_INVERT => unary_invert;
     attributes:
         LOAD_ATTR => load_attr, STORE_ATTR => store_attr;
+    globals:
+        LOAD_GLOBAL => load_global;
     cells:
         LOAD_DEREF => load_deref, STORE_DEREF => store_deref;
     sequences:

@@ -64,6 +64,10 @@ impl Host {
         frame_locals(self.frames[depth]).add(index)
     }
 
+    pub(super) fn frame(&self, depth: usize) -> *mut InterpreterFrame {
+        self.frames[depth]
+    }
+
     pub(super) unsafe fn item(&self, depth: usize, index: usize) -> *mut *mut PyObject {
         let frame = self.frames[depth];
         frame_locals(frame).add(locals_of(frame) + index)
@@ -216,13 +220,16 @@ impl Host {
     /// # Safety
     /// After [`hotspur_interp::run`] has left the executor with this snapshot.
     pub unsafe fn left_at(&self, resume: Resume, pc: usize) -> Landing {
+        if resume == Resume::Landed {
+            // The frames that the executor had may be gone.
+            return self.landing;
+        }
         let frame = self.top();
         let cs = state(frame);
         let (kind, pc) = match resume {
-            Resume::At => (LandingKind::Running, pc),
+            Resume::At | Resume::Landed => (LandingKind::Running, pc),
             Resume::After => (LandingKind::Running, pc + length_at(cs, pc)),
             Resume::Raise => (LandingKind::Raised, pc),
-            Resume::Landed => return self.landing,
         };
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
