@@ -65,17 +65,21 @@ pub(super) unsafe fn load_global(l: &mut Lowering) -> Option<Outcome> {
     };
     let name = l.s.name(l.oparg() >> 1);
     let v = if let Some(keep) = keep(real) {
-        namespace_is(l, 0, globals, name);
+        namespace_is(l, 0, globals, name)?;
         if is_builtin {
-            namespace_is(l, 1, builtins, name);
+            namespace_is(l, 1, builtins, name)?;
         }
         let v = l.f.constant(real, keep);
-        if keep == Keep::Guarded { l.f.borrowed(v) } else { v }
+        if keep == Keep::Guarded {
+            l.f.borrowed(v);
+            l.f.info(v).kept = true;
+        }
+        v
     } else {
         let (dict, word) = if is_builtin { (builtins, words[1]) } else { (globals, words[0]) };
         let index = entry_index((*dict.cast::<PyDictObject>()).ma_keys, (word >> 32) as usize)?;
-        let first = keys_are(l, 0, words[0]);
-        let namespace = if is_builtin { keys_are(l, 1, words[1]) } else { first };
+        let first = keys_are(l, 0, words[0])?;
+        let namespace = if is_builtin { keys_are(l, 1, words[1])? } else { first };
         let v = l.f.builder.load_dict_value(namespace, index);
         l.f.info(v).nullable = true;
         l.decide_null(v, false);
@@ -89,22 +93,23 @@ pub(super) unsafe fn load_global(l: &mut Lowering) -> Option<Outcome> {
 }
 
 /// Guards that a namespace of the frame is this dictionary, and takes for granted what it has, or has not, under this name.
-unsafe fn namespace_is(l: &mut Lowering, which: usize, dict: *mut PyObject, name: *mut PyObject) {
-    let namespace = l.f.namespace(which);
+unsafe fn namespace_is(l: &mut Lowering, which: usize, dict: *mut PyObject, name: *mut PyObject) -> Option<()> {
+    let namespace = l.f.namespace(which)?;
     let id = l.f.object(dict, Keep::Guarded);
     l.guard_is(namespace, dict, id);
     if !l.f.values.contains(&(dict, name)) {
         l.f.values.push((dict, name));
     }
+    Some(())
 }
 
 /// Guards that a namespace of the frame is a dictionary whose keys have the version in a cache word.
-unsafe fn keys_are(l: &mut Lowering, which: usize, word: u64) -> hotspur_ir::Value {
-    let namespace = l.f.namespace(which);
+unsafe fn keys_are(l: &mut Lowering, which: usize, word: u64) -> Option<hotspur_ir::Value> {
+    let namespace = l.f.namespace(which)?;
     if l.f.info(namespace).constant.is_null() {
         l.f.guard_class(namespace, &raw mut ffi::PyDict_Type);
     }
     l.f.at();
     l.f.builder.guard_keys_version(namespace, word as u32);
-    namespace
+    Some(namespace)
 }

@@ -37,6 +37,8 @@ pub(crate) enum Outcome {
     Next(u32),
     /// At this position of the same frame, by a loop's back-edge.
     BackEdge(u32),
+    /// At the beginning of the function whose frame was pushed.
+    Call,
     /// At one of two positions of the same frame: the guard is emitted once it is known which.
     Jump(Jump),
 }
@@ -96,7 +98,7 @@ functions! {
     iteration:
         FOR_ITER => for_iter;
     calls:
-        CALL => call;
+        CALL => call, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }
 
 impl Lowering<'_> {
