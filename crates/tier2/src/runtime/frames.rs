@@ -64,6 +64,10 @@ impl Host {
         frame_locals(self.frames[depth]).add(index)
     }
 
+    pub(super) fn frame(&self, depth: usize) -> *mut InterpreterFrame {
+        self.frames[depth]
+    }
+
     pub(super) unsafe fn item(&self, depth: usize, index: usize) -> *mut *mut PyObject {
         let frame = self.frames[depth];
         frame_locals(frame).add(locals_of(frame) + index)
