@@ -145,6 +145,10 @@ host_functions! {
     LoadLocal = load_local(depth: u32, index: u32) -> Object;
     /// An item of the value stack of the frame at this depth.
     LoadStack = load_stack(depth: u32, index: u32) -> Object;
+    /// The globals of the frame at this depth.
+    LoadGlobals = load_globals(depth: u32) -> Object;
+    /// Its builtins.
+    LoadBuiltins = load_builtins(depth: u32) -> Object;
     /// Writes a local.
     SpillLocal = spill_local(depth: u32, index: u32, value: Object);
     /// Writes an item of the value stack.
@@ -178,6 +182,10 @@ host_functions! {
     IsCompact = is_compact(value: Object) -> bool;
     /// Whether the instance keeps its attributes in inline values.
     HasInlineValues = has_inline_values(value: Object) -> bool;
+    /// Whether the attributes of an instance with inline values are not those of a dictionary as well.
+    HasNoDict = has_no_dict(value: Object) -> bool;
+    /// Whether there is more than one reference.
+    IsShared = is_shared(value: Object) -> bool;
     /// Whether the executor is valid, and nothing that was published was changed or kept (`check_validity`).
     IsValid = is_valid() -> bool;
     /// Whether something asks the thread for attention.

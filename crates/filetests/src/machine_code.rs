@@ -119,6 +119,8 @@ macro_rules! functions {
 functions! {
     load_local |t, depth: u32, index: u32| -> Object { word(t.load_local(depth as usize, index as usize)) }
     load_stack |t, depth: u32, index: u32| -> Object { word(t.load_stack(depth as usize, index as usize)) }
+    load_globals |t, depth: u32| -> Object { word(Some(t.globals(depth as usize))) }
+    load_builtins |t, depth: u32| -> Object { word(Some(t.builtins(depth as usize))) }
     spill_local |t, depth: u32, index: u32, value: Object| {
         t.spill_local(depth as usize, index as usize, nullable(value));
     }
@@ -134,6 +136,8 @@ functions! {
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
     has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
+    has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
+    is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
     has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
@@ -308,6 +312,8 @@ fn host_functions() -> HostFunctions {
     HostFunctions {
         load_local,
         load_stack,
+        load_globals,
+        load_builtins,
         spill_local,
         spill_stack,
         push_frame,
@@ -323,6 +329,8 @@ fn host_functions() -> HostFunctions {
         function_version,
         is_compact,
         has_inline_values,
+        has_no_dict,
+        is_shared,
         is_valid,
         is_periodic_due,
         has_stack_space,
