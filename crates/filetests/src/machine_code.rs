@@ -436,6 +436,7 @@ impl Engine {
             exit: std::ptr::null_mut(),
             result: 0,
             disturbed: 0,
+            rounds: 0,
             // What nobody has written must not be read: it is a number of no object.
             values: [0xdead_beef; MAX_VALUES],
             args: [0; MAX_PARAMS],

@@ -81,6 +81,17 @@ pub fn all() -> Vec<Rc<Executor>> {
     with(|g| g.all.values().filter_map(Weak::upgrade).collect())
 }
 
+/// Lets machine code of valid executors go on, or stops it at its next check of validity.
+pub(crate) fn set_going(going: bool) {
+    with(|g| {
+        for executor in g.all.values().filter_map(Weak::upgrade) {
+            executor.go.set(u8::from(going && executor.is_valid()));
+            // It may be the last reference, and freeing comes back here.
+            g.dead_executors.push(executor);
+        }
+    });
+}
+
 /// How many executors there are.
 pub fn len() -> usize {
     with(|g| g.all.len())

@@ -30,6 +30,9 @@ pub fn address(words: &Words) -> u64 {
 
 /// Offsets: those of CPython 3.13 where a test cares.
 pub const LAYOUT: Layout = Layout {
+    managed_dict: 16,
+    f_globals: 0,
+    f_builtins: 8,
     ob_refcnt: 0,
     ob_type: 8,
     tp_version_tag: 16,
@@ -182,6 +185,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         exit: null_mut(),
         result: 0,
         disturbed: 0,
+        rounds: 0,
         values: [0; MAX_VALUES],
         args: [0; MAX_PARAMS],
         host: (&raw mut notes).cast(),
