@@ -216,14 +216,14 @@ impl Host {
     /// # Safety
     /// After [`hotspur_interp::run`] has left the executor with this snapshot.
     pub unsafe fn left_at(&self, resume: Resume, pc: usize) -> Landing {
+        if resume == Resume::Landed {
+            // The frames that this executor knows may be gone.
+            return self.landing;
+        }
         let frame = self.top();
         let cs = state(frame);
-        let (kind, pc) = match resume {
-            Resume::At => (LandingKind::Running, pc),
-            Resume::After => (LandingKind::Running, pc + length_at(cs, pc)),
-            Resume::Raise => (LandingKind::Raised, pc),
-            Resume::Landed => return self.landing,
-        };
+        let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
+        let kind = if resume == Resume::Raise { LandingKind::Raised } else { LandingKind::Running };
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
 
