@@ -27,6 +27,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod generate;
 #[allow(unsafe_code, reason = "machine code is entered, and works on what it is given")]
 pub mod machine_code;
 pub mod setup;

@@ -137,8 +137,7 @@ pub fn run<R: Runtime>(
             match flow {
                 Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
                 Flow::Exit(leave) => {
-                    let outcome =
-                        m.leave(ExitId::new(exit), leave).map_err(|message| at(inst.to_string())(message))?;
+                    let outcome = m.leave(ExitId::new(exit), leave).map_err(|message| at(inst.to_string())(message))?;
                     return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
                 }
                 Flow::Loop(_) => break,

@@ -54,6 +54,8 @@ enum Pending {
     Next { position: u32, back_edge: bool },
     /// As above, at one of two positions.
     Jump(Jump),
+    /// At the beginning of the function whose frame is the top one.
+    Call,
     /// Wherever tier 1 goes. All frames are in memory. `below`: the frame below the top one.
     Execute { below: *mut InterpreterFrame },
 }
@@ -63,8 +65,6 @@ pub struct Recorder {
     context: *mut Context,
     limits: Limits,
     f: Frames,
-    codes: Vec<*mut PyCodeObject>,
-    code_ids: HashMap<*mut PyCodeObject, CodeRef>,
     executors: Vec<Place>,
     entry: Place,
     /// Height of the stack at the entry.
@@ -88,13 +88,12 @@ impl Recorder {
         let entry = state.index() as u32;
         let code = CodeRef::from_u32(0);
         let height = height(state);
-        let bottom = frame(state, code, entry, height);
+        let mut f = Frames::new(code, entry, frame(state, code, entry, height));
+        f.code((*state.cs).code);
         Recorder {
             context: state.cx,
             limits,
-            f: Frames::new(code, entry, bottom),
-            codes: vec![(*state.cs).code],
-            code_ids: HashMap::from([((*state.cs).code, code)]),
+            f,
             executors: Vec::new(),
             entry: Place { code: state.cs, position: entry as usize },
             entry_height: height,
@@ -112,7 +111,7 @@ impl Recorder {
 
     /// Whether the code is part of the trace. If so, and it dies, the recording is to be given up.
     pub unsafe fn contains(&self, cs: *mut CodeState) -> bool {
-        self.codes.contains(&(*cs).code) || self.executors.iter().any(|place| place.code == cs)
+        self.f.codes.contains(&(*cs).code) || self.executors.iter().any(|place| place.code == cs)
     }
 
     /// Instructions recorded so far.
@@ -178,6 +177,17 @@ impl Recorder {
             self.landed(state, moves)?;
             return Ok(Some(false));
         }
+        if let Pending::Call = self.pending {
+            let caller = self.f.frames[self.f.frames.len() - 2].real;
+            if (*state.frame).previous != caller {
+                return if is_above(state.frame, caller) { Ok(None) } else { Err(AbortReason::ExceptionRaised) };
+            }
+            if state.cs != self.f.top().cs || position != 0 {
+                return Err(AbortReason::CodeChanged);
+            }
+            self.f.top_mut().real = state.frame;
+            return Ok(Some(false));
+        }
         if state.frame != top {
             if is_above(state.frame, top) {
                 return Ok(None);
@@ -202,7 +212,7 @@ impl Recorder {
                 self.jumped(jump, position);
                 Ok(Some(false))
             }
-            Pending::Execute { .. } => Ok(None),
+            Pending::Call | Pending::Execute { .. } => Ok(None),
         }
     }
 
@@ -264,7 +274,7 @@ impl Recorder {
                 let caller = self.f.top_mut();
                 let height = (*caller.real).stacktop - (*frame_code(caller.real)).co_nlocalsplus;
                 caller.stack = vec![Slot::MEMORY; usize::try_from(height).map_err(|_| AbortReason::StackMismatch)?];
-                let code = self.code(state.cs);
+                let code = self.f.code((*state.cs).code);
                 self.f.frames.push(frame(state, code, 0, 0));
             }
             Moves::Returns => {
@@ -283,17 +293,6 @@ impl Recorder {
         let code = self.f.top().code;
         self.f.builder.guard_landed(code, position, height as u32);
         Ok(())
-    }
-
-    fn code(&mut self, cs: *mut CodeState) -> CodeRef {
-        // SAFETY: the code of a frame that is running.
-        let code = unsafe { (*cs).code };
-        let next = CodeRef::from_u32(self.codes.len() as u32);
-        let id = *self.code_ids.entry(code).or_insert(next);
-        if id == next {
-            self.codes.push(code);
-        }
-        id
     }
 
     // -- the end
@@ -390,9 +389,11 @@ impl Recorder {
             locals: Vec::new(),
             stack: Vec::new(),
             function: None,
+            namespaces: [None; 2],
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
+        let (codes, values, functions) = (f.codes.clone(), f.values.clone(), f.functions.clone());
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
         let instructions_at_exit: Vec<_> =
@@ -408,12 +409,11 @@ impl Recorder {
         if instructions_at_exit.len() > self.limits.exits {
             return Verdict::Aborted(AbortReason::TooManyExits);
         }
-        let codes = core::mem::take(&mut self.codes);
         Verdict::Finished(Box::new(Trace {
             superblock,
             objects,
             executors: core::mem::take(&mut self.executors),
-            dependencies: Dependencies { codes: codes.clone(), ..Dependencies::default() },
+            dependencies: Dependencies { codes: codes.clone(), values, functions, ..Dependencies::default() },
             codes,
             entry: self.entry,
             instructions_at_exit,
@@ -434,6 +434,10 @@ impl Recorder {
             Some(Outcome::BackEdge(position)) => {
                 self.f.count += 1;
                 self.pending = Pending::Next { position, back_edge: true };
+            }
+            Some(Outcome::Call) => {
+                self.f.count += 1;
+                self.pending = Pending::Call;
             }
             Some(Outcome::Jump(jump)) => self.pending = Pending::Jump(jump),
             None => self.execute(state, base),
@@ -489,6 +493,7 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         locals: vec![Slot::MEMORY; (*(*state.cs).code).co_nlocalsplus as usize],
         stack: vec![Slot::MEMORY; height],
         function: None,
+        namespaces: [None; 2],
     }
 }
 

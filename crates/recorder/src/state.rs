@@ -82,6 +82,8 @@ pub(crate) struct Frame {
     pub stack: Vec<Slot>,
     /// Its function, if the frame does not exist in memory when the superblock runs.
     pub function: Option<Value>,
+    /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
+    pub namespaces: [Option<Value>; 2],
 }
 
 /// Which slot of a frame.
@@ -99,6 +101,8 @@ pub(crate) struct Info {
     pub held: bool,
     /// It is an object that may be null.
     pub nullable: bool,
+    /// As long as the executor is valid, something that is watched has a reference, too.
+    pub kept: bool,
     /// The exact type, if that is a static type.
     pub class: *mut PyTypeObject,
     /// The object, if it is a constant.
@@ -114,6 +118,7 @@ impl Default for Info {
             owned: false,
             held: false,
             nullable: false,
+            kept: false,
             class: ptr::null_mut(),
             constant: ptr::null_mut(),
             unboxed: None,
@@ -126,10 +131,18 @@ pub(crate) struct Frames {
     pub builder: Builder,
     pub frames: Vec<Frame>,
     pub objects: Vec<Object>,
+    pub codes: Vec<*mut PyCodeObject>,
+    code_ids: HashMap<*mut PyCodeObject, CodeRef>,
+    /// Dictionaries and keys whose values were taken for granted.
+    pub values: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Functions whose code, defaults and globals were taken for granted.
+    pub functions: Vec<*mut PyObject>,
     object_ids: HashMap<*mut PyObject, ObjRef>,
     infos: Vec<Info>,
     /// Values whose last alias went away in the current instruction and whose reference is to be dropped, in CPython's order.
     dead: Vec<Value>,
+    /// A value that was guarded to have another reference.
+    surviving: Option<Value>,
     /// The snapshot `at` the current instruction, once one was needed.
     at: Option<SnapshotId>,
     /// Whether slots have changed since the current instruction began.
@@ -146,9 +159,14 @@ impl Frames {
             builder: Builder::new(code, pc),
             frames: vec![bottom],
             objects: Vec::new(),
+            codes: Vec::new(),
+            code_ids: HashMap::new(),
+            values: Vec::new(),
+            functions: Vec::new(),
             object_ids: HashMap::new(),
             infos: Vec::new(),
             dead: Vec::new(),
+            surviving: None,
             at: None,
             changed: false,
             count: 0,
@@ -184,6 +202,7 @@ impl Frames {
         debug_assert!(self.dead.is_empty());
         self.top_mut().pc = pc;
         self.at = None;
+        self.surviving = None;
         self.changed = false;
     }
 
@@ -314,6 +333,11 @@ impl Frames {
         let old = self.vacate(Where::Local(i));
         self.fill(Where::Local(i), content);
         old
+    }
+
+    /// In the current instruction, dropping a reference to the value does not drop the last one.
+    pub fn survives(&mut self, v: Value) {
+        self.surviving = Some(v);
     }
 
     /// Whether overwriting the local would drop the last reference that the frames of the trace have to its object.
@@ -450,13 +474,21 @@ impl Frames {
     pub fn drop_dead(&mut self, target: Option<u32>) -> bool {
         self.stamp(self.count);
         let mut escaped = false;
-        for v in core::mem::take(&mut self.dead) {
+        let mut dead = core::mem::take(&mut self.dead);
+        // What is kept must be dropped while it is: before other code runs. Nobody can tell.
+        dead.retain(|&v| {
+            if self.info(v).kept {
+                self.builder.decref_no_dealloc(v);
+            }
+            !self.info(v).kept
+        });
+        for v in dead {
             let Info { class, nullable, held, .. } = *self.info(v);
             if crate::facts::is_immortal_class(class) {
                 continue;
             }
             // What a constant stands for is kept alive by others.
-            if !self.may_run_code(v) || held {
+            if !self.may_run_code(v) || held || self.surviving == Some(v) {
                 self.builder.decref_no_dealloc(v);
                 continue;
             }
@@ -622,6 +654,79 @@ impl Frames {
             info.owned = false;
         }
         self.at = None;
+    }
+
+    /// The namespace of globals (0) or builtins (1) of the top frame. None if the frame is not in memory, and its function not known.
+    pub fn namespace(&mut self, which: usize) -> Option<Value> {
+        if let Some(v) = self.top().namespaces[which] {
+            return Some(v);
+        }
+        if self.top().function.is_some() {
+            return None;
+        }
+        let depth = self.depth();
+        let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };
+        self.info(v).held = true;
+        self.top_mut().namespaces[which] = Some(v);
+        Some(v)
+    }
+
+    pub fn code(&mut self, code: *mut PyCodeObject) -> CodeRef {
+        let next = CodeRef::from_u32(self.codes.len() as u32);
+        let id = *self.code_ids.entry(code).or_insert(next);
+        if id == next {
+            self.codes.push(code);
+        }
+        id
+    }
+
+    // -- virtual frames
+
+    /// Enters a function: a frame that is not in memory, with these contents, which were popped, as its first locals.
+    pub fn enter(&mut self, cs: *mut CodeState, code: CodeRef, function: Value, args: Vec<Content>, locals: usize) {
+        self.info(function).aliases += 1;
+        self.frames.push(Frame {
+            real: ptr::null_mut(),
+            cs,
+            code,
+            pc: 0,
+            locals: vec![Slot::holding(Content::Null); locals],
+            stack: Vec::new(),
+            function: Some(function),
+            namespaces: [None; 2],
+        });
+        for (i, content) in args.into_iter().enumerate() {
+            self.fill(Where::Local(i), content);
+        }
+    }
+
+    /// Leaves the top frame, which is not in memory, with the content on top of its stack. What was in the frame is released, in
+    /// the order in which CPython clears it.
+    pub fn leave(&mut self, function: Value) {
+        let result = self.pop();
+        if let Content::Value(v) = result {
+            // The function's constants may die with it.
+            let info = *self.info(v);
+            if info.held && !info.constant.is_null() && !info.owned && !self.is_immortal(v) {
+                self.info(v).held = false;
+                self.borrowed(v);
+            }
+        }
+        let mut contents: Vec<_> = (0..self.top().locals.len()).map(|i| self.vacate(Where::Local(i))).collect();
+        while self.height() > 0 {
+            contents.push(self.pop());
+        }
+        self.frames.pop();
+        self.push(result);
+        contents.into_iter().for_each(|content| self.release(content));
+        self.info(function).aliases -= 1;
+        self.release(Content::Value(function));
+    }
+
+    fn is_immortal(&mut self, v: Value) -> bool {
+        let constant = self.info(v).constant;
+        // SAFETY: a constant is alive while it is recorded.
+        !constant.is_null() && unsafe { is_immortal(constant) }
     }
 
     // -- guards

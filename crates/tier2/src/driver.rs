@@ -13,6 +13,10 @@
 //! passage to the next executor is also refused when something asks for attention. And an executor that is entered at a
 //! RESUME and leaves at once, having done nothing, must not be entered again by the very RESUME: that is stepped over.
 //!
+//! # The C stack
+//! An executor takes more of the C stack than tier 1, which takes next to nothing, and CPython's limit of nested C calls is made
+//! for its own loop. Where code recurses through C, only the outer activations run executors ([`Parameter::NestedCalls`]).
+//!
 //! # What happens at an exit
 //! 1. It counts.
 //! 2. The frames are in memory, and the landing says where execution stands. If that is an exception, or the end of the
@@ -23,9 +27,10 @@
 use crate::executor::{Engine, Executor};
 use crate::exits::Exit;
 use crate::runtime::{Host, Obj};
+use crate::params::Parameter;
 use crate::{graph, recording, stats};
 use cranelift_entity::EntityRef;
-use hotspur_cpython_sys::{EVAL_EVENTS_MASK, ffi};
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitReason, Resume};
 use hotspur_recorder::Place;
@@ -75,6 +80,10 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         }
         let start = start_of(at);
         let place = place_of(&start);
+        let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
+        if nested > Parameter::NestedCalls.get() as i32 {
+            return execute_one(at);
+        }
         let Some(executor) = graph::at(place.code, place.position) else {
             // What was just freed has taken the executor along; the word is an ordinary one again.
             return execute_one(at);

@@ -64,6 +64,7 @@ impl Exit {
             | ExitReason::NotCompact
             | ExitReason::IndexOutOfBounds
             | ExitReason::ValuesInvalid
+            | ExitReason::LastReference
             | ExitReason::Overflow
             | ExitReason::ZeroDivision
             | ExitReason::Exhausted

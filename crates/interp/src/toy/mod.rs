@@ -112,6 +112,8 @@ pub struct Toy {
     pub log: Vec<String>,
     /// Violations of memory safety.
     pub faults: Vec<String>,
+    /// The globals and the builtins of all frames.
+    pub namespaces: [Nullable; 2],
     /// Whether an exception is set.
     pub raised: bool,
     /// Whether the executor is invalid.

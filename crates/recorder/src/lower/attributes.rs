@@ -174,6 +174,7 @@ pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
             l.guard_version(owner, real, version);
             l.f.at();
             l.f.builder.guard_inline_values(owner);
+            l.f.builder.guard_no_dict(owner);
             (l.f.builder.load_inline(owner, high), *inline_value_slot(values, high as usize))
         }
         op::STORE_ATTR_SLOT => {

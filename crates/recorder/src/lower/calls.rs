@@ -1,14 +1,16 @@
-//! Calls of well-known C functions. All others are left to tier 1.
+//! Calls: well-known C functions become micro-ops, Python functions frames that exist only here. All others are left to tier 1.
 
 use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::Content;
 use crate::trace::Keep;
 use core::ptr;
-use hotspur_cpython_sys::ffi::PyTypeObject;
+use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::Value;
+use hotspur_tier1::code::known_state_of;
 use hotspur_tier1::context::known;
+use hotspur_tier1::table::{LENGTH, op};
 
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
@@ -24,7 +26,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if callable == known.list_append && n == 1 && has_receiver {
         return append(l);
     }
-    None
+    python(l, has_receiver)
 }
 
 impl Lowering<'_> {
@@ -34,11 +36,16 @@ impl Lowering<'_> {
         let callable = self.f.peek(n + 2)?;
         let id = self.f.object(real, Keep::Hold);
         self.guard_is(callable, real, id);
+        self.guard_receiver(n, has_receiver);
+        Some(())
+    }
+
+    /// Guards that there is no receiver, if there really is none.
+    unsafe fn guard_receiver(&mut self, n: usize, has_receiver: bool) {
         if !has_receiver && let Some(receiver) = self.f.peek_or_null(n + 1) {
             self.decide_null(receiver, true);
             self.f.item_stays_null(n + 1);
         }
-        Some(())
     }
 
     /// Ends a call: operands are dropped as tier 1 does it, arguments first.
@@ -114,4 +121,99 @@ unsafe fn append(l: &mut Lowering) -> Option<Outcome> {
     l.f.release(receiver);
     l.f.release(callable);
     l.done()
+}
+
+/// Whether frames for the code can be made from positional arguments alone, as many as there are.
+unsafe fn takes_just(code: *mut PyCodeObject, count: usize) -> bool {
+    let other = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
+    (*code).co_flags & (CO_OPTIMIZED | other) == CO_OPTIMIZED
+        && (*code).co_kwonlyargcount == 0
+        && (*code).co_argcount as usize == count
+}
+
+/// A Python function, called with all its arguments by position. Its frame is not made unless something happens that can see it.
+unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
+    let n = l.oparg();
+    let count = n + usize::from(has_receiver);
+    let real = l.real(n + 2);
+    let real_function = real.cast::<PyFunctionObject>();
+    let is_plain = ty(real) == &raw mut PyFunction_Type
+        && (*real_function).vectorcall.map_or(ptr::null(), |f| f as *const _) == known().function_vectorcall;
+    if !is_plain || (*real_function).func_version == 0 {
+        return None;
+    }
+    let real_code = (*real_function).func_code.cast::<PyCodeObject>();
+    let cs = known_state_of(real_code);
+    if cs.is_null() || !takes_just(real_code, count) {
+        return None;
+    }
+    let function = l.f.peek(n + 2)?;
+    let is_known = guard_function(l, function, real);
+    l.guard_receiver(n, has_receiver);
+    for i in 1..=count {
+        l.f.peek(i)?;
+    }
+    let code = l.f.code(real_code);
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    let mut args: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
+    args.reverse();
+    if !has_receiver {
+        l.f.pop();
+    }
+    l.f.pop();
+    l.f.enter(cs, code, function, args, (*real_code).co_nlocalsplus as usize);
+    if is_known {
+        let namespaces = [(*real_function).func_globals, (*real_function).func_builtins];
+        let values = namespaces.map(|dict| {
+            let v = l.f.constant(dict, Keep::Guarded);
+            l.f.info(v).held = true;
+            Some(v)
+        });
+        l.f.top_mut().namespaces = values;
+    }
+    Some(Outcome::Call)
+}
+
+/// Guards what the function does. Answers whether it is known which function it is (so that its globals are known, too).
+///
+/// A function that was made once is compared by identity, and watched: its code and defaults stay. Closures are
+/// made again and again, so theirs is the version, which stands for the code.
+unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
+    let real_function = real.cast::<PyFunctionObject>();
+    if !(*real_function).func_closure.is_null() && l.f.info(function).constant != real {
+        l.f.guard_class(function, &raw mut PyFunction_Type);
+        l.f.at();
+        l.f.builder.guard_function_version(function, (*real_function).func_version);
+        return false;
+    }
+    let id = l.f.object(real, Keep::Guarded);
+    l.guard_is(function, real, id);
+    l.f.info(function).class = &raw mut PyFunction_Type;
+    if !l.f.functions.contains(&real) {
+        l.f.functions.push(real);
+    }
+    true
+}
+
+pub(super) unsafe fn return_value(l: &mut Lowering) -> Option<Outcome> {
+    let function = l.f.top().function?;
+    l.f.peek(1)?;
+    returned(l, function)
+}
+
+pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
+    let function = l.f.top().function?;
+    let object = *(*l.s.cs).consts.add(l.oparg());
+    let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Code(l.f.top().code) };
+    let v = l.f.constant(object, keep);
+    l.f.push_value(v);
+    returned(l, function)
+}
+
+/// Leaves a frame that is not in memory. Execution goes on behind the call.
+unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
+    l.f.leave(function);
+    l.f.drop_dead(None);
+    Some(Outcome::Next(l.position(LENGTH[usize::from(op::CALL)].into())))
 }

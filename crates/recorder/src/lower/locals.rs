@@ -82,6 +82,24 @@ pub(super) unsafe fn store_fast(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
+/// Sees to it that dropping the old value of a local runs no code: if it could, there must really be another reference to it, and is
+/// expected to be one the next time. False if there is none.
+unsafe fn expect_survivor(l: &mut Lowering, i: usize, old: &Old) -> bool {
+    let Old::Any = old else { return true };
+    let real = l.real_local(i);
+    if refcnt(real) < 2 {
+        return false;
+    }
+    let Some(v) = l.f.local_or_null(i) else { return true };
+    if l.f.info(v).nullable {
+        l.decide_null(v, false);
+    }
+    l.f.at();
+    l.f.builder.guard_shared(v);
+    l.f.survives(v);
+    true
+}
+
 /// CPython drops the old value before it loads the other local. If that may run code, which may change the local, it is left to tier 1.
 pub(super) unsafe fn store_fast_load_fast(l: &mut Lowering) -> Option<Outcome> {
     let (a, b) = (l.oparg() >> 4, l.oparg() & 15);
@@ -89,7 +107,7 @@ pub(super) unsafe fn store_fast_load_fast(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     let old = overwrite(l, a, l.real(1));
-    if let Old::Any = old {
+    if !expect_survivor(l, a, &old) {
         return None;
     }
     if a != b {
@@ -107,8 +125,8 @@ pub(super) unsafe fn store_fast_store_fast(l: &mut Lowering) -> Option<Outcome> 
     if a == b || l.movable(1) == Content::Null || l.movable(2) == Content::Null {
         return None;
     }
-    let first = overwrite(l, a, l.real(1));
-    if let Old::Any = first {
+    let old = overwrite(l, a, l.real(1));
+    if !expect_survivor(l, a, &old) {
         return None;
     }
     overwrite(l, b, l.real(2));

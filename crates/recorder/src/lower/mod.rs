@@ -24,6 +24,7 @@ mod calls;
 mod cells;
 mod compare;
 mod control;
+mod globals;
 mod iteration;
 mod locals;
 mod sequences;
@@ -36,6 +37,8 @@ pub(crate) enum Outcome {
     Next(u32),
     /// At this position of the same frame, by a loop's back-edge.
     BackEdge(u32),
+    /// At the beginning of the function whose frame was pushed.
+    Call,
     /// At one of two positions of the same frame: the guard is emitted once it is known which.
     Jump(Jump),
 }
@@ -84,6 +87,8 @@ functions! {
         BINARY_OP => binary_op, UNARY_NEGATIVE => unary_negative, UNARY_INVERT => unary_invert;
     attributes:
         LOAD_ATTR => load_attr, STORE_ATTR => store_attr;
+    globals:
+        LOAD_GLOBAL => load_global;
     cells:
         LOAD_DEREF => load_deref, STORE_DEREF => store_deref;
     sequences:
@@ -93,7 +98,7 @@ functions! {
     iteration:
         FOR_ITER => for_iter;
     calls:
-        CALL => call;
+        CALL => call, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }
 
 impl Lowering<'_> {

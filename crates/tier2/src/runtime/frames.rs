@@ -64,6 +64,10 @@ impl Host {
         frame_locals(self.frames[depth]).add(index)
     }
 
+    pub(super) fn frame(&self, depth: usize) -> *mut InterpreterFrame {
+        self.frames[depth]
+    }
+
     pub(super) unsafe fn item(&self, depth: usize, index: usize) -> *mut *mut PyObject {
         let frame = self.frames[depth];
         frame_locals(frame).add(locals_of(frame) + index)
@@ -216,14 +220,15 @@ impl Host {
     /// # Safety
     /// After [`hotspur_interp::run`] has left the executor with this snapshot.
     pub unsafe fn left_at(&self, resume: Resume, pc: usize) -> Landing {
-        if resume == Resume::Landed {
-            // The frames that this executor knows may be gone.
-            return self.landing;
-        }
+        // After `landed`, the frames that there were may be gone.
+        let kind = match resume {
+            Resume::At | Resume::After => LandingKind::Running,
+            Resume::Raise => LandingKind::Raised,
+            Resume::Landed => return self.landing,
+        };
         let frame = self.top();
         let cs = state(frame);
         let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
-        let kind = if resume == Resume::Raise { LandingKind::Raised } else { LandingKind::Running };
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
 

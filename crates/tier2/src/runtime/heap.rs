@@ -35,6 +35,11 @@ pub(super) unsafe fn has_inline_values(value: Obj) -> bool {
     has_feature(ty(value.as_ptr()), TPFLAGS_INLINE_VALUES) && (*inline_values(value.as_ptr())).valid != 0
 }
 
+/// Whether a dictionary was made of an instance's attributes.
+pub(super) unsafe fn has_dict(value: Obj) -> bool {
+    has_feature(ty(value.as_ptr()), TPFLAGS_MANAGED_DICT) && !managed_dict(value.as_ptr()).is_null()
+}
+
 /// Where an attribute in `__slots__` is.
 pub(super) unsafe fn slot(value: Obj, offset: usize) -> *mut *mut PyObject {
     value.as_ptr().byte_add(offset).cast()

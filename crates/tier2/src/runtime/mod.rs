@@ -132,6 +132,14 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         cooked(unsafe { *self.item(depth, index) })
     }
+    fn globals(&mut self, depth: usize) -> Obj {
+        // SAFETY: see the module's documentation.
+        made(unsafe { (*self.frame(depth)).f_globals })
+    }
+    fn builtins(&mut self, depth: usize) -> Obj {
+        // SAFETY: see the module's documentation.
+        made(unsafe { (*self.frame(depth)).f_builtins })
+    }
     fn spill_local(&mut self, depth: usize, index: usize, value: Option<Obj>) {
         // SAFETY: see the module's documentation.
         unsafe { *self.local(depth, index) = raw(value) }
@@ -190,6 +198,10 @@ impl Runtime for Host {
     fn has_inline_values(&mut self, value: Obj) -> bool {
         // SAFETY: see the module's documentation.
         unsafe { heap::has_inline_values(value) }
+    }
+    fn has_dict(&mut self, value: Obj) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { heap::has_dict(value) }
     }
     fn is_valid(&mut self) -> bool {
         // SAFETY: see the module's documentation.
