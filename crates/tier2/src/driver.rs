@@ -26,8 +26,8 @@
 
 use crate::executor::{Engine, Executor};
 use crate::exits::Exit;
-use crate::runtime::{Host, Obj};
 use crate::params::Parameter;
+use crate::runtime::{Host, Obj};
 use crate::{graph, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
