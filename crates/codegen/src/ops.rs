@@ -1,5 +1,6 @@
 //! What each op becomes: one arm for each.
 
+use crate::heap::Sequence;
 use crate::host::{Callee, HostFn};
 use crate::translate::{Done, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -59,6 +60,8 @@ impl<'a> Translator<'a> {
             // -- frames in memory
             Op::LoadLocal { depth, index } => Some(self.load_local(depth, index)),
             Op::LoadStack { depth, index } => Some(self.load_stack(depth, index)),
+            Op::LoadGlobals { depth } => Some(self.load_globals(depth)),
+            Op::LoadBuiltins { depth } => Some(self.load_builtins(depth)),
             Op::SpillLocal { depth, index, value } => self.spill_local(depth, index, value),
             Op::SpillStack { depth, index, value } => self.spill_stack(depth, index, value),
             Op::PushFrame { code, caller_pc, function, ref locals } => {
@@ -84,6 +87,8 @@ impl<'a> Translator<'a> {
             Op::GuardCmpI64 { cond, a, b } => self.guard_cmp_i64(cond, a, b),
             Op::GuardCmpF64 { cond, a, b } => self.guard_cmp_f64(cond, a, b),
             Op::GuardInlineValues { value } => self.guard_inline_values(value),
+            Op::GuardNoDict { value } => self.guard_no_dict(value),
+            Op::GuardShared { value } => self.guard_shared(value),
             Op::CheckValidity {} => self.check_validity(),
             Op::CheckPeriodic {} => self.check_periodic(),
             Op::CheckStackSpace { code } => self.check_stack_space(code),
@@ -179,11 +184,11 @@ impl<'a> Translator<'a> {
             Op::Materialize { object } => Some(self.materialize(object)?),
 
             // -- iterators
-            Op::ListIterNext { iter } => Some(self.sequence_next(iter, HostFn::ListIterNext)),
-            Op::TupleIterNext { iter } => Some(self.sequence_next(iter, HostFn::TupleIterNext)),
+            Op::ListIterNext { iter } => Some(self.sequence_next(iter, Sequence::List)),
+            Op::TupleIterNext { iter } => Some(self.sequence_next(iter, Sequence::Tuple)),
             Op::RangeIterNext { iter } => Some(self.range_next(iter)),
-            Op::GuardListIterDone { iter } => self.guard_iter_done(iter, HostFn::IsListIterDone),
-            Op::GuardTupleIterDone { iter } => self.guard_iter_done(iter, HostFn::IsTupleIterDone),
+            Op::GuardListIterDone { iter } => self.guard_iter_done(iter, Sequence::List),
+            Op::GuardTupleIterDone { iter } => self.guard_iter_done(iter, Sequence::Tuple),
             Op::GuardRangeIterDone { iter } => self.guard_range_done(iter),
 
             // -- calls
