@@ -11,6 +11,17 @@ import weakref
 from hotspur import _hotspur as engine
 
 
+def setUpModule():
+    # What is attached by hand here does not do what the function does, so the tests must not be recorded around it.
+    global parameters
+    parameters = engine.parameters()
+    engine.parameters(back_edge_threshold=4095, entry_threshold=4095, exit_threshold=4095)
+
+
+def tearDownModule():
+    engine.parameters(**parameters)
+
+
 def pos(function, name, n=0, arg=None):
     """The index of the nth instruction with this name (and argument)."""
     found = [i.offset // 2 for i in dis.get_instructions(function)

@@ -62,6 +62,20 @@ pub unsafe fn place_of(landing: &Landing) -> Place {
     unsafe { Place { code: landing.cs, position: landing.pc.offset_from((*landing.cs).words) as usize } }
 }
 
+/// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and
+/// not when the frame evaluation function is another one, for then calls are not ours to inline.
+///
+/// # Safety
+/// GIL held.
+#[inline(always)]
+pub unsafe fn may_run(cx: *mut Context) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Context::refresh(cx);
+        !(*(*cx).thread).tools_active && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+    }
+}
+
 /// The registers of tier 1 at a landing.
 fn registers(cx: *mut Context, landing: &Landing) -> State {
     State { pc: landing.pc, sp: landing.sp, frame: landing.frame, cx, cs: landing.cs }
@@ -81,7 +95,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         let start = start_of(at);
         let place = place_of(&start);
         let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
-        if nested > Parameter::NestedCalls.get() as i32 {
+        if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
             return execute_one(at);
         }
         let Some(executor) = graph::at(place.code, place.position) else {
@@ -177,8 +191,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
     // SAFETY: as for `run`.
     unsafe {
         let events = (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK;
-        Context::refresh(cx);
-        if at.kind != LandingKind::Running || events != 0 || (*(*cx).thread).tools_active || (*(*cx).thread).tracing {
+        if at.kind != LandingKind::Running || events != 0 || !may_run(cx) || (*(*cx).thread).tracing {
             return None;
         }
         let here = place_of(at);
