@@ -13,6 +13,10 @@
 //! passage to the next executor is also refused when something asks for attention. And an executor that is entered at a
 //! RESUME and leaves at once, having done nothing, must not be entered again by the very RESUME: that is stepped over.
 //!
+//! # The C stack
+//! An executor takes more of the C stack than tier 1, which takes next to nothing, and CPython's limit of nested C calls is made
+//! for its own loop. Where code recurses through C, only the outer activations run executors ([`Parameter::NestedCalls`]).
+//!
 //! # What happens at an exit
 //! 1. It counts.
 //! 2. The frames are in memory, and the landing says where execution stands. If that is an exception, or the end of the
@@ -22,10 +26,11 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
+use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
 use crate::{graph, jit, recording, stats};
 use cranelift_entity::EntityRef;
-use hotspur_cpython_sys::{EVAL_EVENTS_MASK, ffi};
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitReason, Resume};
 use hotspur_recorder::Place;
@@ -57,6 +62,20 @@ pub unsafe fn place_of(landing: &Landing) -> Place {
     unsafe { Place { code: landing.cs, position: landing.pc.offset_from((*landing.cs).words) as usize } }
 }
 
+/// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and
+/// not when the frame evaluation function is another one, for then calls are not ours to inline.
+///
+/// # Safety
+/// GIL held.
+#[inline(always)]
+pub unsafe fn may_run(cx: *mut Context) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Context::refresh(cx);
+        !(*(*cx).thread).tools_active && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+    }
+}
+
 /// The registers of tier 1 at a landing.
 fn registers(cx: *mut Context, landing: &Landing) -> State {
     State { pc: landing.pc, sp: landing.sp, frame: landing.frame, cx, cs: landing.cs }
@@ -75,6 +94,10 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         }
         let start = start_of(at);
         let place = place_of(&start);
+        let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
+        if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
+            return execute_one(at);
+        }
         let Some(executor) = graph::at(place.code, place.position) else {
             // What was just freed has taken the executor along; the word is an ordinary one again.
             return execute_one(at);
@@ -185,8 +208,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
     // SAFETY: as for `run`.
     unsafe {
         let events = (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK;
-        Context::refresh(cx);
-        if at.kind != LandingKind::Running || events != 0 || (*(*cx).thread).tools_active || (*(*cx).thread).tracing {
+        if at.kind != LandingKind::Running || events != 0 || !may_run(cx) || (*(*cx).thread).tracing {
             return None;
         }
         let here = place_of(at);

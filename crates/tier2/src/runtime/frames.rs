@@ -30,7 +30,6 @@ use hotspur_cpython_sys::*;
 use hotspur_interp::{Content, Frame};
 use hotspur_ir::{Moves, Resume};
 use hotspur_tier1::code::{self, CodeState};
-use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
 use hotspur_tier1::table::LENGTH;
@@ -319,10 +318,9 @@ impl Host {
         self.landing
     }
 
-    /// Whether tracing, profiling or monitoring is on: then frames belong to the stock interpreter.
+    /// Whether frames belong to somebody else now; see [`crate::driver::may_run`].
     pub(super) unsafe fn tools_are_active(&self) -> bool {
-        Context::refresh(self.cx);
-        (*(*self.cx).thread).tools_active
+        !crate::driver::may_run(self.cx)
     }
 
     /// Whether something asks the thread for attention.
