@@ -13,6 +13,7 @@ mod check;
 mod facts;
 mod limits;
 mod lower;
+mod ownership;
 mod recorder;
 mod state;
 mod trace;

@@ -27,6 +27,7 @@
 use crate::check;
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
+use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Dependencies, Place, Trace};
 use hotspur_cpython_sys::*;
@@ -394,6 +395,7 @@ impl Recorder {
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
         let (codes, values, functions) = (f.codes.clone(), f.values.clone(), f.functions.clone());
+        let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
         let instructions_at_exit: Vec<_> =
@@ -404,6 +406,12 @@ impl Recorder {
         }
         if let Err(errors) = hotspur_ir::verify(&superblock) {
             debug_assert!(false, "the recorder made a malformed superblock: {}\n{superblock}", errors[0]);
+            return Verdict::Aborted(AbortReason::VerifierFailed);
+        }
+        if self.limits.check
+            && let Err(error) = ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height)
+        {
+            debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
         if instructions_at_exit.len() > self.limits.exits {

@@ -179,6 +179,17 @@ impl Frames {
         self.counts.resize(self.builder.superblock().prefix.len(), count);
     }
 
+    /// Values that nobody counts references to.
+    pub fn uncounted(&self) -> HashSet<Value> {
+        let is_uncounted = |info: &Info| {
+            // SAFETY: a constant is alive while it is recorded.
+            let is_immortal = !info.constant.is_null() && unsafe { is_immortal(info.constant) };
+            is_immortal || crate::facts::is_immortal_class(info.class)
+        };
+        let values = self.infos.iter().enumerate().filter(|(_, info)| is_uncounted(info));
+        values.map(|(i, _)| Value::from_u32(i as u32)).collect()
+    }
+
     /// The counts by op, and the superblock.
     pub fn finish(mut self) -> (Superblock, Vec<Object>, Vec<u32>) {
         self.stamp(self.count);
