@@ -197,6 +197,16 @@ pub fn tier2_stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+/// How often tier 1 has executed each instruction while instructions were counted, by name.
+#[pyfunction]
+pub fn instructions_executed(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    for (number, count) in hotspur_tier1::instructions_executed().into_iter().enumerate().filter(|(_, n)| *n > 0) {
+        dict.set_item(hotspur_tier1::table::INFO[number].name, count)?;
+    }
+    Ok(dict)
+}
+
 /// Removes executors: one, given its number, or all. What they held is freed.
 #[pyfunction]
 #[pyo3(signature = (number=None))]

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
 
-const HOOKS: Hooks = Hooks { start, record, code_freed };
+const HOOKS: Hooks = Hooks { start: begin, record, code_freed };
 
 /// A recording in progress in a thread.
 struct Recording {
@@ -48,7 +48,7 @@ fn limits() -> Limits {
     }
 }
 
-unsafe fn start(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
+unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
     if recordings().iter().any(|r| r.context == cx) {
         return false;
     }
@@ -91,12 +91,20 @@ unsafe fn code_freed(cs: *mut CodeState) {
     }
 }
 
+/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2.
+///
+/// # Errors
+/// A message for the user.
+pub fn start() -> Result<(), String> {
+    // SAFETY: callers hold the GIL, and have initialized tier 1.
+    unsafe { hotspur_tier2::initialize(Some(HOOKS)) }
+}
+
 /// Has code that runs for the first time from now on be recorded where it is hot, and executed by tier 2.
 #[pyfunction]
 pub fn record_traces() -> PyResult<()> {
     if !crate::hook::started() {
         return Err(PyRuntimeError::new_err("Hotspur is not enabled"));
     }
-    // SAFETY: the GIL is held, and tier 1 is initialized.
-    unsafe { hotspur_tier2::initialize(Some(HOOKS)) }.map_err(PyRuntimeError::new_err)
+    start().map_err(PyRuntimeError::new_err)
 }

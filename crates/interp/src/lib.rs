@@ -9,12 +9,12 @@
 
 #![forbid(unsafe_code)]
 
-mod arithmetic;
 mod exec;
 mod frames;
 mod machine;
 pub mod runtime;
 pub mod toy;
 
-pub use machine::{Leave, Outcome, Register, Violation, run};
+pub use frames::Published;
+pub use machine::{Checked, Leave, Machine, Outcome, Register, Violation, run};
 pub use runtime::{Content, Frame, Runtime};

@@ -1,7 +1,7 @@
 //! The state of the interpreter, its results, and its main loop.
 
 use crate::runtime::{Frame, Runtime};
-use cranelift_entity::SecondaryMap;
+use cranelift_entity::{EntityRef, SecondaryMap};
 use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
 use std::collections::{BTreeMap, HashMap};
 
@@ -83,7 +83,7 @@ impl core::fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// An error message that has no place yet.
-pub(crate) type Checked<T> = Result<T, String>;
+pub type Checked<T> = Result<T, String>;
 
 /// What an op does to control.
 pub(crate) enum Flow<O> {
@@ -95,8 +95,10 @@ pub(crate) enum Flow<O> {
     Loop(Vec<Register<O>>),
 }
 
-/// The state of an execution.
-pub(crate) struct Machine<'a, R: Runtime> {
+/// The state of an execution: values, and what other code did while it looked at frames. Public for engines that do not
+/// interpret ops, but make frames from snapshots in the same way.
+#[derive(Debug)]
+pub struct Machine<'a, R: Runtime> {
     pub(crate) sb: &'a Superblock,
     pub(crate) rt: &'a mut R,
     pub(crate) registers: SecondaryMap<Value, Option<Register<R::Obj>>>,
@@ -120,15 +122,7 @@ pub fn run<R: Runtime>(
     args: &[Register<R::Obj>],
     mut fuel: u64,
 ) -> Result<Outcome<R::Obj>, Violation> {
-    let mut m = Machine {
-        sb,
-        rt,
-        registers: SecondaryMap::new(),
-        changed: BTreeMap::new(),
-        executed: None,
-        kept: HashMap::new(),
-        deferred: Vec::new(),
-    };
+    let mut m = Machine::new(sb, rt);
     let given = fuel;
     let mut rounds = 0;
     let at = |place: String| move |message: String| Violation { place, message };
@@ -143,7 +137,7 @@ pub fn run<R: Runtime>(
             match flow {
                 Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
                 Flow::Exit(leave) => {
-                    let outcome = m.leave(inst, exit, leave).map_err(|message| at(inst.to_string())(message))?;
+                    let outcome = m.leave(ExitId::new(exit), leave).map_err(|message| at(inst.to_string())(message))?;
                     return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
                 }
                 Flow::Loop(_) => break,
@@ -159,7 +153,18 @@ pub fn run<R: Runtime>(
     }
 }
 
-impl<R: Runtime> Machine<'_, R> {
+impl<'a, R: Runtime> Machine<'a, R> {
+    /// The state before anything is executed.
+    pub fn new(sb: &'a Superblock, rt: &'a mut R) -> Machine<'a, R> {
+        let (registers, changed) = (SecondaryMap::new(), BTreeMap::new());
+        Machine { sb, rt, registers, changed, executed: None, kept: HashMap::new(), deferred: Vec::new() }
+    }
+
+    /// The runtime.
+    pub fn runtime(&mut self) -> &mut R {
+        self.rt
+    }
+
     fn assign(&mut self, params: &[Value], args: Vec<Register<R::Obj>>) -> Checked<()> {
         if params.len() != args.len() {
             return Err(format!("{} parameters, and {} arguments", params.len(), args.len()));
@@ -168,12 +173,18 @@ impl<R: Runtime> Machine<'_, R> {
     }
 
     /// The value.
-    pub(crate) fn get(&self, v: Value) -> Checked<Register<R::Obj>> {
+    ///
+    /// # Errors
+    /// It is not defined yet.
+    pub fn get(&self, v: Value) -> Checked<Register<R::Obj>> {
         self.registers[v].ok_or_else(|| format!("{v} is not defined"))
     }
 
     /// Defines a value.
-    pub(crate) fn set(&mut self, v: Value, register: Register<R::Obj>) -> Checked<()> {
+    ///
+    /// # Errors
+    /// It has another type.
+    pub fn set(&mut self, v: Value, register: Register<R::Obj>) -> Checked<()> {
         let (is, wanted) = (register.ty(), self.sb.values[v]);
         if is != wanted {
             return Err(format!("{v} becomes {is}, and its type is {wanted}"));

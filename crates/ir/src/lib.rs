@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod arithmetic;
 pub mod builder;
 pub mod canonical;
 pub mod effects;

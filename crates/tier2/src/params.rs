@@ -79,6 +79,8 @@ parameters! {
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
+    /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.
+    CountInstructions = count_instructions, 0 "switch", 0..=1;
 }
 
 impl Parameter {
@@ -104,6 +106,10 @@ impl Parameter {
             return Err(format!("{} must be from {min} to {max} {}, and not {value}", info.name, info.unit));
         };
         VALUES[self as usize].store(value, Ordering::Relaxed);
+        if self == Parameter::CountInstructions {
+            // SAFETY: tier 1 is initialized before tier 2, and callers hold the GIL.
+            unsafe { hotspur_tier1::count_instructions(value != 0) };
+        }
         Ok(())
     }
 

@@ -18,6 +18,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ToyRef(u32);
 
+impl ToyRef {
+    /// A number for it, which is not zero.
+    pub fn bits(self) -> u64 {
+        u64::from(self.0) + 1
+    }
+
+    /// The reference with this number; none for zero.
+    pub fn from_bits(bits: u64) -> Option<ToyRef> {
+        bits.checked_sub(1).map(|n| ToyRef(n as u32))
+    }
+}
+
 type Nullable = Option<ToyRef>;
 
 /// What a native function or a finalizer does, besides writing into the log which frames it sees.

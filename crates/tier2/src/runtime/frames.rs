@@ -220,17 +220,15 @@ impl Host {
     /// # Safety
     /// After [`hotspur_interp::run`] has left the executor with this snapshot.
     pub unsafe fn left_at(&self, resume: Resume, pc: usize) -> Landing {
-        if resume == Resume::Landed {
-            // The frames that the executor had may be gone.
-            return self.landing;
-        }
+        // After `landed`, the frames that there were may be gone.
+        let kind = match resume {
+            Resume::At | Resume::After => LandingKind::Running,
+            Resume::Raise => LandingKind::Raised,
+            Resume::Landed => return self.landing,
+        };
         let frame = self.top();
         let cs = state(frame);
-        let (kind, pc) = match resume {
-            Resume::At | Resume::Landed => (LandingKind::Running, pc),
-            Resume::After => (LandingKind::Running, pc + length_at(cs, pc)),
-            Resume::Raise => (LandingKind::Raised, pc),
-        };
+        let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
 

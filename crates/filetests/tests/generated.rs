@@ -1,0 +1,84 @@
+//! Random superblocks: the tier 2 interpreter and machine code do the same.
+
+use hotspur_codegen::Options;
+use hotspur_filetests::generate::{Program, Recipe, generate};
+use hotspur_filetests::machine_code::Engine;
+use hotspur_filetests::shown;
+use hotspur_interp::run;
+use hotspur_ir::{Opcode, verify};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// How many programs: `HOTSPUR_CASES` says otherwise.
+const CASES: u32 = 1500;
+/// More ops than any program executes.
+const FUEL: u64 = 1_000_000;
+
+fn recipes() -> impl Strategy<Value = Recipe> {
+    let steps = |n| proptest::collection::vec(any::<(u8, u32)>(), 0..n);
+    let surprise = proptest::option::weighted(0.3, any::<(u8, u8)>());
+    (steps(30), proptest::option::of(steps(25)), any::<u8>(), any::<u32>(), surprise)
+        .prop_map(|(prefix, body, end, world, surprise)| Recipe { prefix, body, end, world, surprise })
+}
+
+/// What the interpreter makes of it.
+fn interpreted(program: &Program) -> String {
+    let mut toy = program.toy();
+    let args = program.args();
+    let outcome = run(&program.superblock, &mut toy, &args, FUEL);
+    let outcome = outcome.unwrap_or_else(|v| panic!("{v}\n{}", program.superblock));
+    let text = shown(&mut toy, &outcome);
+    assert_eq!(toy.check(&returned(&outcome)), Vec::<String>::new(), "\n{text}\n{}", program.superblock);
+    text
+}
+
+fn returned(outcome: &hotspur_interp::Outcome<hotspur_interp::toy::ToyRef>) -> Vec<hotspur_interp::toy::ToyRef> {
+    if let hotspur_interp::Leave::Return(object) = outcome.leave { vec![object] } else { vec![] }
+}
+
+#[test]
+fn both_engines_do_the_same() {
+    let cases = std::env::var("HOTSPUR_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES);
+    let engine = RefCell::new(Engine::new(Options { checked: true, optimize: true }).expect("an engine"));
+    let taken: RefCell<BTreeMap<&str, usize>> = RefCell::default();
+    let executed: RefCell<BTreeMap<String, usize>> = RefCell::default();
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases,
+        max_shrink_iters: 5000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let result = runner.run(&recipes(), |recipe| {
+        let program = generate(&recipe);
+        let sb = &program.superblock;
+        prop_assert_eq!(verify(sb), Ok(()), "\n{}", sb);
+        let expected = interpreted(&program);
+        let mut toy = program.toy();
+        let (outcome, _) = engine.borrow_mut().run(sb, &mut toy, &program.args()).expect("machine code");
+        let actual = shown(&mut toy, &outcome);
+        prop_assert_eq!(&actual, &expected, "\n{}", sb);
+        *taken.borrow_mut().entry(outcome.reason.name()).or_default() += 1;
+        for inst in sb.insts() {
+            *executed.borrow_mut().entry(inst.op.info().name.to_owned()).or_default() += 1;
+        }
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+    // The generator is worth something only if it leaves nothing out.
+    let (taken, executed) = (taken.into_inner(), executed.into_inner());
+    eprintln!("{taken:?}");
+    if cases >= CASES {
+        let not_made = ["load_slot", "store_slot", "module_dict", "store_global", "guard_shared_keys_version"];
+        let missing: Vec<&str> = Opcode::ALL
+            .iter()
+            .map(|o| o.info().name)
+            .filter(|n| !executed.contains_key(*n) && !not_made.contains(n))
+            .collect();
+        assert!(missing.is_empty(), "never generated: {missing:?}");
+        assert!(taken.len() > 15, "only these exits: {taken:?}");
+    }
+}
