@@ -69,6 +69,24 @@ impl Translator<'_> {
         self.load_from_frame(depth, index, true, HostFn::LoadStack)
     }
 
+    /// A field of a frame.
+    fn frame_field(&mut self, depth: u32, offset: Option<i32>, function: HostFn) -> clif::Value {
+        if let Some(offset) = offset {
+            let frame = self.b.use_var(self.addresses[depth as usize]);
+            return self.load(types::I64, frame, offset);
+        }
+        let depth = self.number(depth);
+        self.ask(function, &[depth])
+    }
+
+    pub(crate) fn load_globals(&mut self, depth: u32) -> clif::Value {
+        self.frame_field(depth, self.env.layout.map(|l| l.f_globals), HostFn::LoadGlobals)
+    }
+
+    pub(crate) fn load_builtins(&mut self, depth: u32) -> clif::Value {
+        self.frame_field(depth, self.env.layout.map(|l| l.f_builtins), HostFn::LoadBuiltins)
+    }
+
     pub(crate) fn spill_local(&mut self, depth: u32, index: u32, value: Value) -> Nothing {
         self.spill_to_frame(depth, index, false, value, HostFn::SpillLocal)
     }

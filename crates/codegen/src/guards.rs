@@ -160,6 +160,28 @@ impl Translator<'_> {
         None
     }
 
+    pub(crate) fn guard_no_dict(&mut self, value: Value) -> Nothing {
+        let none = if let Some(layout) = self.env.layout {
+            let dict = self.load(types::I64, self.v(value), layout.managed_dict);
+            self.b.ins().icmp_imm(IntCC::Equal, dict, 0)
+        } else {
+            self.ask(HostFn::HasNoDict, &[self.v(value)])
+        };
+        self.guard(none);
+        None
+    }
+
+    pub(crate) fn guard_shared(&mut self, value: Value) -> Nothing {
+        let shared = if let Some(layout) = self.env.layout {
+            let count = self.load(types::I32, self.v(value), layout.ob_refcnt);
+            self.b.ins().icmp_imm(IntCC::NotEqual, count, 1)
+        } else {
+            self.ask(HostFn::IsShared, &[self.v(value)])
+        };
+        self.guard(shared);
+        None
+    }
+
     pub(crate) fn guard_inline_values(&mut self, value: Value) -> Nothing {
         let valid = if let Some(layout) = self.env.layout {
             self.load(types::I8, self.v(value), layout.inline_valid)

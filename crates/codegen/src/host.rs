@@ -4,14 +4,14 @@
 //!
 //! `host_functions!` is the one table of functions that machine code calls, helpers apart. A row names the function and its
 //! arguments; derived from it are [`HostFn`] (by which code names it), [`HostFunctions`] (which the embedder fills) and the
-//! machine signatures. All of them are `extern "C"` and take the [`ExecState`] first. With a [`Layout`](crate::Layout), code does
+//! machine signatures. All of them are `extern "C-unwind"` and take the [`ExecState`] first. With a [`Layout`](crate::Layout), code does
 //! most of what they do by itself.
 //!
 //! Helpers ([`Helper`]) have a signature that follows from their own table: the state, then for each argument an object
 //! ([`Object`]), an `i64` or an `f64`. After the arguments that it always has, a variadic helper takes a pointer to the others and
 //! their number as a `u64`; they lie in [`ExecState::values`] from index 1, so that one more can be put before them.
 //!
-//! A function must not unwind into machine code.
+//! A panic must not get into machine code: it would leave frames half written. (`pthread_exit` may unwind it: see `unwind.rs`.)
 
 use core::ffi::c_void;
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
@@ -126,7 +126,7 @@ macro_rules! host_functions {
         /// The embedder's functions. Unless the text says otherwise, each does what the op of its name does.
         #[derive(Clone, Copy, Debug)]
         pub struct HostFunctions {
-            $($(#[doc = $doc])+ pub $name: unsafe extern "C" fn(*mut ExecState $(, $ty)*) $(-> $result)?,)*
+            $($(#[doc = $doc])+ pub $name: unsafe extern "C-unwind" fn(*mut ExecState $(, $ty)*) $(-> $result)?,)*
             /// Helpers, in the order of [`Helper::ALL`], with the signatures that the module's documentation describes.
             pub helpers: [*const c_void; Helper::ALL.len()],
         }
@@ -145,6 +145,10 @@ host_functions! {
     LoadLocal = load_local(depth: u32, index: u32) -> Object;
     /// An item of the value stack of the frame at this depth.
     LoadStack = load_stack(depth: u32, index: u32) -> Object;
+    /// The globals of the frame at this depth.
+    LoadGlobals = load_globals(depth: u32) -> Object;
+    /// Its builtins.
+    LoadBuiltins = load_builtins(depth: u32) -> Object;
     /// Writes a local.
     SpillLocal = spill_local(depth: u32, index: u32, value: Object);
     /// Writes an item of the value stack.
@@ -178,6 +182,10 @@ host_functions! {
     IsCompact = is_compact(value: Object) -> bool;
     /// Whether the instance keeps its attributes in inline values.
     HasInlineValues = has_inline_values(value: Object) -> bool;
+    /// Whether the attributes of an instance with inline values are not those of a dictionary as well.
+    HasNoDict = has_no_dict(value: Object) -> bool;
+    /// Whether there is more than one reference.
+    IsShared = is_shared(value: Object) -> bool;
     /// Whether the executor is valid, and nothing that was published was changed or kept (`check_validity`).
     IsValid = is_valid() -> bool;
     /// Whether something asks the thread for attention.

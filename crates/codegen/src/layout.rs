@@ -37,6 +37,12 @@ pub struct Layout {
     pub inline_values: i32,
     /// Whether the inline values are valid: a byte.
     pub inline_valid: i32,
+    /// Dictionary of an instance that keeps its attributes in inline values, if they are that dictionary's as well.
+    pub managed_dict: i32,
+    /// Globals of a frame.
+    pub f_globals: i32,
+    /// Builtins of a frame.
+    pub f_builtins: i32,
     /// Dictionary of a module.
     pub md_dict: i32,
     /// Position of a list or tuple iterator.

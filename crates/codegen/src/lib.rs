@@ -25,7 +25,8 @@
 //! # Reading order
 //!
 //! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the arms call: `arithmetic.rs`,
-//! `guards.rs`, `heap.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`: memory.
+//! `guards.rs`, `heap.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`: memory. `unwind.rs`: the way in, and
+//! the way out for unwinders.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("machine code is made for x86-64 and Linux only");
@@ -44,6 +45,7 @@ mod ops;
 mod references;
 mod space;
 mod translate;
+mod unwind;
 
 pub use arena::Statistics;
 pub use compile::{Code, Compiler, Environment, ExitInfo, Live, Location, Options, Refusal, Sizes, SnapshotInfo};

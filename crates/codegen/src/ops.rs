@@ -59,6 +59,8 @@ impl<'a> Translator<'a> {
             // -- frames in memory
             Op::LoadLocal { depth, index } => Some(self.load_local(depth, index)),
             Op::LoadStack { depth, index } => Some(self.load_stack(depth, index)),
+            Op::LoadGlobals { depth } => Some(self.load_globals(depth)),
+            Op::LoadBuiltins { depth } => Some(self.load_builtins(depth)),
             Op::SpillLocal { depth, index, value } => self.spill_local(depth, index, value),
             Op::SpillStack { depth, index, value } => self.spill_stack(depth, index, value),
             Op::PushFrame { code, caller_pc, function, ref locals } => {
@@ -84,6 +86,8 @@ impl<'a> Translator<'a> {
             Op::GuardCmpI64 { cond, a, b } => self.guard_cmp_i64(cond, a, b),
             Op::GuardCmpF64 { cond, a, b } => self.guard_cmp_f64(cond, a, b),
             Op::GuardInlineValues { value } => self.guard_inline_values(value),
+            Op::GuardNoDict { value } => self.guard_no_dict(value),
+            Op::GuardShared { value } => self.guard_shared(value),
             Op::CheckValidity {} => self.check_validity(),
             Op::CheckPeriodic {} => self.check_periodic(),
             Op::CheckStackSpace { code } => self.check_stack_space(code),

@@ -3,10 +3,8 @@
 use crate::arena::{Arena, Statistics};
 use crate::compile::{Code, Compiler, Refusal, superblock_signature};
 use crate::host::{Callee, ExecState, HostFn, HostFunctions};
-use cranelift_codegen::ir::{
-    AbiParam, ExtFuncData, ExternalName, Function, InstBuilder, Signature, UserExternalName, UserFuncName, types,
-};
-use cranelift_codegen::isa::CallConv;
+use crate::unwind::{Description, enter};
+use cranelift_codegen::ir::{ExtFuncData, ExternalName, Function, InstBuilder, UserExternalName, UserFuncName};
 use cranelift_frontend::FunctionBuilder;
 use hotspur_ir::AbortReason;
 
@@ -14,7 +12,7 @@ use hotspur_ir::AbortReason;
 ///
 /// # Safety
 /// The code is installed in a [`CodeSpace`], and its environment is as it was compiled for; the state is set up.
-pub type Enter = unsafe extern "C" fn(state: *mut ExecState, code: *const u8);
+pub type Enter = unsafe extern "C-unwind" fn(state: *mut ExecState, code: *const u8);
 
 /// Code in memory. It stays there until it is given to [`CodeSpace::remove`].
 #[derive(Debug)]
@@ -39,10 +37,10 @@ impl Installed {
 /// Memory for code, with what all code needs: the way in, the cold exit, jumps to callees that are far away.
 #[derive(Debug)]
 pub struct CodeSpace {
+    _description: Description,
     arena: Arena,
     /// Addresses of callees by number, and of jumps to them.
     callees: Vec<(u64, u64)>,
-    enter: Enter,
     cold_exit: *const u8,
 }
 
@@ -65,25 +63,22 @@ impl CodeSpace {
         let near = functions.address(HostFn::SideExit);
         let arena = Arena::new(limit, near as usize).map_err(|e| no_memory(e.to_string()))?;
         let callees = Callee::all().map(|c| (c.address(functions), 0)).collect();
-        let nowhere: Enter = nowhere;
-        let mut space = CodeSpace { arena, callees, enter: nowhere, cold_exit: std::ptr::null() };
+        let description = Description::new(arena.address(0), arena.statistics().capacity);
+        let mut space = CodeSpace { _description: description, arena, callees, cold_exit: std::ptr::null() };
         for i in 0..Callee::COUNT {
             // SAFETY: nothing of this arena is executed yet.
             let offset = unsafe { space.place(&veneer(space.callees[i].0)) }?;
             space.callees[i].1 = space.arena.address(offset) as u64;
         }
-        let (enter, cold_exit) = (enter_stub(compiler)?, cold_exit_stub(compiler)?);
+        let cold_exit = cold_exit_stub(compiler)?;
         // SAFETY: as above.
-        let (enter, cold_exit) = unsafe { (space.install(&enter)?, space.install(&cold_exit)?) };
-        // SAFETY: this is what the stub was compiled as.
-        space.enter = unsafe { std::mem::transmute::<*const u8, Enter>(enter.entry) };
-        space.cold_exit = cold_exit.entry;
+        space.cold_exit = unsafe { space.install(&cold_exit) }?.entry;
         Ok(space)
     }
 
     /// The function that enters code.
     pub fn enter(&self) -> Enter {
-        self.enter
+        enter
     }
 
     /// What exits lead to that lead nowhere yet.
@@ -147,32 +142,8 @@ impl CodeSpace {
     }
 }
 
-extern "C" fn nowhere(_: *mut ExecState, _: *const u8) {}
-
 fn no_memory(message: String) -> Refusal {
     Refusal { reason: AbortReason::OutOfMemory, message }
-}
-
-fn pointer() -> AbiParam {
-    AbiParam::new(types::I64)
-}
-
-/// `enter(state, code)`: calls the code.
-fn enter_stub(compiler: &mut Compiler) -> Result<Code, Refusal> {
-    let mut signature = Signature::new(CallConv::SystemV);
-    signature.params.extend([pointer(), pointer()]);
-    let mut function = Function::with_name_signature(UserFuncName::default(), signature);
-    let mut b = FunctionBuilder::new(&mut function, compiler.builder_context());
-    let block = b.create_block();
-    b.append_block_params_for_function_params(block);
-    b.switch_to_block(block);
-    let (state, code) = (b.block_params(block)[0], b.block_params(block)[1]);
-    let callee = b.import_signature(superblock_signature());
-    b.ins().call_indirect(callee, code, &[state]);
-    b.ins().return_(&[]);
-    b.seal_all_blocks();
-    b.finalize();
-    compiler.stub(function)
 }
 
 /// Asks the host where to go on, and goes there or returns.

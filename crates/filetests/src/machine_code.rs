@@ -109,7 +109,7 @@ fn publish_snapshot(state: *mut ExecState, snapshot: u32) {
 /// Host functions: a row gives the arguments after the state, and what is done with the toy.
 macro_rules! functions {
     ($($name:ident |$t:ident $(, $arg:ident: $ty:ty)*| $(-> $result:ty)? $body:block)*) => {
-        $(extern "C" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
+        $(extern "C-unwind" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
             let $t = toy(state);
             $body
         })*
@@ -119,6 +119,8 @@ macro_rules! functions {
 functions! {
     load_local |t, depth: u32, index: u32| -> Object { word(t.load_local(depth as usize, index as usize)) }
     load_stack |t, depth: u32, index: u32| -> Object { word(t.load_stack(depth as usize, index as usize)) }
+    load_globals |t, depth: u32| -> Object { word(Some(t.globals(depth as usize))) }
+    load_builtins |t, depth: u32| -> Object { word(Some(t.builtins(depth as usize))) }
     spill_local |t, depth: u32, index: u32, value: Object| {
         t.spill_local(depth as usize, index as usize, nullable(value));
     }
@@ -134,6 +136,8 @@ functions! {
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
     has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
+    has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
+    is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
     has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
@@ -177,14 +181,14 @@ fn code_ref(code: Object) -> CodeRef {
     CodeRef::new(code.addr().saturating_sub(1))
 }
 
-extern "C" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
     // SAFETY: the state is in use by this function only.
     let locals = unsafe { &(&(*state).values)[..count as usize] };
     let locals = locals.iter().map(|&bits| ToyRef::from_bits(bits)).collect();
     toy(state).push_frame(code_ref(code), caller_pc, object(function), locals);
 }
 
-extern "C" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
+extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     let kind = VirtualKind::ALL[kind as usize];
     let (kinds, _) = kind.fields();
     // SAFETY: as in `push_frame`.
@@ -194,11 +198,11 @@ extern "C" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     word(Some(toy(state).build(kind, fields)))
 }
 
-extern "C" fn publish(state: *mut ExecState, snapshot: u32) {
+extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
     publish_snapshot(state, snapshot);
 }
 
-extern "C" fn withdraw(state: *mut ExecState) {
+extern "C-unwind" fn withdraw(state: *mut ExecState) {
     // SAFETY: as in `toy`.
     let host = unsafe { host(state) };
     if let Some(published) = host.published.pop() {
@@ -206,30 +210,30 @@ extern "C" fn withdraw(state: *mut ExecState) {
     }
 }
 
-extern "C" fn is_valid(state: *mut ExecState) -> bool {
+extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
     // SAFETY: as in `toy`.
     unsafe { host(state) }.machine.is_undisturbed()
 }
 
-extern "C" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
+extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     publish_snapshot(state, snapshot);
     toy(state).dealloc(object(value));
     withdraw(state);
     is_valid(state)
 }
 
-extern "C" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
     publish_snapshot(state, snapshot);
     // SAFETY: as in `toy`.
     unsafe { host(state) }.published.clear();
     toy(state).execute(pc, Moves::ALL[moves as usize]);
 }
 
-extern "C" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
+extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
     is_valid(state) && toy(state).has_landed(code_ref(code), pc, Moves::ALL[moves as usize], stack as usize)
 }
 
-extern "C" fn side_exit(state: *mut ExecState) -> *const u8 {
+extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
     // SAFETY: as in `toy`; the exit is an entry of the table.
     let (host, exit) = unsafe { (host(state), (*state).exit.cast::<Entry>().cast_const()) };
     let index = (exit.addr() - host.exits.addr()) / size_of::<Entry>();
@@ -256,29 +260,29 @@ macro_rules! helpers {
         }
     };
     (@function one $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: Object) -> u64 { helper(state, Helper::$helper, &[obj(a)]) }
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object) -> u64 { helper(state, Helper::$helper, &[obj(a)]) }
         f as *const c_void
     }};
     (@function two $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: Object, b: Object) -> u64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object) -> u64 {
             helper(state, Helper::$helper, &[obj(a), obj(b)])
         }
         f as *const c_void
     }};
     (@function three $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
             helper(state, Helper::$helper, &[obj(a), obj(b), obj(c)])
         }
         f as *const c_void
     }};
     (@function operator $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
             helper(state, Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
         }
         f as *const c_void
     }};
     (@function many $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there.
             let more = unsafe { std::slice::from_raw_parts(more, count as usize) };
             let more = more.iter().map(|&bits| Register::Obj(ToyRef::from_bits(bits)));
@@ -287,7 +291,7 @@ macro_rules! helpers {
         f as *const c_void
     }};
     (@function doubles $helper:ident) => {{
-        extern "C" fn f(state: *mut ExecState, a: f64, b: f64) -> f64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: f64, b: f64) -> f64 {
             f64::from_bits(helper(state, Helper::$helper, &[Register::F64(a), Register::F64(b)]))
         }
         f as *const c_void
@@ -308,6 +312,8 @@ fn host_functions() -> HostFunctions {
     HostFunctions {
         load_local,
         load_stack,
+        load_globals,
+        load_builtins,
         spill_local,
         spill_stack,
         push_frame,
@@ -323,6 +329,8 @@ fn host_functions() -> HostFunctions {
         function_version,
         is_compact,
         has_inline_values,
+        has_no_dict,
+        is_shared,
         is_valid,
         is_periodic_due,
         has_stack_space,
