@@ -146,6 +146,9 @@ impl Recorder {
             self.foreign += 1;
             return if self.foreign > self.limits.foreign { Err(AbortReason::TooLong) } else { Ok(false) };
         };
+        if self.ended {
+            return Ok(true);
+        }
         if self.limits.check && !check::agrees(&mut self.f, state) {
             return Err(AbortReason::StackMismatch);
         }
@@ -173,7 +176,7 @@ impl Recorder {
             } else if is_above(state.frame, top) {
                 return Ok(None);
             } else {
-                return Err(AbortReason::ExceptionRaised);
+                return self.left();
             };
             self.landed(state, moves)?;
             return Ok(Some(false));
@@ -215,6 +218,21 @@ impl Recorder {
             }
             Pending::Call | Pending::Execute { .. } => Ok(None),
         }
+    }
+
+    /// The instruction that tier 1 executed has led further than frames are followed: an exception has left several of them, or all. The trace
+    /// ends with it.
+    fn left(&mut self) -> Step<Option<bool>> {
+        if self.f.count < self.limits.useful {
+            return Err(AbortReason::ExceptionRaised);
+        }
+        self.f.builder.execute(self.f.top().pc, Moves::Stays);
+        self.f.stamp(self.f.count);
+        self.f.count += 1;
+        self.f.snapshot(Resume::Landed);
+        self.f.builder.leave_landed();
+        self.ended = true;
+        Ok(Some(false))
     }
 
     unsafe fn jumped(&mut self, jump: Jump, position: u32) {
@@ -434,7 +452,9 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
-        match lower::lower(&mut self.f, state, base) {
+        let lowered = lower::lower(&mut self.f, state, base);
+        self.f.stamp(self.f.count);
+        match lowered {
             Some(Outcome::Next(position)) => {
                 self.f.count += 1;
                 self.pending = Pending::Next { position, back_edge: false };
@@ -450,7 +470,6 @@ impl Recorder {
             Some(Outcome::Jump(jump)) => self.pending = Pending::Jump(jump),
             None => self.execute(state, base),
         }
-        self.f.stamp(self.f.count);
     }
 
     /// Leaves the instruction to tier 1.
