@@ -205,6 +205,34 @@ class Frames(RecorderCase):
         found = self.record(f, N)
         self.has(found, "check_stack_space", "push_frame", "execute", "guard_landed")
 
+    def test_default_arguments(self):
+        def f(n):
+            x = 0
+            for i in range(n):
+                x = with_default(x)
+            return x
+
+        found = self.native(f, N)
+        self.has(found, "check_stack_space", "const_obj", "add_i64_ovf", "jump_loop")
+        self.assertIn(1000, found.objects)
+
+    def test_a_closure(self):
+        def make(k):
+            def add_k(x):
+                return x + k
+            return add_k
+
+        def f(n):
+            x = 0
+            for i in range(n):
+                x = add_3(x)
+            return x
+
+        add_3 = make(3)
+        found = self.native(f, N)
+        self.has(found, "load_cell", "guard_type", "guard_function_version", "check_stack_space", "load_slot",
+                 "load_tuple_item", "load_cell", "add_i64_ovf", "jump_loop")
+
     def test_a_method(self):
         def f(n):
             p = Point(1, 2)
@@ -307,6 +335,10 @@ class Frames(RecorderCase):
 
 
 def add(x, y):
+    return x + y
+
+
+def with_default(x, y=1000):
     return x + y
 
 

@@ -101,6 +101,8 @@ pub(crate) struct Info {
     pub held: bool,
     /// It is an object that may be null.
     pub nullable: bool,
+    /// It was guarded to be a compact int.
+    pub compact: bool,
     /// As long as the executor is valid, something that is watched has a reference, too.
     pub kept: bool,
     /// The exact type, if that is a static type.
@@ -118,6 +120,7 @@ impl Default for Info {
             owned: false,
             held: false,
             nullable: false,
+            compact: false,
             kept: false,
             class: ptr::null_mut(),
             constant: ptr::null_mut(),
