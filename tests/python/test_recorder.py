@@ -507,6 +507,20 @@ class Instructions(RecorderCase):
         self.has(found, "load_globals", "guard_is", "load_builtins", "guard_is", "const_obj")
         self.assertEqual(found.keeps[found.objects.index(len)], "Hold")
 
+    def test_a_global_that_changes_is_not_taken_for_granted_again(self):
+        scope = {"g": twice}
+        first = self.body("x = g", **scope)
+        self.assertIn("guard_is", first.ops)
+        code = "def f(n):\n for i in range(n):\n  x = g"
+        scope = {"g": twice}
+        exec(code, scope)
+        self.assertIn("guard_is", self.native(scope["f"], N).ops)
+        scope["g"] = add
+        exec(code, scope)
+        again = self.native(scope["f"], N)
+        self.assertNotIn("guard_is", again.ops)
+        self.assertIn("load_dict_value", again.ops)
+
     def test_closures(self):
         scope = {}
         exec("def outer(n):\n c = 0\n def f(n):\n  nonlocal c\n  for i in range(n):\n   c = c + i\n return f", scope)

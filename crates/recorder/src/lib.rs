@@ -11,6 +11,7 @@
 
 mod check;
 mod facts;
+mod history;
 mod limits;
 mod lower;
 mod ownership;
