@@ -15,8 +15,11 @@ use core::mem::offset_of;
 use cranelift_codegen::ir::{self as clif, Block, BlockArg, InstBuilder, types};
 use cranelift_entity::EntityRef;
 use cranelift_frontend::FunctionBuilder;
-use hotspur_ir::{ExitId, Inst, Slot, SnapshotId, Superblock, Value, VirtualId};
+use hotspur_ir::{AbortReason, ExitId, Inst, Slot, SnapshotId, Superblock, Value, VirtualId};
 use std::collections::HashMap;
+
+/// The type of an exit's number. Nothing else has it, so the number is no constant that code elsewhere shares.
+const NUMBER: clif::Type = types::I16;
 
 /// The block of an exit, which is written when everything else is.
 struct Pending {
@@ -142,6 +145,10 @@ impl Translator<'_> {
     /// Writes all exits.
     pub(crate) fn emit_exits(&mut self) -> Result<(), Refusal> {
         let pending = std::mem::take(&mut self.exits.pending);
+        if u16::try_from(self.exits.count).is_err() {
+            let message = format!("{} exits", self.exits.count);
+            return Err(Refusal { reason: AbortReason::TooManyExits, message });
+        }
         let mut users: HashMap<Vec<Value>, (usize, Option<Block>)> = HashMap::new();
         for exit in &pending {
             self.describe(exit.snapshot)?;
@@ -168,13 +175,13 @@ impl Translator<'_> {
                 if target == common {
                     t.store_all(&stored);
                 }
-                let number = t.number(id.as_u32());
+                let number = t.b.ins().iconst(NUMBER, i64::from(id.as_u32()));
                 t.b.ins().jump(target, &[BlockArg::Value(number)]);
             });
         }
         for (block, stored) in shared {
             self.b.set_cold_block(block);
-            let number = self.b.append_block_param(block, types::I32);
+            let number = self.b.append_block_param(block, NUMBER);
             self.b.switch_to_block(block);
             self.in_region(Region::Shared, |t| {
                 t.store_all(&stored);
@@ -186,7 +193,7 @@ impl Translator<'_> {
     }
 
     fn emit_common(&mut self) {
-        let number = self.b.append_block_param(self.exits.common, types::I32);
+        let number = self.b.append_block_param(self.exits.common, NUMBER);
         self.b.switch_to_block(self.exits.common);
         let table = self.env.exits;
         let number = self.b.ins().uextend(types::I64, number);

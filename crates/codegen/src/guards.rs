@@ -207,8 +207,7 @@ impl Translator<'_> {
     }
 
     pub(crate) fn check_periodic(&mut self) -> Nothing {
-        let due = if let Some(layout) = self.env.layout {
-            let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+        let due = if let (Some(layout), Some(thread)) = (self.env.layout, self.thread) {
             self.load(types::I8, thread, layout.eval_breaker)
         } else {
             self.ask(HostFn::IsPeriodicDue, &[])

@@ -7,6 +7,13 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, InstBuilder, types};
 use hotspur_ir::Value;
 
+/// What an iterator goes over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sequence {
+    List,
+    Tuple,
+}
+
 type Nothing = Option<clif::Value>;
 
 impl Translator<'_> {
@@ -204,18 +211,59 @@ impl Translator<'_> {
 
     // -- iterators ------------------------------------------------------------------------------------------------------------
 
-    /// The next item; exits if there is none. The host's function changes nothing in that case.
-    pub(crate) fn sequence_next(&mut self, iter: Value, function: HostFn) -> clif::Value {
+    /// The next item; exits if there is none, having changed nothing.
+    pub(crate) fn sequence_next(&mut self, iter: Value, kind: Sequence) -> clif::Value {
         let iter = self.v(iter);
-        let item = self.ask(function, &[iter]);
-        self.guard(item);
+        let Some(layout) = self.env.layout else {
+            let function = match kind {
+                Sequence::List => HostFn::ListIterNext,
+                Sequence::Tuple => HostFn::TupleIterNext,
+            };
+            let item = self.ask(function, &[iter]);
+            self.guard(item);
+            return item;
+        };
+        let sequence = self.load(types::I64, iter, layout.it_seq);
+        self.guard(sequence);
+        let index = self.load(types::I64, iter, layout.it_index);
+        let length = self.load(types::I64, sequence, layout.ob_size);
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+        self.guard(inside);
+        let (items, offset) = match kind {
+            Sequence::List => (self.load(types::I64, sequence, layout.list_ob_item), 0),
+            Sequence::Tuple => (sequence, layout.tuple_ob_item),
+        };
+        let distance = self.b.ins().ishl_imm(index, 3);
+        let address = self.b.ins().iadd(items, distance);
+        let item = self.load(types::I64, address, offset);
+        self.incref(item);
+        let next = self.b.ins().iadd_imm(index, 1);
+        self.store(next, iter, layout.it_index);
         item
     }
 
-    pub(crate) fn guard_iter_done(&mut self, iter: Value, function: HostFn) -> Nothing {
+    /// Exits unless there is no next item.
+    pub(crate) fn guard_iter_done(&mut self, iter: Value, kind: Sequence) -> Nothing {
         let iter = self.v(iter);
-        let done = self.ask(function, &[iter]);
-        self.guard(done);
+        let Some(layout) = self.env.layout else {
+            let function = match kind {
+                Sequence::List => HostFn::IsListIterDone,
+                Sequence::Tuple => HostFn::IsTupleIterDone,
+            };
+            let done = self.ask(function, &[iter]);
+            self.guard(done);
+            return None;
+        };
+        let sequence = self.load(types::I64, iter, layout.it_seq);
+        let (there, next) = (self.b.create_block(), self.b.create_block());
+        self.branch(sequence, there, next);
+        self.b.switch_to_block(there);
+        let index = self.load(types::I64, iter, layout.it_index);
+        let length = self.load(types::I64, sequence, layout.ob_size);
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+        self.guard_not(inside);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
         None
     }
 

@@ -1,5 +1,6 @@
 //! What each op becomes: one arm for each.
 
+use crate::heap::Sequence;
 use crate::host::{Callee, HostFn};
 use crate::translate::{Done, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -183,11 +184,11 @@ impl<'a> Translator<'a> {
             Op::Materialize { object } => Some(self.materialize(object)?),
 
             // -- iterators
-            Op::ListIterNext { iter } => Some(self.sequence_next(iter, HostFn::ListIterNext)),
-            Op::TupleIterNext { iter } => Some(self.sequence_next(iter, HostFn::TupleIterNext)),
+            Op::ListIterNext { iter } => Some(self.sequence_next(iter, Sequence::List)),
+            Op::TupleIterNext { iter } => Some(self.sequence_next(iter, Sequence::Tuple)),
             Op::RangeIterNext { iter } => Some(self.range_next(iter)),
-            Op::GuardListIterDone { iter } => self.guard_iter_done(iter, HostFn::IsListIterDone),
-            Op::GuardTupleIterDone { iter } => self.guard_iter_done(iter, HostFn::IsTupleIterDone),
+            Op::GuardListIterDone { iter } => self.guard_iter_done(iter, Sequence::List),
+            Op::GuardTupleIterDone { iter } => self.guard_iter_done(iter, Sequence::Tuple),
             Op::GuardRangeIterDone { iter } => self.guard_range_done(iter),
 
             // -- calls

@@ -75,6 +75,8 @@ pub(crate) struct Translator<'a> {
     pub executed: Moves,
     /// Whether other code may have run since validity was checked.
     pub unchecked: bool,
+    /// The thread state, if there is a layout and a check that reads it.
+    pub thread: Option<clif::Value>,
     /// Where the loop begins.
     pub header: Block,
     values: SecondaryMap<Value, PackedOption<clif::Value>>,
@@ -112,6 +114,7 @@ impl<'a> Translator<'a> {
             addresses: Vec::new(),
             executed: Moves::Stays,
             unchecked: false,
+            thread: None,
             header,
             values: SecondaryMap::new(),
             constants: SecondaryMap::new(),
@@ -132,6 +135,9 @@ impl<'a> Translator<'a> {
             self.values[v] = arg.into();
         }
         self.first_frame();
+        if self.env.layout.is_some() && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {})) {
+            self.thread = Some(self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32));
+        }
         self.section(&self.sb.prefix)?;
         if let Some(body) = &self.sb.body {
             for &v in &body.params {

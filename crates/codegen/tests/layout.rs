@@ -180,6 +180,32 @@ fn ranges() {
 }
 
 #[test]
+fn sequences() {
+    let first = words(&[1, 0]);
+    let items = words(&[address(&first), address(&first)]);
+    let list = words(&[1, 0, 2, address(&items)]);
+    let tuple = words(&[1, 0, 2, address(&first), address(&first)]);
+    for (kind, sequence) in [("list", &list), ("tuple", &tuple)] {
+        let next = format!("v1 = {kind}_iter_next v0 [snap0]");
+        let done = format!("guard_{kind}_iter_done v0 [snap0]");
+        let iter = words(&[1, 0, 1, address(sequence)]);
+        let given = Given { args: &[address(&iter)], ..Given::default() };
+        let count = first.at(0);
+        assert!(!passes("v0: obj", &done, &given));
+        assert_eq!(yields("v0: obj", &next, "v1", &given), [address(&first)]);
+        assert_eq!((iter.at(2), first.at(0)), (2, count + 1));
+        assert!(!passes("v0: obj", &next, &given));
+        assert!(passes("v0: obj", &done, &given));
+        assert_eq!((iter.at(2), first.at(0)), (2, count + 1));
+        // CPython takes the sequence away when the iterator is exhausted.
+        let iter = words(&[1, 0, 0, 0]);
+        let given = Given { args: &[address(&iter)], ..Given::default() };
+        assert!(!passes("v0: obj", &next, &given));
+        assert!(passes("v0: obj", &done, &given));
+    }
+}
+
+#[test]
 fn frames() {
     // Two locals and a stack behind the head of nine words; then a frame above it, with three locals.
     let mut bottom = vec![0; 9];

@@ -44,6 +44,8 @@ fn both_engines_do_the_same() {
     let engine = RefCell::new(Engine::new(Options { checked: true, optimize: true }).expect("an engine"));
     let taken: RefCell<BTreeMap<&str, usize>> = RefCell::default();
     let executed: RefCell<BTreeMap<String, usize>> = RefCell::default();
+    // Bytes of exits, and exits.
+    let bytes: RefCell<(u64, u64)> = RefCell::default();
     let mut runner = TestRunner::new(ProptestConfig {
         cases,
         max_shrink_iters: 5000,
@@ -56,9 +58,12 @@ fn both_engines_do_the_same() {
         prop_assert_eq!(verify(sb), Ok(()), "\n{}", sb);
         let expected = interpreted(&program);
         let mut toy = program.toy();
-        let (outcome, _) = engine.borrow_mut().run(sb, &mut toy, &program.args()).expect("machine code");
+        let (outcome, code) = engine.borrow_mut().run(sb, &mut toy, &program.args()).expect("machine code");
         let actual = shown(&mut toy, &outcome);
         prop_assert_eq!(&actual, &expected, "\n{}", sb);
+        let mut bytes = bytes.borrow_mut();
+        bytes.0 += u64::from(code.sizes.exits + code.sizes.shared_exits);
+        bytes.1 += code.exits.len() as u64;
         *taken.borrow_mut().entry(outcome.reason.name()).or_default() += 1;
         for inst in sb.insts() {
             *executed.borrow_mut().entry(inst.op.info().name.to_owned()).or_default() += 1;
@@ -70,7 +75,9 @@ fn both_engines_do_the_same() {
     }
     // The generator is worth something only if it leaves nothing out.
     let (taken, executed) = (taken.into_inner(), executed.into_inner());
-    eprintln!("{taken:?}");
+    let (bytes, exits) = bytes.into_inner();
+    let mean = bytes as f64 / exits as f64;
+    eprintln!("{taken:?}\nbytes for each exit: {mean:.1}");
     if cases >= CASES {
         let not_made = ["load_slot", "store_slot", "module_dict", "store_global", "guard_shared_keys_version"];
         let missing: Vec<&str> = Opcode::ALL
@@ -79,6 +86,7 @@ fn both_engines_do_the_same() {
             .filter(|n| !executed.contains_key(*n) && !not_made.contains(n))
             .collect();
         assert!(missing.is_empty(), "never generated: {missing:?}");
+        assert!(mean <= 36.0, "{mean} bytes for each exit");
         assert!(taken.len() > 15, "only these exits: {taken:?}");
     }
 }

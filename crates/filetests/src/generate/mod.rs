@@ -8,6 +8,7 @@
 //! Where the rules come from: references that are owned are on the stack of the top frame in every snapshot (`own`). Values that
 //! are only borrowed are forgotten when other code may have run. A loop has a counter, so every program ends.
 
+mod control;
 mod ops;
 mod world;
 
@@ -372,7 +373,7 @@ pub fn generate(recipe: &Recipe) -> Program {
         borrowed: vec![],
         owned: vec![],
         script: vec![],
-        may_execute: recipe.body.is_none() || recipe.end % 2 == 0,
+        may_execute: recipe.body.is_none() || recipe.end.is_multiple_of(2),
         next_pc: 0,
         raw: recipe.world,
     };
