@@ -71,8 +71,6 @@ pub struct Recorder {
     /// Height of the stack at the entry.
     entry_height: usize,
     pending: Pending,
-    /// Back-edges taken to positions other than the entry, by frame.
-    rounds: HashMap<(*mut InterpreterFrame, u32), u32>,
     /// Instructions seen in other activations.
     foreign: u32,
     /// Whether the superblock has its terminator.
@@ -99,7 +97,6 @@ impl Recorder {
             entry: Place { code: state.cs, position: entry as usize },
             entry_height: height,
             pending: Pending::Next { position: entry, back_edge: false },
-            rounds: HashMap::new(),
             foreign: 0,
             ended: false,
         }
@@ -352,7 +349,7 @@ impl Recorder {
             return Ok(());
         }
         if back_edge {
-            let rounds = self.rounds.entry((state.frame, place.position as u32)).or_insert(0);
+            let rounds = self.f.top_mut().rounds.entry(place.position as u32).or_insert(0);
             *rounds += 1;
             if *rounds > self.limits.inner_rounds {
                 return self.end(place, AbortReason::InnerLoop);
@@ -409,6 +406,7 @@ impl Recorder {
             stack: Vec::new(),
             function: None,
             namespaces: [None; 2],
+            rounds: HashMap::new(),
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
@@ -521,6 +519,7 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         stack: vec![Slot::MEMORY; height],
         function: None,
         namespaces: [None; 2],
+        rounds: HashMap::new(),
     }
 }
 

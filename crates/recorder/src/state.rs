@@ -84,6 +84,8 @@ pub(crate) struct Frame {
     pub function: Option<Value>,
     /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
     pub namespaces: [Option<Value>; 2],
+    /// How often a back-edge has led to a position in it.
+    pub rounds: HashMap<u32, u32>,
 }
 
 /// Which slot of a frame.
@@ -708,6 +710,7 @@ impl Frames {
             stack: Vec::new(),
             function: Some(function),
             namespaces: [None; 2],
+            rounds: HashMap::new(),
         });
         for (i, content) in args.into_iter().enumerate() {
             self.fill(Where::Local(i), content);
