@@ -169,7 +169,7 @@ unsafe fn leads_to(cs: *mut CodeState, index: usize, position: usize) -> bool {
     // SAFETY: the index is in the stream.
     let word = unsafe { *(*cs).words.add(index) };
     match INFO[usize::from(word.op)].base {
-        op::RESUME => index == position && word.oparg & 3 == 0,
+        op::RESUME => index == position,
         op::JUMP_BACKWARD => index + 2 == position + word.oparg as usize,
         _ => false,
     }

@@ -11,7 +11,8 @@ use super::functions::register;
 use crate::driver::{self, Passage};
 use crate::executor::Executor;
 use crate::runtime::{Host, Obj};
-use core::mem::{ManuallyDrop, offset_of};
+use core::cell::UnsafeCell;
+use core::mem::{ManuallyDrop, MaybeUninit, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_interp::{Leave, Machine, Outcome, Published};
@@ -20,7 +21,7 @@ use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::Landing;
 use std::rc::Rc;
 
-/// What `ExecState::host` points to: one for each entry from tier 1, on the C stack.
+/// What `ExecState::host` points to: one for each entry from tier 1.
 pub(super) struct Run {
     cx: *mut Context,
     host: Host,
@@ -40,38 +41,61 @@ pub(super) unsafe fn run_of<'a>(state: *mut ExecState) -> &'a mut Run {
     unsafe { &mut *(*state).host.cast::<Run>() }
 }
 
+/// What an entry needs. It is large, and C code that calls Python code that calls C code, and so on, may enter thousands of
+/// times, so it is not on the C stack.
+struct Entry {
+    run: MaybeUninit<Run>,
+    state: ExecState,
+}
+
+/// Entries that are not in use.
+struct Pool(UnsafeCell<Vec<*mut Entry>>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Pool {}
+static POOL: Pool = Pool(UnsafeCell::new(Vec::new()));
+
+fn new_entry() -> *mut Entry {
+    let state = ExecState {
+        frame: ptr::null_mut(),
+        thread: ptr::null_mut(),
+        top: ptr::null_mut(),
+        exit: ptr::null_mut(),
+        result: 0,
+        disturbed: 0,
+        rounds: 0,
+        values: [0; MAX_VALUES],
+        args: [0; MAX_PARAMS],
+        host: ptr::null_mut(),
+    };
+    Box::into_raw(Box::new(Entry { run: MaybeUninit::uninit(), state }))
+}
+
 /// Runs an executor that has machine code, and those that it leads to. Answers where execution stands in the end, and which
 /// executor was the last.
 ///
 /// # Safety
 /// As for [`driver::enter`].
 pub(crate) unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
-    // SAFETY: as the caller promises. State and run stay where they are, and outlive the code.
+    // SAFETY: as the caller promises. The entry is used by nobody else until it is given back.
     unsafe {
-        let mut run = Run {
+        let entry = (*POOL.0.get()).pop().unwrap_or_else(new_entry);
+        let run = (*entry).run.write(Run {
             cx,
             host: Host::new(cx),
             machine: None,
             published: Vec::new(),
             current: ManuallyDrop::new(first),
             landing: start,
-        };
-        let run: *mut Run = &raw mut run;
-        let mut state = ExecState {
-            frame: ptr::null_mut(),
-            thread: (*cx).tstate.cast(),
-            top: ptr::null_mut(),
-            exit: ptr::null_mut(),
-            result: 0,
-            disturbed: 0,
-            rounds: 0,
-            values: [0; MAX_VALUES],
-            args: [0; MAX_PARAMS],
-            host: run.cast(),
-        };
-        let code = (*run).begin(&raw mut state);
-        super::enter()(&raw mut state, code);
-        ((*run).landing, ManuallyDrop::take(&mut (*run).current))
+        }) as *mut Run;
+        let state = &raw mut (*entry).state;
+        (*state).thread = (*cx).tstate.cast();
+        (*state).host = run.cast();
+        let code = (*run).begin(state);
+        super::enter()(state, code);
+        let ended = ((*run).landing, ManuallyDrop::take(&mut (*run).current));
+        (*entry).run.assume_init_drop();
+        (*POOL.0.get()).push(entry);
+        ended
     }
 }
 
