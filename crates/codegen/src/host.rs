@@ -47,17 +47,11 @@ pub struct ExecState {
     pub result: u64,
     /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
     pub disturbed: u8,
-<<<<<<< HEAD
     /// How many times the loop of the executor went round completely. Whoever enters an executor sets it to zero.
     pub rounds: u64,
-    /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when something is
-    /// published. Also fields of objects to be built, locals of frames to be pushed, arguments of a variadic helper. Bits of
-    /// doubles; of truth values the low byte counts.
-=======
     /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when
     /// something is published. Also fields of objects to be built, locals of frames to be pushed, arguments of a
     /// variadic helper. Bits of doubles; of truth values the low byte counts.
->>>>>>> h1
     pub values: [u64; MAX_VALUES],
     /// Arguments for the parameters of the executor that is linked to.
     pub args: [u64; MAX_PARAMS],
