@@ -14,6 +14,7 @@ pub mod graph;
 pub mod inspect;
 pub mod invalidate;
 pub mod locals;
+pub mod panics;
 pub mod params;
 pub mod recording;
 pub mod runtime;
