@@ -505,7 +505,7 @@ class Instructions(RecorderCase):
                 p.move(1)
 
         # Tier 1 specializes for points, and what is recorded then is the round of another.
-        found = self.native(f, [Point(1, 2)] * 3 + [Other(1, 2)] * 50)
+        found = self.record(f, [Point(1, 2)] * 3 + [Other(1, 2)] * 50)
         self.has(found, "guard_type_version", "load_inline", "guard_shared_keys_version", "check_stack_space")
 
     def test_class_attributes_and_modules(self):
