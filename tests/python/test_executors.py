@@ -11,6 +11,17 @@ import weakref
 from hotspur import _hotspur as engine
 
 
+def setUpModule():
+    # What is attached by hand here does not do what the function does, so the tests must not be recorded around it.
+    global parameters
+    parameters = engine.parameters()
+    engine.parameters(back_edge_threshold=4095, entry_threshold=4095, exit_threshold=4095)
+
+
+def tearDownModule():
+    engine.parameters(**parameters)
+
+
 def pos(function, name, n=0, arg=None):
     """The index of the nth instruction with this name (and argument)."""
     found = [i.offset // 2 for i in dis.get_instructions(function)
@@ -905,6 +916,335 @@ class Loops(Case):
         self.assertEqual(frame.f_code, f.__code__)
         self.assertGreater(frame.f_locals["i"], 1000)
         self.assertIn("periodic", [e["reason"] for e in executor(number)["exits"] if e["hits"]])
+
+
+
+class Graph(Case):
+    """From one executor to the next, and what becomes of executors."""
+
+    def identity(self, function, value, **kw):
+        """An executor that returns a constant."""
+        return self.attach_pure(function, "v0 = const_obj obj0\nincref v0", "v0", 1, objects=[value], **kw)
+
+    def alive(self):
+        gc.collect()
+        engine.remove_executors(0)
+        return engine.tier2_stats()["executors_alive"]
+
+    def test_side_exit_to_another_executor(self):
+        def f(x):
+            if x:
+                return "true"
+            return "false"
+        start = pos(f, "RESUME")
+        false = pos(f, "RETURN_CONST", 1)
+        first = self.attach(f, f"""
+            v0 = load_local 0, 0
+            v1 = const_obj obj0
+            v2 = same_obj v0, v1
+            guard_true v2 [snap0]
+            exit end_of_trace [snap1]
+        """, f"""
+            snap0 = at
+                code0 @ {start + 1} locals [_] stack []
+            snap1 = at
+                code0 @ {pos(f, 'RETURN_CONST')} locals [_] stack []
+        """, objects=[True])
+        self.assertEqual([f(True), f(False)], ["true", "false"])
+        second = self.attach(f, "v0 = const_obj obj0\nincref v0\nreturn_value v0 [snap0]", f"""
+            snap0 = at
+                code0 @ {false} locals [_] stack []
+        """, at=start + 1, objects=["other"], parent=(first, 0))
+        before = engine.tier2_stats()
+        # RETURN_CONST brings its own value; what the superblock returns is dropped.
+        self.assertEqual([f(True), f(False)], ["true", "false"])
+        self.assertEqual(hits(second), [1])
+        self.assertEqual(executor(first)["exits"][0]["target"], second)
+        after = engine.tier2_stats()
+        self.assertEqual(after["exits_linked.other_branch"] - before.get("exits_linked.other_branch", 0), 1)
+        engine.remove_executors(second)
+        self.assertEqual([f(True), f(False)], ["true", "false"])
+        self.assertIsNone(executor(first)["exits"][0]["target"])
+        self.assertEqual(hits(first), [3, 3])
+
+    def test_link_to_a_loop_and_back(self):
+        # Two executors that link to each other, without a loop in either: signals are noticed nevertheless.
+        def f(n):
+            while True:
+                n = n
+                n = n
+        a, b = pos(f, "NOP"), pos(f, "STORE_FAST") + 1
+        back = pos(f, "JUMP_BACKWARD")
+        self.attach(f, "link executor0, [] [snap0]", f"""
+            snap0 = at
+                code0 @ {b} locals [_] stack []
+        """, at=a + 1, executors=[(f, b)])
+        self.attach(f, "link executor0, [] [snap0]", f"""
+            snap0 = at
+                code0 @ {a + 1} locals [_] stack []
+        """, at=b, executors=[(f, a + 1)])
+
+        def handler(*_):
+            raise TimeoutError
+        old = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with self.assertRaises(TimeoutError):
+                f(1)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, old)
+        self.assertGreater(engine.tier2_stats()["exits_linked.linked"], 1000)
+
+    def test_executed_instructions_call_return_and_raise(self):
+        def callee(x):
+            return 1 // x
+
+        def f(x, g):
+            try:
+                y = g(x)
+            except ZeroDivisionError:
+                y = "zero"
+            return y
+        call, store = pos(f, "CALL"), pos(f, "CALL") + 4
+        load = pos(f, "LOAD_FAST")
+        body = "\n".join(
+            f"execute {at}, stays [snap{2 * i}]\nguard_landed code0, {at + length}, {depth} [snap{2 * i + 1}]"
+            for i, (at, length, depth) in enumerate([(load, 1, 1), (load + 1, 1, 2), (load + 2, 1, 3)]))
+        snaps, depth = "", 0
+        for i in range(3):
+            snaps += f"""
+                snap{2 * i} = at
+                    code0 @ {load + i} locals [_, _, _] stack [{", ".join("_" * i)}]
+                snap{2 * i + 1} = landed
+                    code0 @ {load + i + 1} locals [_, _, _] stack [{", ".join("_" * (i + 1))}]"""
+        number = self.attach(f, body + f"""
+            execute {call}, calls [snap6]
+            guard_landed code1, 0, 0 [snap7]
+            exit end_of_trace [snap8]
+        """, snaps + f"""
+            snap6 = at
+                code0 @ {call} locals [_, _, _] stack [_, _, _]
+            snap7 = landed
+                code0 @ {call} locals [_, _, _] stack []
+                code1 @ 0 locals [_] stack []
+            snap8 = at
+                code0 @ {call} locals [_, _, _] stack []
+                code1 @ 0 locals [_] stack []
+        """, at=load, codes=[callee])
+        # It is entered by nothing, so let an executor at the RESUME lead there.
+        self.attach(f, f"link executor0, [] [snap0]", f"""
+            snap0 = at
+                code0 @ {load} locals [_, _, _] stack []
+        """, executors=[(f, load)])
+        for _ in range(3):
+            self.assertEqual(f(1, callee), 1)
+            self.assertEqual(f(0, callee), "zero")
+            self.assertEqual(f(-5, abs), 5)
+            with self.assertRaises(TypeError):
+                f("", callee)
+            with self.assertRaises(TypeError):
+                f("", abs)
+        self.assertEqual(sum(hits(number)[:3]), 0)
+        self.assertEqual(hits(number)[3:], [6, 9])
+
+    def test_leaving_a_frame_finds_the_executor_of_the_place(self):
+        def callee(x):
+            return x
+
+        def f(x):
+            return callee(x)
+        self.attach(callee, f"""
+            execute {pos(callee, 'LOAD_FAST')}, stays [snap0]
+            guard_landed code0, {pos(callee, 'RETURN_VALUE')}, 1 [snap1]
+            execute {pos(callee, 'RETURN_VALUE')}, returns [snap2]
+            leave_landed [snap3]
+        """, f"""
+            snap0 = at
+                code0 @ {pos(callee, 'LOAD_FAST')} locals [_] stack []
+            snap1 = landed
+                code0 @ {pos(callee, 'RETURN_VALUE')} locals [_] stack [_]
+            snap2 = at
+                code0 @ {pos(callee, 'RETURN_VALUE')} locals [_] stack [_]
+            snap3 = landed
+                code0 @ {pos(callee, 'RETURN_VALUE')} locals [_] stack [_]
+        """)
+        self.assertEqual(f(5), 5)
+        back = self.attach(f, f"""
+            v0 = load_stack 0, 0
+            v1 = const_obj obj0
+            incref v1
+            decref v0 [snap0]
+            check_validity [snap0]
+            exit end_of_trace [snap1]
+        """, f"""
+            snap0 = after
+                code0 @ {pos(f, 'RETURN_VALUE') - 1} locals [_, _] stack [own v1]
+            snap1 = at
+                code0 @ {pos(f, 'RETURN_VALUE')} locals [_, _] stack [own v1]
+        """, at=pos(f, "RETURN_VALUE"), objects=["seen"])
+        self.assertEqual(f(object()), "seen")
+        self.assertEqual(hits(back), [0, 1])
+        self.assertEqual(callee(3), 3)
+
+    def test_types(self):
+        class C:
+            pass
+
+        def f(x):
+            return x
+        self.identity(f, "constant", types=[C])
+        self.assertEqual(f(1), "constant")
+        C.attribute = 1
+        self.assertEqual(f(1), 1)
+        self.assertEqual([e for e in engine.executors() if not e["invalid"]], [])
+
+        class D(C):
+            pass
+        self.identity(f, "constant", types=[D])
+        self.assertEqual(f(1), "constant")
+        C.attribute = 2
+        self.assertEqual(f(1), 1)
+
+    def test_types_whose_address_is_used_again(self):
+        def f(x):
+            return x
+        for _ in range(50):
+            class C:
+                pass
+            self.identity(f, "constant", types=[C])
+            self.assertEqual(f(1), "constant")
+            engine.version("type", C)
+            del C
+            gc.collect()
+        self.assertLessEqual(len(engine.executors()), 51)
+
+    def test_functions(self):
+        def f(x):
+            return x
+
+        def g():
+            return 1
+        for change in (lambda: setattr(g, "__defaults__", ()), lambda: setattr(g, "__code__", (lambda: 2).__code__)):
+            self.identity(f, "constant", functions=[g])
+            self.assertEqual(f(1), "constant")
+            change()
+            self.assertEqual(f(1), 1)
+        self.identity(f, "constant", functions=[g])
+        del g, change
+        gc.collect()
+        self.assertEqual(f(1), 1)
+
+    def test_code_that_dies(self):
+        before = self.alive()
+        for _ in range(200):
+            names = {}
+            exec("def f(x): return x\ndef g(x): return x", names)
+            f, g = names["f"], names["g"]
+            self.identity(f, "constant", codes=[g])
+            self.identity(g, "constant", codes=[f])
+            self.assertEqual((f(1), g(1)), ("constant", "constant"))
+            del f, g, names
+        self.assertEqual(self.alive(), before)
+
+    def test_what_an_executor_relies_on_may_die_first(self):
+        def f(x):
+            return x
+        names = {}
+        exec("def g(x): return x", names)
+        self.identity(f, "constant", codes=[names["g"]])
+        self.assertEqual(f(1), "constant")
+        names.clear()
+        gc.collect()
+        self.assertEqual(f(1), 1)
+
+    def test_replaced_at_its_place(self):
+        def f(x):
+            return x
+        thing = object()
+        refs = sys.getrefcount(thing)
+        for i in range(10):
+            self.identity(f, thing)
+            self.identity(f, i)
+            self.assertEqual(f(0), i)
+        engine.remove_executors()
+        self.assertEqual(f("x"), "x")
+        self.assertEqual(sys.getrefcount(thing), refs)
+
+    def test_tracing_keeps_executors_out(self):
+        def f(x):
+            return x
+        self.identity(f, "constant")
+        self.assertEqual(f(1), "constant")
+        sys.settrace(lambda *_: None)
+        try:
+            traced = f(1)
+        finally:
+            sys.settrace(None)
+        self.assertEqual(traced, 1)
+        self.assertEqual(f(1), "constant")
+
+    def test_sweeping(self):
+        def f(x):
+            return x
+
+        def g(x):
+            return x
+        used, unused = self.identity(f, 1), self.identity(g, 2)
+        self.assertEqual(engine.sweep_executors(), 0)
+        self.assertEqual(f(0), 1)
+        self.assertEqual(engine.sweep_executors(), 1)
+        self.assertEqual([e["id"] for e in engine.executors()], [used])
+        self.assertEqual((f(0), g(0)), (1, 0))
+        self.assertEqual(engine.sweep_executors(), 0)
+        self.assertEqual(engine.sweep_executors(), 1)
+        self.assertEqual(f(0), 0)
+
+    def test_nothing_leaks(self):
+        before = self.alive()
+
+        def make():
+            def f(x):
+                return x
+            return f
+        thing = object()
+        refs = sys.getrefcount(thing)
+        for _ in range(300):
+            f = make()
+            number = self.attach(f, """
+                v0 = const_obj obj0
+                guard_is_not v0, obj0 [snap0]
+                exit end_of_trace [snap0]
+            """, """
+                snap0 = at
+                    code0 @ 1 locals [_] stack []
+            """, objects=[thing])
+            for _ in range(3):
+                number = self.attach(f, "exit end_of_trace [snap0]", """
+                    snap0 = at
+                        code0 @ 1 locals [_] stack []
+                """, at=1, objects=[thing], parent=(number, 0))
+            self.assertEqual(f(5), 5)
+        engine.remove_executors()
+        self.assertEqual(self.alive(), before)
+        self.assertEqual(sys.getrefcount(thing), refs)
+
+    def test_parameters(self):
+        values = engine.parameters()
+        self.assertEqual(engine.parameters(executors=77)["executors"], 77)
+        for name, value in (("executors", 0), ("executors", -1), ("no_such_parameter", 1)):
+            with self.assertRaises(ValueError):
+                engine.parameters(**{name: value})
+        self.assertEqual(engine.parameters(executors=values["executors"]), values)
+
+    def test_malformed_superblocks_are_refused(self):
+        def f(x):
+            return x
+        for text in ("superblock", "superblock code0 @ 0 () {\n v0 = load_local 0, 0\n}"):
+            with self.assertRaises(ValueError):
+                engine.attach_superblock(text, f)
+        with self.assertRaises(ValueError):
+            self.attach(f, "exit end_of_trace [snap0]", "snap0 = at\n code0 @ 0 locals [_] stack []", at=1000)
 
 
 if __name__ == "__main__":

@@ -143,8 +143,16 @@ impl<R: Runtime> Machine<'_, R> {
     ///
     /// # Errors
     /// The superblock is malformed.
-    pub fn leave(mut self, id: ExitId, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+    pub fn leave(self, id: ExitId, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
         let exit = self.sb.exits().nth(id.index()).ok_or_else(|| format!("there is no {id}"))?;
+        self.leave_by(exit, leave)
+    }
+
+    /// [`Machine::leave`] for a caller who has the exit at hand.
+    ///
+    /// # Errors
+    /// The superblock is malformed.
+    pub fn leave_by(mut self, exit: hotspur_ir::Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
         let resume = self.sb.snapshots[exit.snapshot].resume;
         let mut frames = Vec::new();
         let mut built = BTreeMap::new();
@@ -157,7 +165,7 @@ impl<R: Runtime> Machine<'_, R> {
             self.rt.decref(object);
         }
         std::mem::take(&mut self.deferred).into_iter().for_each(|o| self.rt.decref(o));
-        Ok(Outcome { exit: id, reason: exit.reason, leave, resume, frames, executed: 0, rounds: 0 })
+        Ok(Outcome { exit: exit.id, reason: exit.reason, leave, resume, frames, executed: 0, rounds: 0 })
     }
 
     /// Builds a virtual object for good.

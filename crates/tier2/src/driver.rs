@@ -13,6 +13,10 @@
 //! passage to the next executor is also refused when something asks for attention. And an executor that is entered at a
 //! RESUME and leaves at once, having done nothing, must not be entered again by the very RESUME: that is stepped over.
 //!
+//! # The C stack
+//! An executor takes more of the C stack than tier 1, which takes next to nothing, and CPython's limit of nested C calls is made
+//! for its own loop. Where code recurses through C, only the outer activations run executors ([`Parameter::NestedCalls`]).
+//!
 //! # What happens at an exit
 //! 1. It counts.
 //! 2. The frames are in memory, and the landing says where execution stands. If that is an exception, or the end of the
@@ -20,12 +24,13 @@
 //! 3. If an executor is there (attached to the exit, to the place of a dynamic exit, or linked to), execution goes on in it.
 //! 4. If not, the exit has become warmer. When it is hot, recording is asked for, which begins as soon as tier 1 goes on.
 
-use crate::executor::{Engine, Executor};
+use crate::executor::Executor;
 use crate::exits::Exit;
+use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, recording, stats};
+use crate::{graph, jit, recording, stats};
 use cranelift_entity::EntityRef;
-use hotspur_cpython_sys::{EVAL_EVENTS_MASK, ffi};
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitReason, Resume};
 use hotspur_recorder::Place;
@@ -57,6 +62,20 @@ pub unsafe fn place_of(landing: &Landing) -> Place {
     unsafe { Place { code: landing.cs, position: landing.pc.offset_from((*landing.cs).words) as usize } }
 }
 
+/// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and
+/// not when the frame evaluation function is another one, for then calls are not ours to inline.
+///
+/// # Safety
+/// GIL held.
+#[inline(always)]
+pub unsafe fn may_run(cx: *mut Context) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Context::refresh(cx);
+        !(*(*cx).thread).tools_active && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+    }
+}
+
 /// The registers of tier 1 at a landing.
 fn registers(cx: *mut Context, landing: &Landing) -> State {
     State { pc: landing.pc, sp: landing.sp, frame: landing.frame, cx, cs: landing.cs }
@@ -75,6 +94,10 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         }
         let start = start_of(at);
         let place = place_of(&start);
+        let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
+        if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
+            return execute_one(at);
+        }
         let Some(executor) = graph::at(place.code, place.position) else {
             // What was just freed has taken the executor along; the word is an ordinary one again.
             return execute_one(at);
@@ -93,20 +116,20 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
 unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
+        if first.has_code() {
+            return jit::run::run(cx, first, start);
+        }
         let mut host = Host::new(cx);
         let mut current = first;
         let mut at = start;
         let mut args = Vec::new();
         loop {
-            let (landing, exit, outcome) = run_one(&mut host, &current, &at, &args);
-            at = landing;
-            let exit = &current.exits[exit];
-            let Some((next, next_args)) = next(cx, &current, exit, &at, outcome.leave) else {
-                stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
-                warm_up(cx, &current, &at, outcome.exit.index());
-                return (at, current);
-            };
-            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            host.begin(Rc::as_ptr(&current), &at);
+            begun(&current);
+            let outcome = hotspur_interp::run(&current.trace.superblock, &mut host, &args, u64::MAX);
+            let outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
+            at = left(&mut host, &current, &outcome);
+            let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else { return (at, current) };
             args = next_args;
             // The previous one is let go when its successor is held already.
             drop(core::mem::replace(&mut current, next));
@@ -114,48 +137,65 @@ unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing
     }
 }
 
-/// Runs one executor, up to the exit whose number is the second part of the answer.
-unsafe fn run_one(
-    host: &mut Host,
-    executor: &Rc<Executor>,
-    at: &Landing,
-    args: &[Register<Obj>],
-) -> (Landing, usize, Outcome<Obj>) {
+/// An executor begins to run.
+pub(crate) fn begun(executor: &Executor) {
+    executor.warm.set(true);
+    executor.runs.set(executor.runs.get() + 1);
+    executor.running.set(executor.running.get() + 1);
+}
+
+/// An executor was left: counts that, and answers where execution stands.
+pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcome<Obj>) -> Landing {
+    executor.running.set(executor.running.get() - 1);
+    let number = outcome.exit.index();
+    let exit = &executor.exits[number];
+    exit.count();
+    let trace = &executor.trace;
+    let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
     // SAFETY: as for `run`.
     unsafe {
-        host.begin(Rc::as_ptr(executor), at);
-        executor.warm.set(true);
-        executor.runs.set(executor.runs.get() + 1);
-        executor.running.set(executor.running.get() + 1);
-        let outcome = match executor.engine {
-            Engine::Interpreter => hotspur_interp::run(&executor.trace.superblock, host, args, u64::MAX),
-        };
-        executor.running.set(executor.running.get() - 1);
-        let outcome = outcome.unwrap_or_else(|violation| broken(executor, &violation.to_string()));
-        let number = outcome.exit.index();
-        let exit = &executor.exits[number];
-        exit.count();
-        let trace = &executor.trace;
-        let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
         stats::count(|s| {
             s.runs += 1;
             s.micro_ops += outcome.executed;
             s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop) + u64::from(completed);
         });
-        let landing = match outcome.leave {
+        match outcome.leave {
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
             Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
             Leave::Link(..) => host.left_at(Resume::At, exit.pc as usize),
             Leave::Return(value) => host.return_value(exit.pc as usize, value),
-        };
-        (landing, number, outcome)
+        }
+    }
+}
+
+/// What an exit leads to.
+pub(crate) enum Passage {
+    /// Another executor, with its arguments.
+    To(Rc<Executor>, Vec<Register<Obj>>),
+    /// Tier 1, which may be asked to record.
+    Tier1,
+}
+
+/// Finds what the exit that was taken leads to, and counts it.
+pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landing, outcome: Outcome<Obj>) -> Passage {
+    let number = outcome.exit.index();
+    let exit = &current.exits[number];
+    // SAFETY: as for `run`.
+    unsafe {
+        if let Some((next, args)) = next(cx, current, exit, at, outcome.leave) {
+            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            return Passage::To(next, args);
+        }
+        stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
+        warm_up(cx, current, at, number);
+        Passage::Tier1
     }
 }
 
 /// A superblock did what verified superblocks cannot do. References and frames are in an unknown state: going on would be worse
 /// than the end.
 #[cold]
-fn broken(executor: &Executor, message: &str) -> ! {
+pub(crate) fn broken(executor: &Executor, message: &str) -> ! {
     eprintln!("hotspur: executor {}: {message}\n{}", executor.id, executor.trace.superblock);
     // SAFETY: it ends the process.
     unsafe { ffi::Py_FatalError(c"Hotspur: a superblock is not what it should be".as_ptr()) }
@@ -168,8 +208,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
     // SAFETY: as for `run`.
     unsafe {
         let events = (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK;
-        Context::refresh(cx);
-        if at.kind != LandingKind::Running || events != 0 || (*(*cx).thread).tools_active || (*(*cx).thread).tracing {
+        if at.kind != LandingKind::Running || events != 0 || !may_run(cx) || (*(*cx).thread).tracing {
             return None;
         }
         let here = place_of(at);

@@ -77,6 +77,8 @@ parameters! {
     CodeBytes = code_bytes, 67108864 "bytes", 65536..=2147483647;
     /// Executors that are made between two sweeps, which remove those that were not entered in between.
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
+    /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
+    NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
     /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.

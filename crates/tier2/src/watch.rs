@@ -156,6 +156,10 @@ pub(crate) unsafe fn rely(id: u64, dependencies: &Dependencies) -> Result<(), Un
             });
         }
         for &code in &dependencies.codes {
+            // What tier 1 keeps with the code is what reports its end.
+            if hotspur_tier1::code::state_of(code).is_null() {
+                return Err(Unreliable);
+            }
             with(|w| w.codes.entry(code as usize).or_default().push(id));
         }
     }
