@@ -1,7 +1,7 @@
 //! What each op becomes: one arm for each.
 
 use crate::heap::Sequence;
-use crate::host::{Callee, HostFn};
+use crate::host::Callee;
 use crate::translate::{Done, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
@@ -65,7 +65,7 @@ impl<'a> Translator<'a> {
             Op::SpillLocal { depth, index, value } => self.spill_local(depth, index, value),
             Op::SpillStack { depth, index, value } => self.spill_stack(depth, index, value),
             Op::PushFrame { code, caller_pc, function, ref locals } => {
-                self.push_frame(code, caller_pc, function, locals)?
+                self.push_frame(inst, code, caller_pc, function, locals)?
             }
             Op::PopFrame {} => self.pop_frame(inst)?,
 
@@ -97,9 +97,9 @@ impl<'a> Translator<'a> {
 
             // -- boxes
             Op::UnboxI64 { value } => Some(self.unbox_i64(value)),
-            Op::BoxI64 { value } => Some(self.ask(HostFn::BoxI64, &[self.v(value)])),
+            Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
-            Op::BoxF64 { value } => Some(self.ask(HostFn::BoxF64, &[self.v(value)])),
+            Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),
             Op::UnboxBool { value } => Some(self.unbox_bool(value)),
             Op::BoxBool { value } => Some(self.box_bool(self.v(value))),
 

@@ -15,6 +15,7 @@ mod heap;
 mod iterators;
 mod values;
 
+pub(crate) use frames::{push_on, suspend};
 pub(crate) use values::{dies_quietly, free_simple};
 
 use crate::executor::Executor;
@@ -67,9 +68,6 @@ pub struct Host {
     pushed: usize,
     /// One above the top of the innermost frame's stack, as of the last time that frames were written.
     sp: *mut *mut PyObject,
-    /// Whether positions and heights of the stacks of suspended frames are as the snapshots say: not after `push_frame`, until
-    /// frames are written.
-    settled: bool,
     /// [`crate::locals::epoch`] when frames were written last.
     epoch: u64,
     /// Frames of this superblock are not what it thinks: other code changed their locals, or keeps a frame object of a virtual one.
@@ -92,7 +90,6 @@ impl Host {
             frames: SmallVec::new(),
             pushed: 0,
             sp: core::ptr::null_mut(),
-            settled: true,
             epoch: 0,
             disturbed: false,
             landing: Landing::default(),
@@ -110,7 +107,6 @@ impl Host {
         self.pushed = 0;
         self.sp = at.sp;
         self.disturbed = false;
-        self.settled = true;
     }
 
     /// Where the last `execute` has led.
