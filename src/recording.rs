@@ -1,6 +1,7 @@
 //! The recorder and tier 2, connected: tier 2 says where to record, the recorder follows execution, tier 2 gets the trace.
 
 use hotspur_ir::AbortReason;
+use hotspur_launcher::command_line::Engine;
 use hotspur_recorder::{Limits, Recorder, Verdict};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
@@ -95,9 +96,14 @@ unsafe fn code_freed(cs: *mut CodeState) {
 ///
 /// # Errors
 /// A message for the user.
-pub fn start() -> Result<(), String> {
+pub fn start(engine: Engine) -> Result<(), String> {
     // SAFETY: callers hold the GIL, and have initialized tier 1.
-    unsafe { hotspur_tier2::initialize(Some(HOOKS)) }
+    unsafe {
+        if engine == Engine::Jit {
+            hotspur_tier2::use_machine_code()?;
+        }
+        hotspur_tier2::initialize(Some(HOOKS))
+    }
 }
 
 /// Has code that runs for the first time from now on be recorded where it is hot, and executed by tier 2.
@@ -106,5 +112,5 @@ pub fn record_traces() -> PyResult<()> {
     if !crate::hook::started() {
         return Err(PyRuntimeError::new_err("Hotspur is not enabled"));
     }
-    start().map_err(PyRuntimeError::new_err)
+    start(Engine::Interp).map_err(PyRuntimeError::new_err)
 }

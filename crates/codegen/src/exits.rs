@@ -71,6 +71,14 @@ fn collect_virtual(sb: &Superblock, id: VirtualId, out: &mut Vec<Value>) {
 }
 
 impl Translator<'_> {
+    /// The loop goes round.
+    pub(crate) fn count_round(&mut self) {
+        let offset = offset_of!(ExecState, rounds) as i32;
+        let rounds = self.load(types::I64, self.state, offset);
+        let rounds = self.b.ins().iadd_imm(rounds, 1);
+        self.store(rounds, self.state, offset);
+    }
+
     /// Finds out what the snapshot needs.
     pub(crate) fn describe(&mut self, snapshot: SnapshotId) -> Result<(), Refusal> {
         if !self.snapshots[snapshot].live.is_empty() {

@@ -45,6 +45,8 @@ pub struct ExecState {
     pub result: u64,
     /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
     pub disturbed: u8,
+    /// How many times the loop of the executor went round completely. Whoever enters an executor sets it to zero.
+    pub rounds: u64,
     /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when something is
     /// published. Also fields of objects to be built, locals of frames to be pushed, arguments of a variadic helper. Bits of
     /// doubles; of truth values the low byte counts.

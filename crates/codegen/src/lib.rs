@@ -16,6 +16,10 @@
 //! number of executors use the C stack of one. Each exit has an entry in a table that the embedder keeps, with the address of the
 //! code that it leads to: the cold exit stub at first, another executor's code once there is one. Linking is a store to that entry.
 //!
+//! Such a link leads from code to code, with nobody in between. That will do for an exit whose snapshot has one frame with every
+//! slot `_`, if the code there begins at the same position. All other exits go on leading to the cold exit stub: `side_exit`
+//! writes the frames, sets [`ExecState::frame`], and answers the code to go on with.
+//!
 //! # Exits
 //!
 //! There are many exits, and most are never taken, so an exit is as few bytes as possible: stores of the live values,

@@ -200,6 +200,9 @@ impl<'a> Translator<'a> {
 
             // -- terminators
             Op::EnterLoop { ref args } | Op::JumpLoop { ref args } => {
+                if let Op::JumpLoop { .. } = inst.op {
+                    self.count_round();
+                }
                 let args: Vec<BlockArg> = args.iter().map(|&v| BlockArg::Value(self.v(v))).collect();
                 self.b.ins().jump(self.header, &args);
                 None

@@ -44,6 +44,11 @@ pub struct CodeSpace {
     cold_exit: *const u8,
 }
 
+// SAFETY: addresses in them are used by `unsafe` functions only.
+unsafe impl Send for CodeSpace {}
+// SAFETY: as above.
+unsafe impl Send for Installed {}
+
 /// `jmp [rip]`, the address behind it, padding.
 fn veneer(address: u64) -> [u8; 16] {
     let mut code = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xcc, 0xcc];

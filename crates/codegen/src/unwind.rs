@@ -2,10 +2,11 @@
 //!
 //! CPython ends threads that outlive it with `pthread_exit`, which unwinds the C stack from wherever the thread happens to wait:
 //! possibly in a host function that machine code has called. An unwinder that meets a frame without a description
-//! ends the process. All code in an arena keeps a frame pointer and saves no registers, so one description is right at every
-//! call: the caller's frame begins 16 bytes above `rbp`, which points to the saved `rbp`, the return address behind it.
+//! ends the process. All code in an arena keeps a frame pointer, so one description is right at every call: the caller's frame
+//! begins 16 bytes above `rbp`, which points to the saved `rbp`, the return address behind it.
 //!
-//! The way in is written by hand and not compiled: it saves what the platform's convention wants saved, and describes that.
+//! That says nothing of other registers that code has saved. It need not: the way in, which is written by hand, has saved all
+//! that the platform's convention wants saved, and describes where.
 
 use crate::host::ExecState;
 
@@ -61,7 +62,7 @@ fn entry(bytes: &mut Vec<u8>, content: &[u8]) {
     bytes.extend(std::iter::repeat_n(0, padded - content.len()));
 }
 
-/// Calls code. Cranelift's tail convention passes the first argument as the platform does, and saves no registers.
+/// Calls code. Cranelift's tail convention passes the first argument as the platform does.
 ///
 /// # Safety
 /// As for [`Enter`](crate::Enter).

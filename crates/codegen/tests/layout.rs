@@ -236,6 +236,53 @@ fn frames() {
     assert_eq!((bottom.at(9), bottom.at(11), above.at(12)), (99, 99, 4));
 }
 
+/// Frames that instructions of tier 1 push are elsewhere each time: also the one that there is when the loop begins.
+#[test]
+fn frames_that_move() {
+    let frame = |local: u64| {
+        let mut all = vec![0; 9];
+        all.extend([local; 3]);
+        words(&all)
+    };
+    let (bottom, first, second, third) = (frame(1), frame(10), frame(100), frame(1000));
+    let tops = [address(&first), address(&bottom), address(&second), address(&bottom), address(&third)];
+    let given = Given { args: &[0], frame: address(&bottom), tops: &tops, ..Given::default() };
+    let text = "superblock code0 @ 0 (v0: i64) {
+        execute 1, calls [snap0]
+        guard_landed code1, 0, 0 [snap1]
+        enter_loop [v0]
+    loop (v1: i64):
+        v2 = load_local 1, 0
+        v3 = load_local 0, 0
+        guard_not_null v2 [snap2]
+        spill_local 1, 1, v3
+        execute 2, returns [snap2]
+        guard_landed code0, 3, 1 [snap3]
+        execute 3, calls [snap4]
+        guard_landed code1, 0, 0 [snap1]
+        v6 = const_i64 1
+        v7 = add_i64 v1, v6
+        jump_loop [v7]
+    }
+    snap0 = at code0 @ 1 locals [_, _] stack []
+    snap1 = landed
+        code0 @ 1 locals [_, _] stack []
+        code1 @ 0 locals [_, _, _] stack []
+    snap2 = at
+        code0 @ 1 locals [_, _] stack []
+        code1 @ 2 locals [_, _, _] stack []
+    snap3 = landed code0 @ 3 locals [_, _] stack [_]
+    snap4 = at code0 @ 3 locals [_, _] stack [_]";
+    let ran = run(text, &given);
+    assert_eq!([&first, &second, &third].map(|f| f.at(10)), [1, 1, 1]);
+    assert_eq!([&first, &second, &third].map(|f| f.at(9)), [10, 100, 1000]);
+    // The third return has no landing.
+    assert_eq!(ran.exit, 2);
+    let executed: Vec<_> = ran.notes.calls.iter().filter(|c| c.0 == "execute").map(|c| c.1[1..].to_vec()).collect();
+    let (calls, returns, again) = (vec![1, 1, 0], vec![2, 2, 0], vec![3, 1, 1]);
+    assert_eq!(executed, [calls, returns.clone(), again.clone(), returns.clone(), again, returns]);
+}
+
 #[test]
 fn checks() {
     for (breaker, due) in [(0, false), (1, true), (0x80, true), (0x100, false)] {

@@ -87,6 +87,7 @@ fn links_are_tail_calls() {
         exit: null_mut(),
         result: 0,
         disturbed: 0,
+        rounds: 0,
         values: [0; MAX_VALUES],
         args: [0; MAX_PARAMS],
         host: null_mut(),

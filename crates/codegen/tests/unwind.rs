@@ -21,7 +21,7 @@ fn a_host_function_unwinds() {
         code0 @ 0 locals [v0] stack []";
     let functions = HostFunctions { is_valid: unwinds, ..functions() };
     // Registers that machine code uses are those that this function had, or the sum would be another one.
-    let numbers: Vec<u64> = (0..100).map(|n| std::hint::black_box(n)).collect();
+    let numbers: Vec<u64> = (0..100).map(std::hint::black_box).collect();
     let caught = catch_unwind(|| run_with(&functions, text, &Given { args: &[5], ..Given::default() }));
     let message = caught.expect_err("it unwinds").downcast::<&str>().expect("a string");
     assert_eq!((*message, numbers.iter().sum()), ("out", 4950_u64));

@@ -120,7 +120,7 @@ impl TestFile {
             let prepared = self.setup.prepare(r, &mut toy, self.superblock.code, self.superblock.pc);
             let result = match prepared {
                 Ok(args) => {
-                    let (outcome, _) = engine.run(&self.superblock, &mut toy, &args)?;
+                    let (outcome, _) = engine.run(&self.superblock, &mut toy, &args, None)?;
                     shown(&mut toy, &outcome)
                 }
                 Err(message) => format!("    {message}\n"),

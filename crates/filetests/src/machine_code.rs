@@ -1,15 +1,17 @@
 //! The toy runtime as a host of machine code.
 //!
-//! Objects are the numbers of toy references; everything is done by host functions. Frames are made from snapshots by the tier 2
+//! Objects are addresses in an image of the toy heap (see [`image`]). Without a layout, everything is done by host functions, and
+//! nobody reads what is there. With one, code reads and writes the image, and each host function begins and ends with bringing
+//! heap and image together. Frames are made from snapshots by the tier 2
 //! interpreter's own routine, so what is tested is what the code does, and where it says that values are.
 
 use core::ffi::c_void;
 use cranelift_entity::EntityRef;
 use hotspur_codegen::{
-    Code, CodeSpace, Compiler, Constants, Environment, ExecState, ExitTable, HostFunctions, Location, MAX_PARAMS,
-    MAX_VALUES, Object, Options, Refusal,
+    Code, CodeSpace, Compiler, Constants, Environment, ExecState, ExitTable, HostFunctions, Layout, Location,
+    MAX_PARAMS, MAX_VALUES, Object, Options, Refusal,
 };
-use hotspur_interp::toy::{Toy, ToyRef};
+use hotspur_interp::toy::{Toy, ToyRef, image};
 use hotspur_interp::{Leave, Machine, Outcome, Published, Register, Runtime};
 use hotspur_ir::{CodeRef, ExitId, Helper, Moves, ObjRef, Op, SnapshotId, Superblock, Type, Value, VirtualKind};
 
@@ -18,6 +20,9 @@ struct Host<'a> {
     machine: Machine<'a, Toy>,
     code: &'a Code,
     published: Vec<Published<ToyRef>>,
+    has_layout: bool,
+    /// How many [`Synced`] there are.
+    synced: usize,
     exits: *const Entry,
     /// The exit that was taken.
     exit: Option<ExitId>,
@@ -47,22 +52,67 @@ fn toy<'a>(state: *mut ExecState) -> &'a mut Toy {
     unsafe { host(state) }.machine.runtime()
 }
 
+/// The address of the image of this thread.
+fn base() -> u64 {
+    thread_local! {
+        static BASE: u64 = Box::leak(vec![0_u64; image::WORDS].into_boxed_slice()).as_mut_ptr().expose_provenance() as u64;
+    }
+    BASE.with(|base| *base)
+}
+
+/// The image. Only one reference to it is in use at a time, and none while code runs.
+fn words<'a>() -> &'a mut [u64] {
+    // SAFETY: it was leaked, with this length; this thread uses it only through references that end before code goes on.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut(base() as usize), image::WORDS) }
+}
+
+/// While it lives, the heap is the truth; before and after, what is in the image is the same.
+struct Synced(*mut ExecState);
+
+impl Synced {
+    fn new(state: *mut ExecState) -> Synced {
+        // SAFETY: as in `toy`.
+        let host = unsafe { host(state) };
+        if host.synced == 0 && host.has_layout {
+            host.machine.runtime().read_image(base(), words());
+        }
+        host.synced += 1;
+        Synced(state)
+    }
+}
+
+impl Drop for Synced {
+    fn drop(&mut self) {
+        // SAFETY: as in `toy`.
+        let host = unsafe { host(self.0) };
+        host.synced -= 1;
+        if host.synced == 0 && host.has_layout {
+            host.machine.runtime().write_image(base(), words());
+        }
+    }
+}
+
 fn nullable(object: Object) -> Option<ToyRef> {
-    ToyRef::from_bits(object.addr() as u64)
+    reference(object.addr() as u64)
+}
+
+/// The object at an address.
+fn reference(address: u64) -> Option<ToyRef> {
+    image::object(base(), address)
 }
 
 fn object(object: Object) -> ToyRef {
     // Null where there must be an object: the first object of the heap will do to go on, and faults show.
-    nullable(object).or(ToyRef::from_bits(1)).expect("not zero")
+    nullable(object).or(reference(base())).expect("not zero")
 }
 
 fn word(object: Option<ToyRef>) -> Object {
-    std::ptr::without_provenance_mut(object.map_or(0, ToyRef::bits) as usize)
+    std::ptr::without_provenance_mut(image::address(base(), object) as usize)
 }
 
 fn register(ty: Type, bits: u64) -> Register<ToyRef> {
     match ty {
-        Type::Obj => Register::Obj(ToyRef::from_bits(bits)),
+        Type::Obj => Register::Obj(reference(bits)),
         Type::I64 => Register::I64(bits as i64),
         Type::F64 => Register::F64(f64::from_bits(bits)),
         Type::Bool => Register::Bool(bits as u8 != 0),
@@ -72,7 +122,7 @@ fn register(ty: Type, bits: u64) -> Register<ToyRef> {
 
 fn bits(register: &Register<ToyRef>) -> u64 {
     match register {
-        Register::Obj(object) => object.map_or(0, ToyRef::bits),
+        Register::Obj(object) => image::address(base(), *object),
         Register::I64(n) => *n as u64,
         Register::F64(x) => x.to_bits(),
         Register::Bool(b) => (*b).into(),
@@ -110,6 +160,7 @@ fn publish_snapshot(state: *mut ExecState, snapshot: u32) {
 macro_rules! functions {
     ($($name:ident |$t:ident $(, $arg:ident: $ty:ty)*| $(-> $result:ty)? $body:block)*) => {
         $(extern "C-unwind" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
+            let _synced = Synced::new(state);
             let $t = toy(state);
             $body
         })*
@@ -181,14 +232,24 @@ fn code_ref(code: Object) -> CodeRef {
     CodeRef::new(code.addr().saturating_sub(1))
 }
 
+/// There may be another top frame.
+fn set_top(state: *mut ExecState) {
+    let depth = toy(state).frames().len().saturating_sub(1);
+    // SAFETY: the state is in use by a host function only.
+    unsafe { (*state).top = std::ptr::without_provenance_mut(image::frame(base(), depth) as usize) };
+}
+
 extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+    let _synced = Synced::new(state);
     // SAFETY: the state is in use by this function only.
     let locals = unsafe { &(&(*state).values)[..count as usize] };
-    let locals = locals.iter().map(|&bits| ToyRef::from_bits(bits)).collect();
+    let locals = locals.iter().map(|&bits| reference(bits)).collect();
     toy(state).push_frame(code_ref(code), caller_pc, object(function), locals);
+    set_top(state);
 }
 
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
+    let _synced = Synced::new(state);
     let kind = VirtualKind::ALL[kind as usize];
     let (kinds, _) = kind.fields();
     // SAFETY: as in `push_frame`.
@@ -199,10 +260,12 @@ extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Obje
 }
 
 extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
+    let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
 }
 
 extern "C-unwind" fn withdraw(state: *mut ExecState) {
+    let _synced = Synced::new(state);
     // SAFETY: as in `toy`.
     let host = unsafe { host(state) };
     if let Some(published) = host.published.pop() {
@@ -211,11 +274,13 @@ extern "C-unwind" fn withdraw(state: *mut ExecState) {
 }
 
 extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
+    let _synced = Synced::new(state);
     // SAFETY: as in `toy`.
     unsafe { host(state) }.machine.is_undisturbed()
 }
 
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
+    let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
     toy(state).dealloc(object(value));
     withdraw(state);
@@ -223,13 +288,16 @@ extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, val
 }
 
 extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
+    let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
     // SAFETY: as in `toy`.
     unsafe { host(state) }.published.clear();
     toy(state).execute(pc, Moves::ALL[moves as usize]);
+    set_top(state);
 }
 
 extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
+    let _synced = Synced::new(state);
     is_valid(state) && toy(state).has_landed(code_ref(code), pc, Moves::ALL[moves as usize], stack as usize)
 }
 
@@ -242,6 +310,7 @@ extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
 }
 
 fn helper(state: *mut ExecState, helper: Helper, args: &[Register<ToyRef>]) -> u64 {
+    let _synced = Synced::new(state);
     let result = toy(state).call_helper(helper, args);
     result.as_ref().map_or(0, bits)
 }
@@ -285,7 +354,7 @@ macro_rules! helpers {
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there.
             let more = unsafe { std::slice::from_raw_parts(more, count as usize) };
-            let more = more.iter().map(|&bits| Register::Obj(ToyRef::from_bits(bits)));
+            let more = more.iter().map(|&bits| Register::Obj(reference(bits)));
             helper(state, Helper::$helper, &[obj(a), obj(b)].into_iter().chain(more).collect::<Vec<_>>())
         }
         f as *const c_void
@@ -373,18 +442,58 @@ fn host_functions() -> HostFunctions {
     }
 }
 
+/// The layout of images of this heap, which must have a True and a False.
+pub fn layout(toy: &mut Toy) -> Layout {
+    use image::{FIRST, SECOND, THIRD};
+    let word = |n: usize| 8 * n as i32;
+    let [true_object, false_object] = [true, false].map(|b| image::address(base(), Some(toy.box_bool(b))));
+    Layout {
+        ob_refcnt: word(image::COUNT),
+        ob_type: word(image::TYPE),
+        tp_version_tag: word(FIRST),
+        ht_cached_keys: word(SECOND),
+        dk_version: 12,
+        ma_keys: word(THIRD),
+        func_version: word(SECOND),
+        lv_tag: word(FIRST),
+        ob_digit: word(SECOND),
+        ob_fval: word(FIRST),
+        list_ob_item: word(SECOND),
+        ob_size: word(FIRST),
+        tuple_ob_item: word(SECOND),
+        ob_ref: word(FIRST),
+        inline_values: word(SECOND),
+        inline_valid: word(FIRST) + image::VALID_BIT as i32 / 8,
+        md_dict: word(FIRST),
+        it_index: word(FIRST),
+        it_seq: word(SECOND),
+        range_start: word(FIRST),
+        range_step: word(SECOND),
+        range_len: word(THIRD),
+        localsplus: word(image::LOCALS),
+        eval_breaker: 0,
+        true_object,
+        false_object,
+    }
+}
+
 /// Addresses of what a superblock refers to, on the toy heap.
 struct ToyConstants<'a>(&'a Toy);
 
 impl Constants for ToyConstants<'_> {
     fn object(&self, object: ObjRef) -> u64 {
-        self.0.constant(object).map_or(0, ToyRef::bits)
+        image::address(base(), self.0.constant(object))
     }
     fn code(&self, code: CodeRef) -> u64 {
         u64::from(code.as_u32()) + 1
     }
-    fn locals(&self, _: CodeRef) -> u32 {
-        0
+    /// As the generator of superblocks numbers codes.
+    fn locals(&self, code: CodeRef) -> u32 {
+        match code.as_u32() {
+            0 => 3,
+            n @ 1..20 => n - 1,
+            _ => 2,
+        }
     }
 }
 
@@ -412,7 +521,8 @@ impl Engine {
         self.space.statistics()
     }
 
-    /// Runs a superblock as machine code on the toy runtime. Nothing bounds how long that takes.
+    /// Runs a superblock as machine code on the toy runtime, code reading and writing objects by itself if there is a layout
+    /// ([`layout`]). Nothing bounds how long that takes.
     ///
     /// # Errors
     /// There is no code.
@@ -421,21 +531,27 @@ impl Engine {
         sb: &Superblock,
         toy: &mut Toy,
         args: &[Register<ToyRef>],
+        layout: Option<&Layout>,
     ) -> Result<(Outcome<ToyRef>, Code), Refusal> {
         let mut exits: Vec<Entry> =
             sb.exits().map(|_| Entry { code: self.space.cold_exit(), temperature: 0 }).collect();
-        let base = exits.as_mut_ptr().expose_provenance() as u64;
-        let table =
-            ExitTable { base, stride: size_of::<Entry>() as u32, code: std::mem::offset_of!(Entry, code) as u32 };
-        let environment = Environment { layout: None, constants: &ToyConstants(toy), exits: table, valid: 0 };
+        let table = exits.as_mut_ptr().expose_provenance() as u64;
+        let table = ExitTable {
+            base: table,
+            stride: size_of::<Entry>() as u32,
+            code: std::mem::offset_of!(Entry, code) as u32,
+        };
+        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0 };
         let code = self.compiler.compile(sb, &environment)?;
         let mut state = ExecState {
-            frame: std::ptr::null_mut(),
-            thread: std::ptr::null_mut(),
+            frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),
+            // The last block of an image: a thread that nothing is asked of.
+            thread: std::ptr::without_provenance_mut(image::frame(base(), image::FRAMES - 1) as usize),
             top: std::ptr::null_mut(),
             exit: std::ptr::null_mut(),
             result: 0,
             disturbed: 0,
+            rounds: 0,
             // What nobody has written must not be read: it is a number of no object.
             values: [0xdead_beef; MAX_VALUES],
             args: [0; MAX_PARAMS],
@@ -446,8 +562,20 @@ impl Engine {
         }
         let exits = exits.as_ptr();
         let machine = Machine::new(sb, toy);
-        let mut host = Host { machine, code: &code, published: Vec::new(), exits, exit: None, errors: Vec::new() };
+        let mut host = Host {
+            machine,
+            code: &code,
+            published: Vec::new(),
+            has_layout: layout.is_some(),
+            synced: 0,
+            exits,
+            exit: None,
+            errors: Vec::new(),
+        };
         state.host = (&raw mut host).cast();
+        if host.has_layout {
+            host.machine.runtime().write_image(base(), words());
+        }
         // SAFETY: nobody executes code of the space; the state is set up, and everything that it refers to lives on.
         unsafe {
             let installed = self.space.install(&code)?;
@@ -455,13 +583,16 @@ impl Engine {
             self.space.remove(installed);
         }
         assert!(host.errors.is_empty(), "{}\n{sb}", host.errors.join("\n"));
+        if host.has_layout {
+            host.machine.runtime().read_image(base(), words());
+        }
         let id = host.exit.expect("code leaves by an exit");
         let snapshot = code.exits[id.index()].snapshot;
         take_live(&raw mut state, snapshot);
         let op = &sb.insts().filter(|i| i.op.exit_reason().is_some()).nth(id.index()).expect("an exit").op;
         let leave = match op {
             Op::DynamicExit { .. } => Leave::Dynamic(state.result as i64),
-            Op::ReturnValue { .. } => Leave::Return(ToyRef::from_bits(state.result).expect("an object")),
+            Op::ReturnValue { .. } => Leave::Return(reference(state.result).expect("an object")),
             Op::Link { executor, args } => {
                 let ty = |v: &Value| sb.values[*v];
                 Leave::Link(*executor, args.iter().zip(state.args).map(|(v, bits)| register(ty(v), bits)).collect())

@@ -11,8 +11,10 @@
 
 mod check;
 mod facts;
+mod history;
 mod limits;
 mod lower;
+mod ownership;
 mod recorder;
 mod state;
 mod trace;

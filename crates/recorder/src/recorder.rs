@@ -27,6 +27,7 @@
 use crate::check;
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
+use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Dependencies, Place, Trace};
 use hotspur_cpython_sys::*;
@@ -70,8 +71,6 @@ pub struct Recorder {
     /// Height of the stack at the entry.
     entry_height: usize,
     pending: Pending,
-    /// Back-edges taken to positions other than the entry, by frame.
-    rounds: HashMap<(*mut InterpreterFrame, u32), u32>,
     /// Instructions seen in other activations.
     foreign: u32,
     /// Whether the superblock has its terminator.
@@ -98,7 +97,6 @@ impl Recorder {
             entry: Place { code: state.cs, position: entry as usize },
             entry_height: height,
             pending: Pending::Next { position: entry, back_edge: false },
-            rounds: HashMap::new(),
             foreign: 0,
             ended: false,
         }
@@ -145,6 +143,9 @@ impl Recorder {
             self.foreign += 1;
             return if self.foreign > self.limits.foreign { Err(AbortReason::TooLong) } else { Ok(false) };
         };
+        if self.ended {
+            return Ok(true);
+        }
         if self.limits.check && !check::agrees(&mut self.f, state) {
             return Err(AbortReason::StackMismatch);
         }
@@ -172,7 +173,7 @@ impl Recorder {
             } else if is_above(state.frame, top) {
                 return Ok(None);
             } else {
-                return Err(AbortReason::ExceptionRaised);
+                return self.left();
             };
             self.landed(state, moves)?;
             return Ok(Some(false));
@@ -214,6 +215,21 @@ impl Recorder {
             }
             Pending::Call | Pending::Execute { .. } => Ok(None),
         }
+    }
+
+    /// The instruction that tier 1 executed has led further than frames are followed: an exception has left several of them, or all. The trace
+    /// ends with it.
+    fn left(&mut self) -> Step<Option<bool>> {
+        if self.f.count < self.limits.useful {
+            return Err(AbortReason::ExceptionRaised);
+        }
+        self.f.builder.execute(self.f.top().pc, Moves::Stays);
+        self.f.stamp(self.f.count);
+        self.f.count += 1;
+        self.f.snapshot(Resume::Landed);
+        self.f.builder.leave_landed();
+        self.ended = true;
+        Ok(Some(false))
     }
 
     unsafe fn jumped(&mut self, jump: Jump, position: u32) {
@@ -333,7 +349,7 @@ impl Recorder {
             return Ok(());
         }
         if back_edge {
-            let rounds = self.rounds.entry((state.frame, place.position as u32)).or_insert(0);
+            let rounds = self.f.top_mut().rounds.entry(place.position as u32).or_insert(0);
             *rounds += 1;
             if *rounds > self.limits.inner_rounds {
                 return self.end(place, AbortReason::InnerLoop);
@@ -390,10 +406,12 @@ impl Recorder {
             stack: Vec::new(),
             function: None,
             namespaces: [None; 2],
+            rounds: HashMap::new(),
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
         let (codes, values, functions) = (f.codes.clone(), f.values.clone(), f.functions.clone());
+        let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
         let instructions_at_exit: Vec<_> =
@@ -404,6 +422,12 @@ impl Recorder {
         }
         if let Err(errors) = hotspur_ir::verify(&superblock) {
             debug_assert!(false, "the recorder made a malformed superblock: {}\n{superblock}", errors[0]);
+            return Verdict::Aborted(AbortReason::VerifierFailed);
+        }
+        if self.limits.check
+            && let Err(error) = ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height)
+        {
+            debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
         if instructions_at_exit.len() > self.limits.exits {
@@ -426,7 +450,9 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
-        match lower::lower(&mut self.f, state, base) {
+        let lowered = lower::lower(&mut self.f, state, base);
+        self.f.stamp(self.f.count);
+        match lowered {
             Some(Outcome::Next(position)) => {
                 self.f.count += 1;
                 self.pending = Pending::Next { position, back_edge: false };
@@ -442,7 +468,6 @@ impl Recorder {
             Some(Outcome::Jump(jump)) => self.pending = Pending::Jump(jump),
             None => self.execute(state, base),
         }
-        self.f.stamp(self.f.count);
     }
 
     /// Leaves the instruction to tier 1.
@@ -494,6 +519,7 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         stack: vec![Slot::MEMORY; height],
         function: None,
         namespaces: [None; 2],
+        rounds: HashMap::new(),
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Frame {
     pub function: Option<Value>,
     /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
     pub namespaces: [Option<Value>; 2],
+    /// How often a back-edge has led to a position in it.
+    pub rounds: HashMap<u32, u32>,
 }
 
 /// Which slot of a frame.
@@ -101,6 +103,8 @@ pub(crate) struct Info {
     pub held: bool,
     /// It is an object that may be null.
     pub nullable: bool,
+    /// It was guarded to be a compact int.
+    pub compact: bool,
     /// As long as the executor is valid, something that is watched has a reference, too.
     pub kept: bool,
     /// The exact type, if that is a static type.
@@ -118,6 +122,7 @@ impl Default for Info {
             owned: false,
             held: false,
             nullable: false,
+            compact: false,
             kept: false,
             class: ptr::null_mut(),
             constant: ptr::null_mut(),
@@ -177,6 +182,17 @@ impl Frames {
     /// Notes for the ops since the last time how many instructions are done where they exit.
     pub fn stamp(&mut self, count: u32) {
         self.counts.resize(self.builder.superblock().prefix.len(), count);
+    }
+
+    /// Values that nobody counts references to.
+    pub fn uncounted(&self) -> HashSet<Value> {
+        let is_uncounted = |info: &Info| {
+            // SAFETY: a constant is alive while it is recorded.
+            let is_immortal = !info.constant.is_null() && unsafe { is_immortal(info.constant) };
+            is_immortal || crate::facts::is_immortal_class(info.class)
+        };
+        let values = self.infos.iter().enumerate().filter(|(_, info)| is_uncounted(info));
+        values.map(|(i, _)| Value::from_u32(i as u32)).collect()
     }
 
     /// The counts by op, and the superblock.
@@ -694,6 +710,7 @@ impl Frames {
             stack: Vec::new(),
             function: Some(function),
             namespaces: [None; 2],
+            rounds: HashMap::new(),
         });
         for (i, content) in args.into_iter().enumerate() {
             self.fill(Where::Local(i), content);

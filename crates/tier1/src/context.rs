@@ -143,6 +143,9 @@ pub(crate) unsafe fn set_tools_active(active: bool) {
     for thread in process.threads.values_mut() {
         thread.set_tools_active(active);
     }
+    if let Some(tier2) = process.tier2 {
+        (tier2.tools_changed)(active);
+    }
     if process.tools_active != active {
         process.tools_active = active;
         (process.set_hook)(!active);

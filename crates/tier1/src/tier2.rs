@@ -78,6 +78,9 @@ pub struct Tier2 {
     pub enter: unsafe fn(cx: *mut Context, at: State) -> Landing,
     /// The stream dies with its code object.
     pub code_freed: unsafe fn(cs: *mut CodeState),
+    /// Tools (tracing, profiling, monitoring) were switched on or off, in whatever thread. While they are on, nothing may go on
+    /// running in executors.
+    pub tools_changed: unsafe fn(active: bool),
     /// Backoff counters that back-edges and function entries start with.
     pub counters: unsafe fn() -> (u16, u16),
 }

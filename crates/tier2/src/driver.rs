@@ -24,12 +24,12 @@
 //! 3. If an executor is there (attached to the exit, to the place of a dynamic exit, or linked to), execution goes on in it.
 //! 4. If not, the exit has become warmer. When it is hot, recording is asked for, which begins as soon as tier 1 goes on.
 
-use crate::executor::{Engine, Executor};
+use crate::executor::Executor;
 use crate::exits::Exit;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, recording, stats};
+use crate::{graph, jit, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
@@ -118,20 +118,20 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
 unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
+        if first.has_code() {
+            return jit::run::run(cx, first, start);
+        }
         let mut host = Host::new(cx);
         let mut current = first;
         let mut at = start;
         let mut args = Vec::new();
         loop {
-            let (landing, exit, outcome) = run_one(&mut host, &current, &at, &args);
-            at = landing;
-            let exit = &current.exits[exit];
-            let Some((next, next_args)) = next(cx, &current, exit, &at, outcome.leave) else {
-                stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
-                warm_up(cx, &current, &at, outcome.exit.index());
-                return (at, current);
-            };
-            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            host.begin(Rc::as_ptr(&current), &at);
+            begun(&current);
+            let outcome = hotspur_interp::run(&current.trace.superblock, &mut host, &args, u64::MAX);
+            let outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
+            at = left(&mut host, &current, &outcome);
+            let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else { return (at, current) };
             args = next_args;
             // The previous one is let go when its successor is held already.
             drop(core::mem::replace(&mut current, next));
@@ -139,48 +139,65 @@ unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing
     }
 }
 
-/// Runs one executor, up to the exit whose number is the second part of the answer.
-unsafe fn run_one(
-    host: &mut Host,
-    executor: &Rc<Executor>,
-    at: &Landing,
-    args: &[Register<Obj>],
-) -> (Landing, usize, Outcome<Obj>) {
+/// An executor begins to run.
+pub(crate) fn begun(executor: &Executor) {
+    executor.warm.set(true);
+    executor.runs.set(executor.runs.get() + 1);
+    executor.running.set(executor.running.get() + 1);
+}
+
+/// An executor was left: counts that, and answers where execution stands.
+pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcome<Obj>) -> Landing {
+    executor.running.set(executor.running.get() - 1);
+    let number = outcome.exit.index();
+    let exit = &executor.exits[number];
+    exit.count();
+    let trace = &executor.trace;
+    let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
     // SAFETY: as for `run`.
     unsafe {
-        host.begin(Rc::as_ptr(executor), at);
-        executor.warm.set(true);
-        executor.runs.set(executor.runs.get() + 1);
-        executor.running.set(executor.running.get() + 1);
-        let outcome = match executor.engine {
-            Engine::Interpreter => hotspur_interp::run(&executor.trace.superblock, host, args, u64::MAX),
-        };
-        executor.running.set(executor.running.get() - 1);
-        let outcome = outcome.unwrap_or_else(|violation| broken(executor, &violation.to_string()));
-        let number = outcome.exit.index();
-        let exit = &executor.exits[number];
-        exit.count();
-        let trace = &executor.trace;
-        let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
         stats::count(|s| {
             s.runs += 1;
             s.micro_ops += outcome.executed;
             s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop) + u64::from(completed);
         });
-        let landing = match outcome.leave {
+        match outcome.leave {
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
             Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
             Leave::Link(..) => host.left_at(Resume::At, exit.pc as usize),
             Leave::Return(value) => host.return_value(exit.pc as usize, value),
-        };
-        (landing, number, outcome)
+        }
+    }
+}
+
+/// What an exit leads to.
+pub(crate) enum Passage {
+    /// Another executor, with its arguments.
+    To(Rc<Executor>, Vec<Register<Obj>>),
+    /// Tier 1, which may be asked to record.
+    Tier1,
+}
+
+/// Finds what the exit that was taken leads to, and counts it.
+pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landing, outcome: Outcome<Obj>) -> Passage {
+    let number = outcome.exit.index();
+    let exit = &current.exits[number];
+    // SAFETY: as for `run`.
+    unsafe {
+        if let Some((next, args)) = next(cx, current, exit, at, outcome.leave) {
+            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            return Passage::To(next, args);
+        }
+        stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
+        warm_up(cx, current, at, number);
+        Passage::Tier1
     }
 }
 
 /// A superblock did what verified superblocks cannot do. References and frames are in an unknown state: going on would be worse
 /// than the end.
 #[cold]
-fn broken(executor: &Executor, message: &str) -> ! {
+pub(crate) fn broken(executor: &Executor, message: &str) -> ! {
     eprintln!("hotspur: executor {}: {message}\n{}", executor.id, executor.trace.superblock);
     // SAFETY: it ends the process.
     unsafe { ffi::Py_FatalError(c"Hotspur: a superblock is not what it should be".as_ptr()) }

@@ -12,19 +12,14 @@
 
 use crate::exits::Exit;
 use crate::graph;
-use core::cell::{Cell, RefCell};
+use crate::jit::MachineCode;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::ffi::c_void;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_ir::InvalidationReason;
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use std::rc::Rc;
-
-/// How executors are run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Engine {
-    /// By the tier 2 interpreter.
-    Interpreter,
-}
 
 /// An executor; see the module's documentation.
 #[derive(Debug)]
@@ -37,8 +32,10 @@ pub struct Executor {
     pub exits: Box<[Exit]>,
     /// The largest number of frames that it has on top of each other.
     pub most_frames: usize,
-    /// How it is run.
-    pub engine: Engine,
+    /// Its machine code, if it is run as such; otherwise the tier 2 interpreter runs it.
+    code: OnceCell<MachineCode>,
+    /// Not zero while it may be entered, and go on running: what machine code tests. It is valid and no tool is active.
+    pub(crate) go: Cell<u8>,
     /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
     held: Vec<*mut PyObject>,
     /// Why it is invalid, if it is.
@@ -57,15 +54,19 @@ pub struct Executor {
 
 impl Executor {
     /// A valid executor that is not attached anywhere. `held` are references that pass to it.
-    pub(crate) fn new(id: u64, trace: Trace, engine: Engine, held: Vec<*mut PyObject>) -> Rc<Executor> {
+    pub(crate) fn new(id: u64, trace: Trace, held: Vec<*mut PyObject>) -> Rc<Executor> {
         let superblock = &trace.superblock;
-        let exits: Box<[Exit]> = superblock.exits().map(|e| Exit::new(superblock, e)).collect();
+        let exits: Box<[Exit]> = {
+            let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
+            superblock.exits().zip(ops).map(|(exit, op)| Exit::new(superblock, exit, op)).collect()
+        };
         let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
         Rc::new(Executor {
             id,
             exits,
             most_frames,
-            engine,
+            code: OnceCell::new(),
+            go: Cell::new(1),
             held,
             trace,
             invalid: Cell::new(None),
@@ -93,8 +94,34 @@ impl Executor {
         let was_valid = self.is_valid();
         if was_valid {
             self.invalid.set(Some(reason));
+            self.go.set(0);
         }
         was_valid
+    }
+
+    /// Whether it is run as machine code.
+    pub fn has_code(&self) -> bool {
+        self.code.get().is_some()
+    }
+
+    /// Its machine code, which it has.
+    pub(crate) fn code(&self) -> &MachineCode {
+        self.code.get().expect("only executors that have machine code are run as such")
+    }
+
+    /// Bytes of machine code; zeros if it has none.
+    pub fn code_sizes(&self) -> hotspur_codegen::Sizes {
+        self.code.get().map(|code| code.sizes).unwrap_or_default()
+    }
+
+    pub(crate) fn set_code(&self, code: MachineCode) {
+        let set = self.code.set(code);
+        debug_assert!(set.is_ok());
+    }
+
+    /// The number of an exit, given its address.
+    pub(crate) fn number_of_exit(&self, exit: *const c_void) -> usize {
+        (exit.addr() - self.exits.as_ptr().addr()) / size_of::<Exit>()
     }
 
     /// How often it was run.

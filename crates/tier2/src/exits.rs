@@ -8,7 +8,7 @@
 use crate::executor::Executor;
 use crate::temperature::Temperature;
 use core::cell::{Cell, RefCell};
-use hotspur_ir::{ExitReason, Resume, SnapshotId, Superblock};
+use hotspur_ir::{ExitReason, Op, Resume, SnapshotId, Superblock};
 use std::rc::Rc;
 
 /// An exit of an executor.
@@ -22,6 +22,10 @@ pub struct Exit {
     pub resume: Resume,
     /// The position of the innermost frame's instruction.
     pub pc: u32,
+    /// The op that leaves, if it passes something on besides the frames.
+    pub(crate) leaves: Option<Op>,
+    /// Where machine code jumps to when it takes the exit.
+    pub(crate) code: Cell<*const u8>,
     /// When it is to be recorded from.
     pub temperature: Temperature,
     hits: Cell<u64>,
@@ -30,13 +34,16 @@ pub struct Exit {
 }
 
 impl Exit {
-    pub(crate) fn new(superblock: &Superblock, exit: hotspur_ir::Exit) -> Exit {
+    pub(crate) fn new(superblock: &Superblock, exit: hotspur_ir::Exit, op: &Op) -> Exit {
+        let passes_on = matches!(op, Op::DynamicExit { .. } | Op::ReturnValue { .. } | Op::Link { .. });
         let snapshot = &superblock.snapshots[exit.snapshot];
         Exit {
             reason: exit.reason,
             snapshot: exit.snapshot,
             resume: snapshot.resume,
             pc: snapshot.frames.last().map_or(0, |f| f.pc),
+            leaves: passes_on.then(|| op.clone()),
+            code: Cell::new(core::ptr::null()),
             temperature: Temperature::cold(),
             hits: Cell::new(0),
             failures: Cell::new(0),

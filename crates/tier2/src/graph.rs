@@ -81,6 +81,17 @@ pub fn all() -> Vec<Rc<Executor>> {
     with(|g| g.all.values().filter_map(Weak::upgrade).collect())
 }
 
+/// Lets machine code of valid executors go on, or stops it at its next check of validity.
+pub(crate) fn set_going(going: bool) {
+    with(|g| {
+        for executor in g.all.values().filter_map(Weak::upgrade) {
+            executor.go.set(u8::from(going && executor.is_valid()));
+            // It may be the last reference, and freeing comes back here.
+            g.dead_executors.push(executor);
+        }
+    });
+}
+
 /// How many executors there are.
 pub fn len() -> usize {
     with(|g| g.all.len())
@@ -158,7 +169,7 @@ unsafe fn leads_to(cs: *mut CodeState, index: usize, position: usize) -> bool {
     // SAFETY: the index is in the stream.
     let word = unsafe { *(*cs).words.add(index) };
     match INFO[usize::from(word.op)].base {
-        op::RESUME => index == position && word.oparg & 3 == 0,
+        op::RESUME => index == position,
         op::JUMP_BACKWARD => index + 2 == position + word.oparg as usize,
         _ => false,
     }

@@ -62,7 +62,7 @@ fn view(executor: &Executor) -> ExecutorView {
         invalid: executor.invalid_reason(),
         runs: executor.runs(),
         warm: executor.warm.get(),
-        code_bytes: 0,
+        code_bytes: executor.code_sizes().total as usize,
         code: trace.codes.get(trace.superblock.code.as_u32() as usize).map_or(0, |&c| c as usize),
         position: trace.entry.position,
         attached: executor.place().is_some(),

@@ -13,6 +13,7 @@ pub mod exits;
 pub mod graph;
 pub mod inspect;
 pub mod invalidate;
+pub mod jit;
 pub mod locals;
 pub mod panics;
 pub mod params;
@@ -30,7 +31,11 @@ use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2::Tier2;
 use recording::Hooks;
 
-static TIER2: Tier2 = Tier2 { hot: recording::hot, record, enter: driver::enter, code_freed, counters };
+static TIER2: Tier2 = Tier2 { hot: recording::hot, record, enter: driver::enter, code_freed, tools_changed, counters };
+
+unsafe fn tools_changed(active: bool) {
+    graph::set_going(!active);
+}
 
 unsafe fn counters() -> (u16, u16) {
     recording::initial_counters()
@@ -56,6 +61,18 @@ unsafe fn code_freed(cs: *mut CodeState) {
 }
 
 static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Has executors that are made from now on run as machine code.
+///
+/// # Errors
+/// A message for the user when that cannot be.
+///
+/// # Safety
+/// GIL held, tier 1 initialized.
+pub unsafe fn use_machine_code() -> Result<(), String> {
+    // SAFETY: as the caller promises.
+    unsafe { jit::initialize() }
+}
 
 /// Sets tier 2 up and registers it with tier 1, once per process. Without hooks nothing is recorded, and executors are those
 /// that are attached by hand; a later call with hooks adds recording.

@@ -6,11 +6,11 @@
 //! A place or exit where recording failed has to wait longer for the next attempt each time, and after
 //! [`Parameter::Attempts`] failures it is left alone: the word that counted becomes the plain instruction.
 
-use crate::executor::{Engine, Executor};
+use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
-use crate::{driver, graph, stats, sweep, temperature, watch};
+use crate::{driver, graph, jit, stats, sweep, temperature, watch};
 use core::cell::UnsafeCell;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{incref, newref};
@@ -249,8 +249,15 @@ pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
         let held: Vec<*mut PyObject> =
             trace.objects.iter().filter(|o| o.keep == Keep::Hold).map(|o| o.object).collect();
         held.iter().for_each(|&object| incref(object));
-        let executor = Executor::new(id, trace, Engine::Interpreter, held);
+        let executor = Executor::new(id, trace, held);
         graph::remember(&executor);
+        if jit::is_on()
+            && let Err(reason) = jit::compile(&executor)
+        {
+            invalidate(&executor, InvalidationReason::Requested);
+            graph::bury_executor(Some(executor));
+            return Err(reason);
+        }
         Ok(executor)
     }
 }

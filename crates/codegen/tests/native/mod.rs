@@ -6,6 +6,7 @@ use cranelift_entity::EntityRef;
 use hotspur_codegen::*;
 use hotspur_ir::{CodeRef, ObjRef, Superblock, verify};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::ptr::null_mut;
 
 /// An object, a type, a frame: whatever words there are. The first two of an object are its count and its type.
@@ -30,6 +31,9 @@ pub fn address(words: &Words) -> u64 {
 
 /// Offsets: those of CPython 3.13 where a test cares.
 pub const LAYOUT: Layout = Layout {
+    managed_dict: 16,
+    f_globals: 0,
+    f_builtins: 8,
     ob_refcnt: 0,
     ob_type: 8,
     tp_version_tag: 16,
@@ -67,6 +71,9 @@ pub struct Notes {
     pub calls: Vec<(&'static str, Vec<u64>)>,
     /// What `dealloc_published` answers.
     pub disturbed: bool,
+    /// The top frames after each instruction that is executed, in order. When there are no more, nothing has landed.
+    pub tops: VecDeque<u64>,
+    landed: bool,
 }
 
 fn note(state: *mut ExecState, name: &'static str, args: &[u64]) {
@@ -100,6 +107,22 @@ extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, pc: u32, fu
     unsafe { (*state).top = std::ptr::with_exposed_provenance_mut((*state).args[0] as usize) };
 }
 
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, stack: u32) {
+    note(state, "execute", &[snapshot.into(), pc.into(), moves.into(), stack.into()]);
+    // SAFETY: as in `note`.
+    unsafe {
+        let notes = &mut *(*state).host.cast::<Notes>();
+        notes.landed = !notes.tops.is_empty();
+        (*state).top = std::ptr::with_exposed_provenance_mut(notes.tops.pop_front().unwrap_or(0) as usize);
+    }
+}
+
+extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
+    note(state, "has_landed", &[code.addr() as u64, pc.into(), moves.into(), stack.into()]);
+    // SAFETY: as in `note`.
+    unsafe { (*(*state).host.cast::<Notes>()).landed }
+}
+
 extern "C-unwind" fn side_exit(_: *mut ExecState) -> *const u8 {
     std::ptr::null()
 }
@@ -110,7 +133,7 @@ pub fn functions() -> HostFunctions {
     // SAFETY: the structure consists of addresses; a function that is called with other arguments than it has ends the
     // process without looking at them.
     let all: HostFunctions = unsafe { std::mem::transmute([unexpected as *const (); COUNT]) };
-    HostFunctions { dealloc_published, dealloc_simple, store_inline, push_frame, side_exit, ..all }
+    HostFunctions { dealloc_published, dealloc_simple, store_inline, push_frame, execute, has_landed, side_exit, ..all }
 }
 
 struct Known<'a>(&'a [u64]);
@@ -147,6 +170,7 @@ pub struct Given<'a> {
     pub thread: u64,
     pub valid: u64,
     pub disturbed: bool,
+    pub tops: &'a [u64],
 }
 
 /// Reads a superblock.
@@ -173,7 +197,8 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
     let known = Known(given.objects);
     let environment = Environment { layout: Some(&LAYOUT), constants: &known, exits: exits_table, valid: given.valid };
     let code = compiler.compile(&sb, &environment).expect("machine code");
-    let mut notes = Notes { calls: vec![], disturbed: given.disturbed };
+    let mut notes =
+        Notes { disturbed: given.disturbed, tops: given.tops.iter().copied().collect(), ..Notes::default() };
     let pointer = |bits: u64| std::ptr::with_exposed_provenance_mut(bits as usize);
     let mut state = ExecState {
         frame: pointer(given.frame),
@@ -182,6 +207,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         exit: null_mut(),
         result: 0,
         disturbed: 0,
+        rounds: 0,
         values: [0; MAX_VALUES],
         args: [0; MAX_PARAMS],
         host: (&raw mut notes).cast(),

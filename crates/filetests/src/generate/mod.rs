@@ -386,6 +386,8 @@ pub fn generate(recipe: &Recipe) -> Program {
     m.bools.extend(bools);
     m.constants = (0..=world::FUNCTION).map(|i| m.b.const_obj(ObjRef::new(i))).collect();
     // Numbers that the compiler does not know.
+    m.at();
+    m.b.guard_compact(m.constants[world::INT]);
     let (n, x) = (m.b.unbox_i64(m.constants[world::INT]), m.b.unbox_f64(m.constants[world::FLOAT]));
     m.ints.extend([n; 4]);
     m.floats.extend([x; 2]);

@@ -58,7 +58,7 @@ impl Kind {
 impl Toy {
     /// A new object with one reference. References in it pass to it.
     pub(super) fn alloc(&mut self, kind: Kind) -> ToyRef {
-        self.objects.push(Cell { kind, count: 1, freed: false });
+        self.objects.push(Cell { kind, count: 1, freed: false, class: None });
         ToyRef(self.objects.len() as u32 - 1)
     }
 

@@ -7,6 +7,7 @@ mod calls;
 mod execute;
 mod facts;
 mod heap;
+pub mod image;
 mod runtime;
 mod show;
 
@@ -17,18 +18,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// A reference to an object of the toy heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ToyRef(u32);
-
-impl ToyRef {
-    /// A number for it, which is not zero.
-    pub fn bits(self) -> u64 {
-        u64::from(self.0) + 1
-    }
-
-    /// The reference with this number; none for zero.
-    pub fn from_bits(bits: u64) -> Option<ToyRef> {
-        bits.checked_sub(1).map(|n| ToyRef(n as u32))
-    }
-}
 
 type Nullable = Option<ToyRef>;
 
@@ -77,6 +66,8 @@ struct Cell {
     kind: Kind,
     count: usize,
     freed: bool,
+    /// Its type, once an image of the heap was made.
+    class: Nullable,
 }
 
 /// A frame in memory.

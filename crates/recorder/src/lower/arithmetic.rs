@@ -59,9 +59,11 @@ impl Lowering<'_> {
     /// Guards that a value is a compact int.
     fn compact(&mut self, v: Value) {
         self.f.guard_class(v, &raw mut ffi::PyLong_Type);
-        if self.f.info(v).constant.is_null() {
+        let info = *self.f.info(v);
+        if info.constant.is_null() && !info.compact {
             self.f.at();
             self.f.builder.guard_compact(v);
+            self.f.info(v).compact = true;
         }
     }
 

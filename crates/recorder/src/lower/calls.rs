@@ -123,12 +123,22 @@ unsafe fn append(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
-/// Whether frames for the code can be made from positional arguments alone, as many as there are.
-unsafe fn takes_just(code: *mut PyCodeObject, count: usize) -> bool {
+/// The arguments (borrowed) that are missing in a call with as many by position, and that the function has defaults for. None if a frame is not
+/// made from these alone.
+unsafe fn defaults_for(function: *mut PyFunctionObject, count: usize) -> Option<Vec<*mut PyObject>> {
+    let code = (*function).func_code.cast::<PyCodeObject>();
     let other = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
-    (*code).co_flags & (CO_OPTIMIZED | other) == CO_OPTIMIZED
-        && (*code).co_kwonlyargcount == 0
-        && (*code).co_argcount as usize == count
+    if (*code).co_flags & (CO_OPTIMIZED | other) != CO_OPTIMIZED || (*code).co_kwonlyargcount != 0 {
+        return None;
+    }
+    let missing = ((*code).co_argcount as usize).checked_sub(count)?;
+    if missing == 0 {
+        return Some(Vec::new());
+    }
+    let defaults = (*function).func_defaults;
+    let known = if defaults.is_null() { 0 } else { size(defaults) as usize };
+    let first = known.checked_sub(missing)?;
+    Some((first..known).map(|i| tuple_item(defaults, i)).collect())
 }
 
 /// A Python function, called with all its arguments by position. Its frame is not made unless something happens that can see it.
@@ -144,10 +154,14 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     }
     let real_code = (*real_function).func_code.cast::<PyCodeObject>();
     let cs = known_state_of(real_code);
-    if cs.is_null() || !takes_just(real_code, count) {
+    if cs.is_null() {
         return None;
     }
+    let defaults = defaults_for(real_function, count)?;
     let function = l.f.peek(n + 2)?;
+    if !defaults.is_empty() && !can_be_known(l, function, real) {
+        return None;
+    }
     let is_known = guard_function(l, function, real);
     l.guard_receiver(n, has_receiver);
     for i in 1..=count {
@@ -156,8 +170,17 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let code = l.f.code(real_code);
     l.f.at();
     l.f.builder.check_stack_space(code);
+    let defaults: Vec<_> = defaults
+        .into_iter()
+        .map(|object| {
+            let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Guarded };
+            let v = l.f.constant(object, keep);
+            Content::Value(if keep == Keep::Guarded { l.f.borrowed(v) } else { v })
+        })
+        .collect();
     let mut args: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
     args.reverse();
+    args.extend(defaults);
     if !has_receiver {
         l.f.pop();
     }
@@ -175,13 +198,18 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     Some(Outcome::Call)
 }
 
+/// Whether it makes sense to expect the very same function again.
+unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
+    (*real.cast::<PyFunctionObject>()).func_closure.is_null() || l.f.info(function).constant == real
+}
+
 /// Guards what the function does. Answers whether it is known which function it is (so that its globals are known, too).
 ///
 /// A function that was made once is compared by identity, and watched: its code and defaults stay. Closures are
 /// made again and again, so theirs is the version, which stands for the code.
 unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
     let real_function = real.cast::<PyFunctionObject>();
-    if !(*real_function).func_closure.is_null() && l.f.info(function).constant != real {
+    if !can_be_known(l, function, real) {
         l.f.guard_class(function, &raw mut PyFunction_Type);
         l.f.at();
         l.f.builder.guard_function_version(function, (*real_function).func_version);

@@ -2,7 +2,25 @@
 
 use super::{Lowering, Outcome};
 use crate::state::Content;
+use core::mem::offset_of;
 use hotspur_cpython_sys::*;
+
+/// The cells of the function's closure become locals of its frame. In a frame in memory, tier 1 does it.
+pub(super) unsafe fn copy_free_vars(l: &mut Lowering) -> Option<Outcome> {
+    let function = l.f.top().function?;
+    let n = l.oparg();
+    // It cannot be assigned.
+    let closure = l.f.builder.load_slot(function, offset_of!(PyFunctionObject, func_closure) as u32);
+    let first = l.f.top().locals.len() - n;
+    for i in 0..n {
+        let index = l.f.builder.const_i64(i as i64);
+        let cell = l.f.builder.load_tuple_item(closure, index);
+        l.f.borrowed(cell);
+        l.f.of_class(cell, &raw mut ffi::PyCell_Type);
+        l.f.set_local(first + i, Content::Value(cell));
+    }
+    l.done()
+}
 
 pub(super) unsafe fn load_deref(l: &mut Lowering) -> Option<Outcome> {
     let i = l.oparg();

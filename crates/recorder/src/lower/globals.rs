@@ -3,7 +3,8 @@
 //! The same code may run with other globals, so the frame's dictionary is guarded: by identity (a dictionary that is watched, so that another
 //! one at its address is noticed) where the value is taken for granted, else by the version of its keys.
 //!
-//! Taken for granted is what usually stays: functions, classes, modules. The dictionaries are watched for these names then.
+//! Taken for granted is what usually stays: functions, classes, modules, unless it has changed before. The dictionaries are watched for these
+//! names then.
 
 use super::attributes::entry_index;
 use super::{Lowering, Outcome};
@@ -64,7 +65,9 @@ pub(super) unsafe fn load_global(l: &mut Lowering) -> Option<Outcome> {
         value(globals, words[0])?
     };
     let name = l.s.name(l.oparg() >> 1);
-    let v = if let Some(keep) = keep(real) {
+    let found_in = if is_builtin { builtins } else { globals };
+    let granted = keep(real).filter(|_| crate::history::stays(found_in, name, real));
+    let v = if let Some(keep) = granted {
         namespace_is(l, 0, globals, name)?;
         if is_builtin {
             namespace_is(l, 1, builtins, name)?;

@@ -90,7 +90,7 @@ functions! {
     globals:
         LOAD_GLOBAL => load_global;
     cells:
-        LOAD_DEREF => load_deref, STORE_DEREF => store_deref;
+        COPY_FREE_VARS => copy_free_vars, LOAD_DEREF => load_deref, STORE_DEREF => store_deref;
     sequences:
         BINARY_SUBSCR => binary_subscr, STORE_SUBSCR => store_subscr, UNPACK_SEQUENCE => unpack_sequence,
         BUILD_TUPLE => build_tuple, BUILD_LIST => build_list, BUILD_SLICE => build_slice,

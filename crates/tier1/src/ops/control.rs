@@ -57,7 +57,7 @@ handler! {
         s.dispatch()
     }
 
-    /// RESUME at the entry of a function, which counts down until tier 2 takes notice.
+    /// RESUME, counting down until tier 2 takes notice.
     RESUME_COUNTED(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
             return s.tail(resume_slow);

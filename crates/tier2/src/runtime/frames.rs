@@ -28,7 +28,7 @@ use super::{Host, Obj, cooked, out_of_memory, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::{Content, Frame};
-use hotspur_ir::{CodeRef, Moves, Resume};
+use hotspur_ir::{Moves, Resume};
 use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
@@ -72,6 +72,11 @@ impl Host {
         frame_locals(frame).add(locals_of(frame) + index)
     }
 
+    /// The innermost frame in memory.
+    pub(crate) fn top_frame(&self) -> *mut InterpreterFrame {
+        self.top()
+    }
+
     fn top(&self) -> *mut InterpreterFrame {
         self.frames[self.frames.len() - 1]
     }
@@ -106,10 +111,17 @@ impl Host {
     }
 
     /// `push_frame`: the height of the caller's stack comes with the next snapshot.
-    pub(super) unsafe fn push_real(&mut self, code: CodeRef, caller_pc: u32, function: Obj, locals: &[Option<Obj>]) {
+    pub(crate) unsafe fn push_real_code(
+        &mut self,
+        code: *mut PyCodeObject,
+        caller_pc: u32,
+        function: Obj,
+        locals: &[Option<Obj>],
+    ) {
         let caller = self.top();
         (*caller).instr_ptr = code_units(frame_code(caller)).add(caller_pc as usize);
-        self.push(self.code(code), caller_pc, function.as_ptr());
+        self.push(code, caller_pc, function.as_ptr());
+        self.settled = false;
         let frame = self.top();
         for (i, &local) in locals.iter().enumerate() {
             *frame_locals(frame).add(i) = raw(local);
@@ -132,6 +144,7 @@ impl Host {
     /// Brings frames to this state; see the module's documentation.
     pub(super) unsafe fn write(&mut self, states: &[Frame<Obj>]) {
         self.epoch = crate::locals::epoch();
+        self.settled = true;
         while self.frames.len() > states.len() {
             self.end_empty();
         }
@@ -231,6 +244,18 @@ impl Host {
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
 
+    /// Whether suspended frames are as tier 1 expects them.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// [`Host::step`], given how many items are on the stack.
+    pub(crate) unsafe fn step_at(&mut self, pc: u32, stack: usize) {
+        let frame = self.top();
+        self.sp = frame_locals(frame).add(locals_of(frame) + stack);
+        self.step(pc);
+    }
+
     /// Has tier 1 execute the instruction at this position of the top frame.
     pub(super) unsafe fn step(&mut self, pc: u32) {
         let frame = self.top();
@@ -240,9 +265,15 @@ impl Host {
     }
 
     /// Whether the last `execute` has led there; the frames in memory are those that there are then.
-    pub(super) unsafe fn is_where_expected(&mut self, code: CodeRef, pc: u32, moves: Moves, stack: usize) -> bool {
+    pub(crate) unsafe fn is_where_expected(
+        &mut self,
+        code: *mut PyCodeObject,
+        pc: u32,
+        moves: Moves,
+        stack: usize,
+    ) -> bool {
         let landing = self.landing;
-        if landing.kind != LandingKind::Running || (*landing.cs).code != self.code(code) {
+        if landing.kind != LandingKind::Running || (*landing.cs).code != code {
             return false;
         }
         let depth = self.frames.len();
@@ -299,7 +330,8 @@ impl Host {
 
     /// Whether frames may be pushed: those of the code, and of all calls that this superblock inlines at any one time. They are
     /// counted together, because those that are virtual at this point cannot be seen here. The data stack grows as needed.
-    pub(super) unsafe fn has_space(&self, _: CodeRef) -> bool {
-        (*self.ts).py_recursion_remaining > self.executor().most_frames as i32
+    pub(crate) fn has_room(&self) -> bool {
+        // SAFETY: the thread state of the activation.
+        unsafe { (*self.ts).py_recursion_remaining > self.executor().most_frames as i32 }
     }
 }

@@ -15,6 +15,8 @@ mod heap;
 mod iterators;
 mod values;
 
+pub(crate) use values::{dies_quietly, free_simple};
+
 use crate::executor::Executor;
 use core::ptr::NonNull;
 use hotspur_cpython_sys::ffi::PyObject;
@@ -65,6 +67,9 @@ pub struct Host {
     pushed: usize,
     /// One above the top of the innermost frame's stack, as of the last time that frames were written.
     sp: *mut *mut PyObject,
+    /// Whether positions and heights of the stacks of suspended frames are as the snapshots say: not after `push_frame`, until
+    /// frames are written.
+    settled: bool,
     /// [`crate::locals::epoch`] when frames were written last.
     epoch: u64,
     /// Frames of this superblock are not what it thinks: other code changed their locals, or keeps a frame object of a virtual one.
@@ -87,6 +92,7 @@ impl Host {
             frames: SmallVec::new(),
             pushed: 0,
             sp: core::ptr::null_mut(),
+            settled: true,
             epoch: 0,
             disturbed: false,
             landing: Landing::default(),
@@ -104,6 +110,7 @@ impl Host {
         self.pushed = 0;
         self.sp = at.sp;
         self.disturbed = false;
+        self.settled = true;
     }
 
     /// Where the last `execute` has led.
@@ -150,7 +157,7 @@ impl Runtime for Host {
     }
     fn push_frame(&mut self, code: CodeRef, caller_pc: u32, function: Obj, locals: Vec<Option<Obj>>) {
         // SAFETY: see the module's documentation.
-        unsafe { self.push_real(code, caller_pc, function, &locals) }
+        unsafe { self.push_real_code(self.code(code), caller_pc, function, &locals) }
     }
     fn pop_frame(&mut self) {
         // SAFETY: see the module's documentation.
@@ -211,9 +218,9 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { self.is_attention_due() }
     }
-    fn has_stack_space(&mut self, code: CodeRef) -> bool {
+    fn has_stack_space(&mut self, _: CodeRef) -> bool {
         // SAFETY: see the module's documentation.
-        unsafe { self.has_space(code) }
+        self.has_room()
     }
 
     fn unbox_i64(&mut self, value: Obj) -> i64 {
@@ -346,7 +353,7 @@ impl Runtime for Host {
     }
     fn has_landed(&mut self, code: CodeRef, pc: u32, moves: Moves, stack: usize) -> bool {
         // SAFETY: see the module's documentation.
-        unsafe { self.is_where_expected(code, pc, moves, stack) }
+        unsafe { self.is_where_expected(self.code(code), pc, moves, stack) }
     }
 
     fn call_helper(&mut self, helper: Helper, args: &[Register<Obj>]) -> Option<Register<Obj>> {
