@@ -4,7 +4,8 @@ A baseline holds ratios to stock, not times, so it survives a slower day of the 
 for one processor and one build of Python. On others, that of the same Python version tells something and fails nothing.
 
 A program has become slower if its ratio is lower by more than TOLERANCE and by more than three times the noise, which
-is the spread of both measurements together. Spread that was estimated from few rounds is taken as one per cent at least.
+is the spread of both measurements together. Few rounds say little about how far processes differ, so the spread is
+taken as LEAST_SPREAD / √rounds at least.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import pathlib
 import re
 
 from .comparison import Comparison, compare_all
+from .figures import Row
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "baseline"
 TOLERANCE = 0.05
 MEAN_TOLERANCE = 0.02
-LEAST_SPREAD = 0.01
+LEAST_SPREAD = 0.02
 NOISE = 3.0
 
 
@@ -100,9 +102,13 @@ class Verdict:
         return not (self.slower or self.failing or self.mean_is_slower)
 
 
-def beyond_noise(before: dict, ratio: float, spread: float) -> bool:
-    difference = abs(math.log(ratio / before["ratio"]))
-    noise = math.hypot(max(before["spread"], LEAST_SPREAD), max(spread, LEAST_SPREAD))
+def spread(measured: float, rounds: int) -> float:
+    return max(measured, LEAST_SPREAD / math.sqrt(rounds))
+
+
+def beyond_noise(before: dict, row: Row) -> bool:
+    difference = abs(math.log(row.ratio / before["ratio"]))
+    noise = math.hypot(spread(before["spread"], before["rounds"]), spread(row.spread, len(row.rounds)))
     return difference > max(-math.log(1 - TOLERANCE), NOISE * noise)
 
 
@@ -114,7 +120,7 @@ def judge(result: dict, baseline: Baseline, comparisons: list[Comparison] | None
         for row in comparison.rows:
             if before := known.get(row.name):
                 logs.append(math.log(row.ratio / before["ratio"]))
-                if beyond_noise(before, row.ratio, row.spread):
+                if beyond_noise(before, row):
                     change = Change(comparison.configuration, row.name, before["ratio"], row.ratio)
                     (verdict.slower if row.ratio < before["ratio"] else verdict.faster).append(change)
         if logs:

@@ -12,17 +12,21 @@ from progress import Progress, duration
 from target_python import add_target_options, end_cleanly_on_signals, name_and_value
 
 from . import baseline, comparison, configurations, coverage, figures, plots, report
-from .libraries import Libraries, default_cache
+from .libraries import default_cache, from_command_line
 from .programs import OWN, PYPERFORMANCE, choose
 from .running import Bench, headline
 
 # What `run` and `quick` do unless told otherwise. (seconds, seconds, count, seconds, processes, starts)
-USUAL = {"warmup": 2.0, "sample": 0.08, "samples": 7, "longest": 2.0, "rounds": 3, "startup_rounds": 40}
-QUICK = {"warmup": 0.25, "sample": 0.04, "samples": 5, "longest": 0.4, "rounds": 2, "startup_rounds": 0}
+# `quick` is for machines in use: processor time does not see what else they do.
+USUAL = {"warmup": 2.0, "sample": 0.08, "samples": 7, "longest": 2.0, "rounds": 3, "startup_rounds": 40,
+         "clock": "wall"}
+QUICK = {"warmup": 0.25, "sample": 0.04, "samples": 5, "longest": 0.4, "rounds": 2, "startup_rounds": 0,
+         "clock": "cpu"}
 COVERAGE = QUICK | {"warmup": 1.0, "rounds": 1}
 
-# Seconds after which `quick` measures nothing more than once.
-QUICK_BUDGET = 105.0
+# Seconds after which `quick` begins no further round of a program, and none of a second look.
+QUICK_BUDGET = 95.0
+SECOND_LOOK_BUDGET = 110.0
 # Rounds that a program gets that looks slower than in the baseline.
 SECOND_LOOK = 3
 
@@ -37,8 +41,8 @@ def timing_options(usual: dict[str, float]) -> argparse.ArgumentParser:
     group.add_argument("--longest", type=float, help="seconds of sampling after which two samples suffice (%(default)s)")
     group.add_argument("--startup-rounds", type=int, help="starts of each configuration with nothing to do (%(default)s)")
     group.add_argument("--sizes", type=int, help="only so many, the smallest, of a program that scales")
-    group.add_argument("--clock", choices=["wall", "cpu"], default="wall",
-                       help="cpu: processor time of the process, for a machine that is busy with other things")
+    group.add_argument("--clock", choices=["wall", "cpu"],
+                       help="(%(default)s) cpu: processor time of the process, for a machine that is busy with other things")
     group.add_argument("--timeout", type=float, default=180, help="seconds for one process (%(default)s)")
     group.add_argument("--cpu", type=int, help="the core to run on (the last one); -1: no pinning")
     parser.set_defaults(**usual)
@@ -135,16 +139,18 @@ def measure(options: argparse.Namespace) -> int:
         chosen = bench.needed(chosen)
         bench.copy_libraries()
         progress = Progress(len(chosen) * options.rounds)
-        bench.measure(chosen, progress)
+        # A result to keep is worth the time that it takes.
+        limit = started + QUICK_BUDGET if quick and not options.save_baseline else None
+        bench.measure(chosen, progress, limit)
         verdict, known = None, None
-        if quick and (known := baseline.read(bench.result)):
+        if quick and not options.save_baseline and (known := baseline.read(bench.result)):
             verdict = baseline.judge(bench.result, known)
             slower = {change.name for change in verdict.slower}
             suspects = [program for program in chosen if any(
                 benchmark["program"] == program.name and name in slower
                 for name, benchmark in bench.result["benchmarks"].items())]
             if suspects:
-                bench.again(suspects, SECOND_LOOK, started + QUICK_BUDGET, progress)
+                bench.again(suspects, SECOND_LOOK, started + SECOND_LOOK_BUDGET, progress)
                 verdict = baseline.judge(bench.result, known)
     finally:
         progress.end()
@@ -157,7 +163,7 @@ def measure(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result) + "\n")
         write_report(result, path, options)
-    print(report.markdown(result))
+    print(report.markdown(result, short=quick or bool(options.output)))
     good = good_enough(result, comparisons, options)
     for name, programs in result["failures"].items():
         for program, error in programs.items():
@@ -166,7 +172,7 @@ def measure(options: argparse.Namespace) -> int:
         print("\n".join(baseline.describe(verdict, known)))
         if known.exact and not verdict.holds:
             good = False
-    elif quick:
+    elif quick and not options.save_baseline:
         print("Nothing to compare with: there is no committed result for this Python. --save-baseline makes one.")
     if options.save_baseline:
         print(f"baseline: {baseline.write(result)}")
@@ -181,8 +187,8 @@ def main(arguments: list[str] | None = None) -> int:
         write_report(json.loads(options.result.read_text()), options.result, options)
         return 0
     if options.command == "list":
-        libraries = Libraries(pathlib.Path(options.cache), options.python, options.refresh)
-        chosen, left_out = choose(libraries.programs, options.programs, False, options.suite)
+        available = from_command_line(options).programs
+        chosen, left_out = choose(available, options.programs, False, options.suite)
         print("\n".join(f"{program.name} ({program.suite})" for program in chosen))
         print("\n".join(f"left out: {name}: {reason}" for name, reason in left_out.items()))
         return 0

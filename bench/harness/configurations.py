@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import re
 import shlex
+import subprocess
 
 from target_python import Target, name_and_value
 
@@ -118,10 +120,18 @@ class Interpreters:
         self.stock = self.environment("stock", [python])
         self.peers: dict[tuple[str, ...], list[str]] = {}
 
+    def run(self, argv: list[str], extra: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        try:
+            return self.target.run(argv, extra)
+        except OSError as error:
+            return subprocess.CompletedProcess(argv, 127, str(error))
+
     def environment(self, name: str, command: list[str]) -> list[str]:
         """The command, in a fresh virtual environment if it can make one; otherwise as it is."""
         folder = self.target.work / f"venv-{name}"
-        made = self.target.run([*command, "-m", "venv", "--without-pip", self.target.inside(folder)])
+        if self.target.root is None and "/" in command[0]:
+            command = [os.path.abspath(command[0]), *command[1:]]
+        made = self.run([*command, "-m", "venv", "--without-pip", self.target.inside(folder)])
         python = folder / "bin" / "python"
         if made.returncode == 0 and python.is_symlink():
             return [self.target.inside(python), *command[1:]]
@@ -137,7 +147,7 @@ class Interpreters:
 
     def describe(self, configuration: Configuration) -> str:
         """Asks the interpreter what it is. A peer that does not start is an error of the command line."""
-        done = self.target.run([*self.command(configuration), "-c", DESCRIBE], configuration.env)
+        done = self.run([*self.command(configuration), "-c", DESCRIBE], configuration.env)
         if done.returncode != 0:
             raise SystemExit(f"{configuration.name}: {shlex.join(configuration.command)} does not start:\n{done.stdout}")
         return json.loads(done.stdout.splitlines()[-1])["description"]

@@ -6,6 +6,7 @@ only; when peers take part they are left out for everybody (`copy_to`), and the 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import sys
 
-from .programs import Program, own_programs, read_manifest
+from .programs import OWN, Program, own_programs, read_manifest
 
 PYPERFORMANCE = "pyperformance==1.14.0"
 MATPLOTLIB = "matplotlib==3.10.*"
@@ -30,6 +31,13 @@ def default_cache() -> pathlib.Path:
     return pathlib.Path(base) / "hotspur-bench"
 
 
+def from_command_line(options: argparse.Namespace) -> Libraries:
+    """What the programs that are asked for need."""
+    own = own_programs()
+    ours_only = options.suite == OWN or bool(options.programs) and all(name in own for name in options.programs)
+    return Libraries(pathlib.Path(options.cache), options.python, options.refresh, not ours_only)
+
+
 def find_pip(python: str, scratch: pathlib.Path) -> list[str]:
     """A command that runs pip, whose Python does not matter."""
     for candidate in (sys.executable, python):
@@ -44,8 +52,13 @@ def find_pip(python: str, scratch: pathlib.Path) -> list[str]:
 
 
 class Libraries:
-    def __init__(self, cache: pathlib.Path, python: str, refresh: bool):
+    """The folder, and the programs that can be run with it. Without `pyperformance`: our own only, and no downloads."""
+
+    def __init__(self, cache: pathlib.Path, python: str, refresh: bool, pyperformance: bool = True):
         self.folder = cache / "python3.13"
+        self.programs = own_programs()
+        if not pyperformance:
+            return
         if refresh:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +69,7 @@ class Libraries:
         # Without dependencies: pyperf is what run_one.py stands in for.
         if error := self.install("pyperformance", ["--no-deps", PYPERFORMANCE]):
             raise SystemExit(f"pyperformance cannot be installed:\n{error}")
-        self.programs = own_programs() | read_manifest(self.folder / "pyperformance" / "data-files" / "benchmarks")
+        self.programs |= read_manifest(self.folder / "pyperformance" / "data-files" / "benchmarks")
 
     def install(self, key: str, arguments: list[str]) -> str:
         if key not in self.tried:
@@ -95,6 +108,9 @@ class Libraries:
             except OSError:
                 shutil.copy2(source, destination)
 
+        if not self.folder.exists():
+            folder.mkdir()
+            return
         ignored = shutil.ignore_patterns("__pycache__", *([] if compiled else ["*.so"]))
         shutil.copytree(self.folder, folder, copy_function=link, ignore=ignored)
 

@@ -81,7 +81,7 @@ def curves(pyplot, result: dict):
     chosen = [name for name in CURVES if result["base"] in result["benchmarks"].get(name, {}).get("runs", {})]
     columns = min(3, len(chosen))
     lines = -(-len(chosen) // columns)
-    figure, grid = pyplot.subplots(lines, columns, figsize=(2.4 * columns, 1.7 * lines), squeeze=False)
+    figure, grid = pyplot.subplots(lines, columns, figsize=(2.4 * columns, 0.8 + 1.7 * lines), squeeze=False)
     flat = [axes for line in grid for axes in line]
     for axes in flat[len(chosen):]:
         axes.set_axis_off()
@@ -94,10 +94,15 @@ def curves(pyplot, result: dict):
                 speeds = [loops * unit / max(seconds, 1e-9) for _, loops, seconds in run["curve"]]
                 axes.plot(times, speeds, color=f"C{index}", linewidth=0.9, label=configuration)
         axes.set_title(name, fontsize=8)
-        axes.set_ylim(bottom=0)
         axes.set_xlim(left=0)
+        # Logarithmic, because a tracing JIT is a fraction at first and a multiple later.
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_yticks([], minor=True)
     figure.supxlabel("seconds since the process started", fontsize=8)
-    figure.supylabel(f"speed, {result['base']} when warm = 1", fontsize=8)
+    figure.supylabel(f"speed ({result['base']} when warm: 1)", fontsize=8)
     handles, labels = flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure

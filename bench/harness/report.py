@@ -22,7 +22,8 @@ def ratio(row: Row | Mean | None) -> str:
     if row is None:
         return NOTHING
     value = row.value if isinstance(row, Mean) else row.ratio
-    return f"{value:.3f} ({row.low:.3f}–{row.high:.3f})"
+    # One run each says nothing about spread.
+    return f"{value:.3f}" + (f" ({row.low:.3f}–{row.high:.3f})" if row.low < row.high else "")
 
 
 def number(value: float | None, form: str = ".2f", unit: str = "") -> str:
@@ -41,12 +42,14 @@ def megabytes(bytes_pair: tuple[float, float]) -> str:
 def header(result: dict) -> list[str]:
     settings = result["settings"]
     version = result["python"].split(" (")[0]
+    rounds = "1 round" if settings["rounds"] == 1 else f"{settings['rounds']} rounds"
     lines = [
         f"Python {version} on {result['processor']}"
         + (f", core {result['cpu']}" if result["cpu"] >= 0 else "")
         + f"; {result['date']}, commit {result['commit'] or 'unknown'}.",
-        f"{settings['rounds']} rounds, interleaved; {settings['samples']} samples of {settings['sample'] * 1e3:.0f} ms "
+        f"{rounds}, interleaved; {settings['samples']} samples of {settings['sample'] * 1e3:.0f} ms "
         f"after {settings['warmup']} s of warm-up; {settings['clock']} clock.",
+        *(["All times are processor time, except those of start-up and “elapsed”."] if settings["clock"] == "cpu" else []),
         "", f"Ratios are {result['base']}'s time over the configuration's: above 1 is faster. In brackets, 95 % intervals.", "",
     ]
     rows = [
@@ -181,8 +184,11 @@ def not_measured(result: dict) -> list[str]:
     return ["## Not measured", "", *lines] if lines else []
 
 
-def markdown(result: dict, plots: list[str] | str = "") -> str:
-    """The whole report. `plots` are file names beside it, or the reason why there are none."""
+def markdown(result: dict, plots: list[str] | str = "", short: bool = False) -> str:
+    """The report. `plots` are file names beside it, or the reason why there are none.
+
+    The short one is for the terminal: means, losses, steady state and what was not measured.
+    """
     comparisons = comparison.compare_all(result)
     threshold = result["settings"]["threshold"]
     sections = [
@@ -192,4 +198,6 @@ def markdown(result: dict, plots: list[str] | str = "") -> str:
         [plots] if isinstance(plots, str) and plots else [f"![{name}]({name})" for name in plots],
         not_measured(result),
     ]
+    if short:
+        sections = [*sections[:4], not_measured(result)]
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"

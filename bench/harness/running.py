@@ -30,9 +30,8 @@ import time
 from progress import Progress
 from target_python import Target, default_signals, inactive, kill_group
 
-from . import configurations, figures, warmup
+from . import configurations, figures, libraries, warmup
 from .configurations import BASE, Configuration, Interpreters
-from .libraries import Libraries
 from .programs import OWN, OWN_FOLDER, Program
 
 CHILD_FOLDER = pathlib.Path(__file__).resolve().parent.parent / "child"
@@ -67,7 +66,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.configurations = configurations.chosen(options)
-        self.libraries = Libraries(pathlib.Path(options.cache), options.python, options.refresh)
+        self.libraries = libraries.from_command_line(options)
         self.target = Target(options)
         self.place = self.target.work / "bench"
         self.serial = 0
@@ -283,22 +282,35 @@ class Bench:
                 words.append(f"{configuration.name} failed")
         return "  ".join(words) or "done"
 
-    def measure(self, programs: list[Program], progress: Progress) -> None:
-        """Everything, program by program, with all its rounds."""
+    def measure(self, programs: list[Program], progress: Progress, until: float | None = None) -> None:
+        """Everything, program by program with all its rounds.
+
+        With a limit in time (`until`, of time.monotonic), round by round with all programs: what is not reached by then
+        are the last rounds of some programs, and not programs.
+        """
         if self.options.startup_rounds:
             progress.running("start-up")
             self.measure_startup()
-        for number, program in enumerate(programs, 1):
-            for turn in range(self.options.rounds):
-                progress.running(f"{number}/{len(programs)} {program.name}, round {turn + 1} of {self.options.rounds}")
-                self.run_round(program, turn)
-                progress.step()
+        rounds = range(self.options.rounds)
+        if until is None:
+            steps = [(turn, program) for program in programs for turn in rounds]
+        else:
+            steps = [(turn, program) for turn in rounds for program in programs]
+        for turn, program in steps:
+            if until is not None and turn > 0 and time.monotonic() > until:
+                progress.say("no time for all rounds")
+                break
+            place = f"{programs.index(program) + 1}/{len(programs)} {program.name}"
+            progress.running(f"{place}, round {turn + 1} of {self.options.rounds}")
+            self.run_round(program, turn)
+            progress.step()
+            if turn == rounds[-1]:
+                progress.say(f"{place}: {self.result['left_out'].get(program.name) or self.ratios(program)}")
+        for program in programs:
             self.drop_incomplete(program)
-            said = self.result["left_out"].get(program.name) or self.ratios(program)
-            progress.say(f"{number}/{len(programs)} {program.name}: {said}")
 
     def again(self, programs: list[Program], rounds: int, until: float, progress: Progress) -> None:
-        """Further rounds of some programs, as long as there is time (`until`, of time.monotonic)."""
+        """Further rounds of some programs, as long as there is time."""
         for turn in range(self.options.rounds, self.options.rounds + rounds):
             for program in programs:
                 if time.monotonic() < until:
