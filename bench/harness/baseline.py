@@ -5,7 +5,8 @@ for one processor and one build of Python. On others, that of the same Python ve
 
 A program has become slower if its ratio is lower by more than TOLERANCE and by more than three times the noise, which
 is the spread of both measurements together. Few rounds say little about how far processes differ, so the spread is
-taken as LEAST_SPREAD / √rounds at least.
+taken as LEAST_SPREAD / √rounds at least. And a program counts as slower only after LEAST_ROUNDS rounds; until then it is
+named as not confirmed, and fails nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TOLERANCE = 0.05
 MEAN_TOLERANCE = 0.02
 LEAST_SPREAD = 0.02
 NOISE = 3.0
+LEAST_ROUNDS = 3
 
 
 def key(result: dict) -> str:
@@ -78,6 +80,11 @@ class Change:
     name: str
     before: float
     now: float
+    rounds: int
+
+    @property
+    def confirmed(self) -> bool:
+        return self.rounds >= LEAST_ROUNDS
 
     @property
     def factor(self) -> float:
@@ -86,6 +93,7 @@ class Change:
 
 @dataclasses.dataclass
 class Verdict:
+    # Both beyond noise, confirmed or not.
     slower: list[Change]
     faster: list[Change]
     # (configuration, program) of the baseline that failed now.
@@ -99,7 +107,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        return not (self.slower or self.failing or self.mean_is_slower)
+        return not (any(change.confirmed for change in self.slower) or self.failing or self.mean_is_slower)
 
 
 def spread(measured: float, rounds: int) -> float:
@@ -121,7 +129,7 @@ def judge(result: dict, baseline: Baseline, comparisons: list[Comparison] | None
             if before := known.get(row.name):
                 logs.append(math.log(row.ratio / before["ratio"]))
                 if beyond_noise(before, row):
-                    change = Change(comparison.configuration, row.name, before["ratio"], row.ratio)
+                    change = Change(comparison.configuration, row.name, before["ratio"], row.ratio, len(row.rounds))
                     (verdict.slower if row.ratio < before["ratio"] else verdict.faster).append(change)
         if logs:
             verdict.means[comparison.configuration] = math.exp(sum(logs) / len(logs)), len(logs)
@@ -143,10 +151,11 @@ def describe(verdict: Verdict, baseline: Baseline) -> list[str]:
     for title, changes in (("SLOWER", verdict.slower), ("faster", verdict.faster)):
         for change in changes:
             lines.append(f"  {title} {change.configuration} {change.name}: {change.before:.3f} → {change.now:.3f} "
-                         f"({100 * (change.factor - 1):+.1f} %)")
+                         f"({100 * (change.factor - 1):+.1f} %)"
+                         + ("" if change.confirmed else ", not confirmed: too few rounds"))
     lines += [f"  FAILS NOW {configuration} {program}" for configuration, program in verdict.failing]
     if not verdict.means:
         lines.append("  no program in common")
     elif verdict.holds:
-        lines.append("  no regression")
+        lines.append("  no regression" + (" is confirmed" if verdict.slower else ""))
     return lines

@@ -49,6 +49,8 @@ def header(result: dict) -> list[str]:
         + f"; {result['date']}, commit {result['commit'] or 'unknown'}.",
         f"{rounds}, interleaved; {settings['samples']} samples of {settings['sample'] * 1e3:.0f} ms "
         f"after {settings['warmup']} s of warm-up; {settings['clock']} clock.",
+        *([f"The processes ran for {result['busy'] / result['wall']:.0%} of their time; the rest is waiting, for a processor "
+           "that does something else or for input and output."] if result["wall"] else []),
         *(["All times are processor time, except those of start-up and “elapsed”."] if settings["clock"] == "cpu" else []),
         "", f"Ratios are {result['base']}'s time over the configuration's: above 1 is faster. In brackets, 95 % intervals.", "",
     ]

@@ -14,6 +14,8 @@ A result is one JSON object:
     startup         configuration → {seconds, peak}
     failures        configuration → program → what went wrong
     left_out        program → why it was not measured
+    wall, busy      seconds that all processes took together, elapsed and of processor time: far apart, they say that the
+                    machine had other things to do
 """
 
 from __future__ import annotations
@@ -104,6 +106,7 @@ class Bench:
                 for c in self.configurations
             },
             "benchmarks": {}, "processes": {}, "scaling": {}, "startup": {}, "failures": {}, "left_out": {},
+            "wall": 0.0, "busy": 0.0,
         }
 
     # ---- one process ------------------------------------------------------------------------------------------------
@@ -140,6 +143,8 @@ class Bench:
         if process.returncode:
             raise RunFailed(f"cannot be started: {log.strip()[-1500:]}")
         spawned = json.loads((folder / "spawned").read_text())
+        self.result["wall"] += spawned["wall"]
+        self.result["busy"] += spawned["cpu"]
         if spawned["status"]:
             raise RunFailed(f"exit status {spawned['status']}: {log.strip()[-1500:]}")
         if configuration.hotspur and (reason := inactive(folder / "reports" / f"{spawned['pid']}.json")):
@@ -286,7 +291,7 @@ class Bench:
         """Everything, program by program with all its rounds.
 
         With a limit in time (`until`, of time.monotonic), round by round with all programs: what is not reached by then
-        are the last rounds of some programs, and not programs.
+        are the last rounds of some programs, and programs only if there is no time for one round.
         """
         if self.options.startup_rounds:
             progress.running("start-up")
@@ -297,9 +302,12 @@ class Bench:
         else:
             steps = [(turn, program) for turn in rounds for program in programs]
         for turn, program in steps:
-            if until is not None and turn > 0 and time.monotonic() > until:
-                progress.say("no time for all rounds")
-                break
+            if until is not None and time.monotonic() > until:
+                if turn > 0:
+                    progress.say("no time for all rounds")
+                    break
+                self.result["left_out"][program.name] = "no time"
+                continue
             place = f"{programs.index(program) + 1}/{len(programs)} {program.name}"
             progress.running(f"{place}, round {turn + 1} of {self.options.rounds}")
             self.run_round(program, turn)

@@ -64,6 +64,18 @@ class Baseline(unittest.TestCase):
         measured.rounds = measured.rounds[:1]
         self.assertFalse(baseline.beyond_noise(row | {"spread": 0.03, "rounds": 1}, measured))
 
+    def test_too_few_rounds_confirm_nothing(self):
+        baseline.write(self.before, self.folder)
+        now = samples.result(a={"stock": 0.02, "jit": 0.0125}, b={"stock": 0.02, "jit": 0.02}, c={"stock": 0.02, "jit": 0.018})
+        for benchmark in now["benchmarks"].values():
+            benchmark["runs"] = {name: runs[:2] for name, runs in benchmark["runs"].items()}
+        verdict, known = self.verdict(now)
+        self.assertEqual([change.name for change in verdict.slower], ["a"])
+        self.assertEqual(verdict.mean_is_slower, ["jit"])
+        verdict.means.clear()
+        self.assertTrue(verdict.holds)
+        self.assertIn("not confirmed", "\n".join(baseline.describe(verdict, known)))
+
     def test_a_slow_drift_of_everything_is_a_regression(self):
         sides = {f"p{n}": {"stock": 0.02, "jit": 0.02} for n in range(10)}
         baseline.write(samples.result(**sides), self.folder)

@@ -67,6 +67,9 @@ class Report(unittest.TestCase):
         self.assertIn("![a.svg](a.svg)", report.markdown(self.result, ["a.svg"]))
         self.assertIn("No plots: nothing", report.markdown(self.result, "No plots: nothing"))
 
+    def test_a_busy_machine_shows(self):
+        self.assertIn("ran for 90% of their time", report.markdown(self.result))
+
     def test_short(self):
         text = report.markdown(self.result, short=True)
         self.assertIn("## Losses", text)

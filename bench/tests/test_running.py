@@ -144,6 +144,8 @@ class Whole(Scratch):
         result = json.loads(name.with_suffix(".json").read_text())
         self.assertEqual(list(result["configurations"]), ["stock", "control", "same", "same2"])
         self.assertEqual(result["failures"], {})
+        self.assertGreater(result["wall"], 0.5)
+        self.assertGreater(result["busy"], 0)
         for configuration in result["configurations"]:
             runs = result["benchmarks"]["closures"]["runs"][configuration]
             self.assertEqual(len(runs), 2)
