@@ -140,12 +140,12 @@ unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Land
             at = left(&mut host, &current, &outcome);
             let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else {
                 let place = current.place();
-                graph::bury_executor(Some(current));
+                graph::let_go(current);
                 return (at, place);
             };
             args = next_args;
             // The previous one is let go when its successor is held already.
-            graph::bury_executor(Some(core::mem::replace(&mut current, next)));
+            graph::let_go(core::mem::replace(&mut current, next));
         }
     }
 }

@@ -122,9 +122,9 @@ pub(crate) fn bury_executor(executor: Option<Rc<Executor>>) {
     }
 }
 
-/// Lets go of a reference, or buries it if it is the last.
+/// Lets go of a reference; buries it if it is the last one and the executor is still being run.
 pub(crate) fn let_go(executor: Rc<Executor>) {
-    if Rc::strong_count(&executor) == 1 {
+    if Rc::strong_count(&executor) == 1 && executor.is_active() {
         bury_executor(Some(executor));
     }
 }
