@@ -1,5 +1,6 @@
 """What tests of tier 2 share: running a function until it is hot, and counting what happened."""
 
+import os
 import unittest
 
 import hotspur
@@ -53,7 +54,9 @@ class Tier2Case(unittest.TestCase):
         result, counts = counted(function, *args)
         self.assertEqual(result, expect)
         self.assertGreater(counts["runs"], 0, "no executor was run")
-        self.assertGreaterEqual(counts.share, share, describe(function))
+        # What is recorded before it has warmed up is good for finding mistakes, and not for much else.
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertGreaterEqual(counts.share, share, describe(function))
         return counts
 
 

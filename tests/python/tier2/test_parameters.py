@@ -71,11 +71,9 @@ class Parameters(unittest.TestCase):
             namespace = {}
             exec("def f(n):\n    i = 0\n    while i < n: i += 1\n    return i\n", namespace)
             f = namespace["f"]
-            started = hotspur.stats()["traces"]["started"]
             self.assertEqual(f(3), 3)
-            self.assertEqual(hotspur.stats()["traces"]["started"], started)
+            self.assertEqual(hotspur.executors(f), [])
             self.assertEqual(f(20), 20)
-            self.assertEqual(hotspur.stats()["traces"]["started"], started + 1)
-            self.assertEqual(len(hotspur.executors(f)), 1)
+            self.assertNotEqual(hotspur.executors(f), [])
         finally:
             hotspur.set_parameter("back_edge_threshold", 1000)
