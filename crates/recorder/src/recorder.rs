@@ -410,7 +410,8 @@ impl Recorder {
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
-        let (codes, values, functions) = (f.codes.clone(), f.values.clone(), f.functions.clone());
+        let (codes, values, functions, types) =
+            (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone());
         let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
@@ -437,7 +438,7 @@ impl Recorder {
             superblock,
             objects,
             executors: core::mem::take(&mut self.executors),
-            dependencies: Dependencies { codes: codes.clone(), values, functions, ..Dependencies::default() },
+            dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
             codes,
             entry: self.entry,
             instructions_at_exit,
