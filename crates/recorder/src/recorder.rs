@@ -194,6 +194,9 @@ impl Recorder {
                 return Ok(None);
             }
             let is_ours = self.f.frames.iter().any(|f| f.real == state.frame);
+            if is_ours {
+                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
+            }
             return Err(if is_ours { AbortReason::ExceptionRaised } else { AbortReason::LeftStart });
         }
         if state.cs != self.f.top().cs {
@@ -204,6 +207,7 @@ impl Recorder {
                 if position == expected || self.taken_along(expected, position) {
                     return Ok(Some(back_edge));
                 }
+                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
                 Err(AbortReason::ExceptionRaised)
             }
             Pending::Jump(jump) => {
@@ -451,7 +455,8 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
-        let lowered = lower::lower(&mut self.f, state, base);
+        let raises = crate::history::has_raised(state.cs, state.index() as u32);
+        let lowered = if raises { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
         match lowered {
             Some(Outcome::Next(position)) => {
