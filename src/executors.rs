@@ -167,6 +167,7 @@ pub fn executors(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         dict.set_item("runs", view.runs)?;
         dict.set_item("warm", view.warm)?;
         dict.set_item("code_bytes", view.code_bytes)?;
+        dict.set_item("exit_bytes", view.exit_bytes)?;
         dict.set_item("code", view.code)?;
         dict.set_item("position", view.position)?;
         dict.set_item("attached", view.attached)?;
@@ -234,6 +235,18 @@ pub fn sweep_executors() -> usize {
         graph::empty_graveyard();
         removed
     }
+}
+
+/// The table of parameters: a list of tuples (name, default, unit, smallest value, largest value, what it does).
+#[pyfunction]
+#[allow(clippy::type_complexity, reason = "a row of a listing")]
+pub fn parameter_table() -> Vec<(&'static str, u32, &'static str, u32, u32, String)> {
+    let row = |p: &Parameter| {
+        let info = p.info();
+        let doc = info.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        (info.name, info.default, info.unit, info.range.0, info.range.1, doc)
+    };
+    Parameter::ALL.iter().map(row).collect()
 }
 
 /// The parameters of tier 2, as a dict from names to values; those given are set before.

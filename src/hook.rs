@@ -29,6 +29,8 @@ mod tier1 {
             ("handed_over", counters.handed_over),
             ("decoded", counters.decoded),
             ("instructions", counters.instructions),
+            // SAFETY: callers hold the GIL.
+            ("executor_entries", unsafe { hotspur_tier2::stats::snapshot() }.entries),
         ]
     }
 

@@ -32,6 +32,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+from progress import Progress  # noqa: E402
 from target_python import (  # noqa: E402
     Target, add_target_options, default_signals, end_cleanly_on_signals, inactive, kill_group, name_and_value,
 )
@@ -86,6 +87,8 @@ class FileResult:
     complaints: list[str] = dataclasses.field(default_factory=list)
     environment_changed: bool = False
     processes: int = 0
+    # How often these processes entered tier 2.
+    executor_entries: int = 0
 
     def problems(self) -> set[str]:
         """The ids that failed; a file that came to no end counts as one id, its name."""
@@ -239,9 +242,12 @@ class Runner:
 
     def inspect_reports(self, result: FileResult, folder: pathlib.Path, pid: int) -> None:
         """Was it really Hotspur that ran the file? A pass of anything else is worth nothing."""
-        result.processes = sum(1 for _ in folder.glob("*.json"))
+        reports = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+        result.processes = len(reports)
+        tier2 = self.options.env.get("HOTSPUR_TIER") == "2"
+        result.executor_entries = sum(report["counters"]["executor_entries"] for report in reports)
         # A process that died could not write a report, and is a failure as it is.
-        if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json")):
+        if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json", tier2)):
             result.complaints.append(complaint)
 
 
@@ -352,29 +358,27 @@ class Conformance:
         """Runs each file in its own process, the longest first; hands every result to `finished`."""
         known = {name: result.seconds for name in names if (result := self.stock.get(name))}
         order = sorted(names, key=lambda name: -known.get(name, 1e9 if name.startswith("test.") else 0.0))
-        started = last_word = time.monotonic()
+        progress = Progress(len(order))
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
             pending = {pool.submit(self.runner.run, side, name) for name in order}
-            count = 0
             try:
                 while pending:
-                    done, pending = concurrent.futures.wait(pending, 60, concurrent.futures.FIRST_COMPLETED)
-                    if not done:
-                        running = " ".join(sorted(self.runner.live.values()))
-                        self.say(f"{side:8} {count:4}/{len(order)} {time.monotonic() - started:5.0f} s  waiting for {running}")
+                    done, pending = concurrent.futures.wait(pending, 5, concurrent.futures.FIRST_COMPLETED)
                     for future in done:
-                        count += 1
                         result = future.result()
                         finished(result)
-                        now = time.monotonic()
-                        bad = result.problems() or result.complaints
-                        if bad or now - last_word > 15 or count == len(order):
-                            last_word = now
-                            note = f"{len(result.problems())} failed" if result.problems() else "ok"
-                            if result.state != "ran":
-                                note = result.state
-                            note = "; ".join([note, *result.complaints])
-                            self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
+                        progress.step()
+                        note = f"{len(result.problems())} failed" if result.problems() else "ok"
+                        if result.state != "ran":
+                            note = result.state
+                        note = "; ".join([f"{side} {result.name}: {note}", *result.complaints])
+                        if result.problems() or result.complaints:
+                            progress.say(note)
+                        else:
+                            progress.running(note)
+                    if not done:
+                        progress.running(f"{side}: waiting for {' '.join(sorted(self.runner.live.values()))}")
+                progress.end()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.stop()
@@ -462,7 +466,8 @@ class Conformance:
         unused = sorted(possible.keys() - used)
         self.say("")
         self.say(f"Python {self.target.facts['version']}")
-        self.say(f"{len(self.files)} test files; {sum(r.processes for r in self.ours.values())} processes reported Hotspur active")
+        self.say(f"{len(self.files)} test files; {sum(r.processes for r in self.ours.values())} processes reported Hotspur active, "
+                 f"executors were entered {sum(r.executor_entries for r in self.ours.values())} times")
         if self.missing:
             self.say(f"not in this Python: {' '.join(self.missing)}")
         self.table("fail on stock too (not counted)", stock_failures)
