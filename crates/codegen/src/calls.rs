@@ -78,10 +78,8 @@ impl Translator<'_> {
         let landing = self.load(types::I64, self.state, offset_of!(ExecState, landing) as i32);
         let kind = self.load(types::I8, landing, layout.landing_kind);
         self.guard_not(kind);
-        let (is, expected) = (
-            self.load(types::I64, landing, layout.landing_pc),
-            self.word(self.env.constants.instruction(code, pc)),
-        );
+        let (is, expected) =
+            (self.load(types::I64, landing, layout.landing_pc), self.word(self.env.constants.instruction(code, pc)));
         self.guard_same(is, expected);
         let frame = self.load(types::I64, landing, layout.landing_frame);
         let depth = match self.executed {

@@ -138,7 +138,10 @@ impl<'a> Translator<'a> {
             self.values[v] = arg.into();
         }
         self.first_frame();
-        if self.thread.is_none() && self.env.layout.is_some() && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {})) {
+        if self.thread.is_none()
+            && self.env.layout.is_some()
+            && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {}))
+        {
             self.thread = Some(self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32));
         }
         self.section(&self.sb.prefix)?;

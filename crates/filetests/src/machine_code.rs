@@ -302,7 +302,9 @@ extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u64, _fra
     // SAFETY: as above.
     let sb = unsafe { host(state) }.machine.superblock();
     let moves = sb.insts().find_map(|inst| match inst.op {
-        Op::Execute { pc: at, moves } if u64::from(at) == pc && inst.snapshot == Some(SnapshotId::from_u32(snapshot)) => {
+        Op::Execute { pc: at, moves }
+            if u64::from(at) == pc && inst.snapshot == Some(SnapshotId::from_u32(snapshot)) =>
+        {
             Some(moves)
         }
         _ => None,

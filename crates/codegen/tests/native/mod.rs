@@ -217,7 +217,13 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
     let base = exits.as_mut_ptr().expose_provenance() as u64;
     let exits_table = ExitTable { base, stride: 24, code: 8 };
     let known = Known(given.objects);
-    let environment = Environment { layout: Some(&LAYOUT), constants: &known, exits: exits_table, valid: given.valid, prologue: None };
+    let environment = Environment {
+        layout: Some(&LAYOUT),
+        constants: &known,
+        exits: exits_table,
+        valid: given.valid,
+        prologue: None,
+    };
     let code = compiler.compile(&sb, &environment).expect("machine code");
     let mut notes =
         Notes { disturbed: given.disturbed, tops: given.tops.iter().copied().collect(), ..Notes::default() };

@@ -222,7 +222,14 @@ extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, val
     }
 }
 
-extern "C-unwind" fn execute(state: *mut ExecState, _snapshot: u32, instruction: u64, frame: u64, sp: u64, stream: u64) {
+extern "C-unwind" fn execute(
+    state: *mut ExecState,
+    _snapshot: u32,
+    instruction: u64,
+    frame: u64,
+    sp: u64,
+    stream: u64,
+) {
     // SAFETY: as above; all slots are in memory, and the addresses are those of the top frame and of its code.
     unsafe {
         let cx = run_of(state).context();

@@ -12,7 +12,8 @@ use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use cranelift_entity::PrimaryMap;
 use hotspur_codegen::{
-    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, Passage, Prologue, SnapshotInfo,
+    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, Passage, Prologue,
+    SnapshotInfo,
 };
 use hotspur_cpython_sys::PyCodeObject;
 use hotspur_cpython_sys::ffi::PyObject;

@@ -24,8 +24,8 @@
 //! In rare cases, frames that stayed are more than the exit's snapshot has (the code between returned). They are ended as
 //! CPython ends frames, but empty.
 
-use crate::executor::Executor;
 use super::{Host, Obj, cooked, out_of_memory, raw};
+use crate::executor::Executor;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::{Content, Frame};
@@ -159,7 +159,7 @@ impl Host {
         let caller = self.top();
         (*caller).instr_ptr = code_units(frame_code(caller)).add(caller_pc as usize);
         self.push(code, caller_pc, function.as_ptr());
-                let frame = self.top();
+        let frame = self.top();
         for (i, &local) in locals.iter().enumerate() {
             *frame_locals(frame).add(i) = raw(local);
         }
