@@ -125,7 +125,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
 unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Option<Place> {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
-        if (*first).has_code() {
+        if !(*first).entry.get().is_null() {
             return jit::run::run(cx, first);
         }
         Rc::increment_strong_count(first);
@@ -227,10 +227,7 @@ pub(crate) unsafe fn code_at(cx: *mut Context, at: &Landing) -> *const u8 {
         }
         let here = place_of(at);
         let executor = graph::peek(here.code, here.position);
-        if executor.is_null() || !(*executor).trace.superblock.params.is_empty() {
-            return core::ptr::null();
-        }
-        (*executor).entry.get()
+        if executor.is_null() { core::ptr::null() } else { (*executor).entry.get() }
     }
 }
 

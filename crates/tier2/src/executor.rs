@@ -43,7 +43,7 @@ pub struct Executor {
     pub(crate) go: Cell<u8>,
     /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
     held: Vec<*mut PyObject>,
-    /// Where its machine code begins; null if it has none.
+    /// Where its machine code begins; null if it has none, or can only be linked to, with arguments.
     pub(crate) entry: Cell<*const u8>,
     /// Why it is invalid, if it is.
     invalid: Cell<Option<InvalidationReason>>,
@@ -127,7 +127,9 @@ impl Executor {
     }
 
     pub(crate) fn set_code(&self, code: MachineCode) {
-        self.entry.set(code.entry());
+        if self.trace.superblock.params.is_empty() {
+            self.entry.set(code.entry());
+        }
         let set = self.code.set(code);
         debug_assert!(set.is_ok());
     }
