@@ -1,8 +1,8 @@
 //! The layout of CPython's structures, for the code generator.
 
-use core::mem::offset_of;
 use crate::executor::Executor;
 use crate::exits::Exit;
+use core::mem::offset_of;
 use hotspur_codegen::{Boxes, Landings, Layout};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;

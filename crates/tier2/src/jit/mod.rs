@@ -109,7 +109,8 @@ pub(crate) unsafe fn initialize() -> Result<(), String> {
         let mut space = CodeSpace::new(&mut compiler, &functions::host_functions(), limit)
             .map_err(|refusal| refusal.to_string())?;
         let layout = layout::layout();
-        let landing_exit = space.landing_exit(&mut compiler, &layout, &layout::landings()).map_err(|r| r.to_string())?;
+        let landing_exit =
+            space.landing_exit(&mut compiler, &layout, &layout::landings()).map_err(|r| r.to_string())?;
         *JIT.0.get() = Some(Jit { compiler, space, layout, landing_exit });
     }
     Ok(())

@@ -276,7 +276,7 @@ impl Run {
                     if exit.wants_passage() {
                         let passage = super::compile_passage(&executor, exit, &next).ok();
                         if exit.target().is_none() {
-                            exit.set_target(Rc::clone(&next));
+                            executor.lead(number, Rc::clone(&next));
                         }
                         exit.set_passage(passage);
                     }
