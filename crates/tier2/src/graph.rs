@@ -30,6 +30,8 @@ struct Graph {
     attached: HashMap<Place, Rc<Executor>>,
     dead_objects: Vec<*mut PyObject>,
     dead_executors: Vec<Rc<Executor>>,
+    /// Dead ones that an activation runs still.
+    dying: Vec<Rc<Executor>>,
     created_since_sweep: u32,
     /// Failed recordings by place, for places that tier 1 counts.
     failures: HashMap<Place, u32>,
@@ -142,11 +144,22 @@ pub unsafe fn empty_graveyard() {
                 active.push(executor);
             }
         }
-        with(|g| g.dead_executors.append(&mut active));
+        with(|g| g.dying.append(&mut active));
         let Some(object) = with(|g| g.dead_objects.pop()) else { return };
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };
     }
+}
+
+/// Looks anew which of the dead executors are run still.
+#[inline(always)]
+pub(crate) fn bury_dying() {
+    with(|g| {
+        if !g.dying.is_empty() {
+            let mut dying = core::mem::take(&mut g.dying);
+            g.dead_executors.append(&mut dying);
+        }
+    });
 }
 
 /// Whether [`empty_graveyard`] has something to do.

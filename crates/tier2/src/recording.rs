@@ -205,7 +205,7 @@ unsafe fn failed(origin: &Origin) {
 
 /// Makes an executor of a trace.
 unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
-    let parent = origin.exit.as_ref().map(|(executor, exit)| (executor, &executor.exits[*exit]));
+    let parent = origin.exit.as_ref().map(|(executor, exit)| (executor, *exit));
     // SAFETY: as for `finish`.
     unsafe {
         if graph::sweep_is_due() || graph::len() >= Parameter::Executors.get() as usize {
@@ -219,7 +219,7 @@ unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
         }
         let executor = make(trace)?;
         match parent {
-            Some((_, exit)) if !exit.is_dynamic() => exit.set_target(Rc::clone(&executor)),
+            Some((parent, exit)) if !parent.exits[exit].is_dynamic() => parent.lead(exit, Rc::clone(&executor)),
             Some(_) | None => graph::attach(&executor, executor.trace.entry),
         }
         let id = executor.id;
@@ -291,7 +291,7 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     // SAFETY: as the caller promises.
     let executor = unsafe { make(trace)? };
     let id = executor.id;
-    parent.exits[exit].set_target(executor);
+    parent.lead(exit, executor);
     Ok(id)
 }
 
