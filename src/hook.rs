@@ -231,6 +231,10 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
         if config.tier >= Tier::Two {
             crate::recording::start(config.engine, config.stress).map_err(Refusal::Engine)?;
+            // Without it, executors go when what they rely on does.
+            if let Err(error) = crate::shutdown::install(py) {
+                error.write_unraisable(py, None);
+            }
         }
         state().started = Some(config);
     }

@@ -2,14 +2,15 @@
 
 use hotspur_ir::AbortReason;
 use hotspur_launcher::command_line::Engine;
+use hotspur_recorder::Place;
 use hotspur_recorder::{Limits, Recorder, Verdict};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
-use hotspur_tier2::graph;
 use hotspur_tier2::params::Parameter;
 use hotspur_tier2::recording::{Hooks, Origin, finish};
+use hotspur_tier2::{graph, pending};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -70,7 +71,11 @@ unsafe fn record(cx: *mut Context, at: State) {
         Verdict::Aborted(AbortReason::CodeChanged)
     } else {
         // SAFETY: tier 1 calls before it executes an instruction.
-        unsafe { recording.recorder.step(at, &mut |code, position| graph::at(code, position).is_some()) }
+        unsafe {
+            recording.recorder.step(at, &mut |code, position| {
+                graph::at(code, position).is_some() || pending::at_place(Place { code, position })
+            })
+        }
     };
     let recorded = match verdict {
         Verdict::Continue => return,

@@ -1,22 +1,20 @@
 //! The engine that runs executors as machine code: compiling them, their code memory, and the glue to the code generator.
 
+pub(crate) mod background;
 mod functions;
 mod layout;
+pub(crate) mod perf;
 pub(crate) mod run;
+mod task;
 
 use crate::executor::Executor;
-use crate::exits::Exit;
 use crate::params::Parameter;
 use crate::stats;
 use core::cell::UnsafeCell;
-use core::mem::offset_of;
 use cranelift_entity::PrimaryMap;
-use hotspur_codegen::{
-    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, SnapshotInfo,
-};
-use hotspur_cpython_sys::PyCodeObject;
-use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::{AbortReason, CodeRef, ObjRef, SnapshotId};
+use hotspur_codegen::{Code, CodeSpace, Compiler, Installed, Layout, Options, SnapshotInfo};
+use hotspur_ir::{AbortReason, SnapshotId};
+pub(crate) use task::Task;
 
 /// Machine code of an executor.
 #[derive(Debug)]
@@ -32,6 +30,11 @@ impl MachineCode {
     /// Where the code begins.
     pub(crate) fn entry(&self) -> *const u8 {
         self.installed.as_ref().map_or(core::ptr::null(), Installed::entry)
+    }
+
+    /// How long it is, in bytes.
+    fn len(&self) -> usize {
+        self.installed.as_ref().map_or(0, Installed::size)
     }
 }
 
@@ -97,72 +100,51 @@ fn enter() -> hotspur_codegen::Enter {
     with(|jit| jit.space.enter()).expect("machine code exists")
 }
 
-/// What a superblock's references are as addresses. Plain numbers: the compiler may run without the GIL.
-struct Addresses {
-    objects: Vec<u64>,
-    codes: Vec<(u64, u32)>,
+/// Whether executors get their machine code later, from [`background`].
+pub(crate) fn in_background() -> bool {
+    is_on() && Parameter::Background.get() != 0
 }
 
-impl Addresses {
-    unsafe fn of(executor: &Executor) -> Addresses {
-        let address = |object: *mut PyObject| object.expose_provenance() as u64;
-        let code = |code: *mut PyCodeObject| {
-            // SAFETY: the trace's code objects are live.
-            (code.expose_provenance() as u64, unsafe { (*code).co_nlocalsplus } as u32)
-        };
-        Addresses {
-            objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
-            codes: executor.trace.codes.iter().map(|&c| code(c)).collect(),
-        }
-    }
-}
-
-impl Constants for Addresses {
-    fn object(&self, object: ObjRef) -> u64 {
-        self.objects[object.as_u32() as usize]
-    }
-    fn code(&self, code: CodeRef) -> u64 {
-        self.codes[code.as_u32() as usize].0
-    }
-    fn locals(&self, code: CodeRef) -> u32 {
-        self.codes[code.as_u32() as usize].1
-    }
-}
-
-/// Gives an executor machine code.
-///
-/// # Errors
-/// There is no memory for it, or it cannot be compiled.
+/// What compiling an executor takes. None if the engine is not in use.
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
-pub(crate) unsafe fn compile(executor: &Executor) -> Result<(), AbortReason> {
+pub(crate) unsafe fn task(executor: &Executor) -> Option<Task> {
     // SAFETY: as the caller promises.
-    let addresses = unsafe { Addresses::of(executor) };
+    with(|jit| unsafe { Task::new(executor, &jit.layout) })
+}
+
+/// Compiles at once, in this thread.
+pub(crate) fn compile(task: &Task) -> Result<Code, AbortReason> {
+    with(|jit| task.run(&mut jit.compiler)).unwrap_or(Err(AbortReason::CompileFailed))
+}
+
+/// Gives an executor machine code that was compiled for it.
+///
+/// # Errors
+/// There is no room for it.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), AbortReason> {
     let made = with(|jit| {
-        let exits = ExitTable {
-            base: executor.exits.as_ptr().expose_provenance() as u64,
-            stride: size_of::<Exit>() as u32,
-            code: offset_of!(Exit, code) as u32,
-        };
-        let environment = Environment {
-            layout: Some(&jit.layout),
-            constants: &addresses,
-            exits,
-            valid: (&raw const executor.go).expose_provenance() as u64,
-        };
-        let code = jit.compiler.compile(&executor.trace.superblock, &environment).map_err(|refusal| refusal.reason)?;
-        // SAFETY: the code was compiled for this executor.
-        let installed = unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)?;
+        // SAFETY: the code was compiled for this executor, and whoever executes code holds the GIL.
+        let installed = unsafe { jit.space.install(code) }.map_err(|refusal| refusal.reason)?;
         for exit in &executor.exits {
             exit.code.set(jit.space.cold_exit());
         }
-        Ok((code, installed, jit.space.statistics().used))
+        Ok((installed, jit.space.statistics().used))
     });
-    let (code, installed, used): (Code, Installed, usize) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
+    let (installed, used): (Installed, usize) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
     // SAFETY: the GIL is held.
-    unsafe { stats::count(|s| s.code_bytes = used as u64) };
-    let Code { snapshots, sizes, .. } = code;
-    executor.set_code(MachineCode { installed: Some(installed), snapshots, sizes });
+    unsafe {
+        stats::count(|s| {
+            s.code_bytes = used as u64;
+            s.compile_nanoseconds += code.time.as_nanos() as u64;
+            s.micro_ops_compiled += executor.trace.superblock.insts().count() as u64;
+        });
+    }
+    executor.set_code(MachineCode { installed: Some(installed), snapshots: code.snapshots.clone(), sizes: code.sizes });
+    perf::note(executor);
     Ok(())
 }
