@@ -28,8 +28,8 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::executors::{
-        attach_superblock, executors, instructions_executed, parameters, pause_compiler, remove_executors,
-        sweep_executors, tier2_stats, version, wait_for_compiler,
+        attach_superblock, executors, instructions_executed, parameter_table, parameters, pause_compiler,
+        remove_executors, sweep_executors, tier2_stats, version, wait_for_compiler,
     };
 
     #[pymodule_export]

@@ -103,16 +103,18 @@ unsafe fn code_freed(cs: *mut CodeState) {
 /// # Errors
 /// A message for the user.
 pub fn start(engine: Engine, stress: bool) -> Result<(), String> {
-    for error in hotspur_tier2::params::set_from_environment(stress).err().into_iter().flatten() {
-        eprintln!("hotspur: {error}");
-    }
     // SAFETY: callers hold the GIL, and have initialized tier 1.
     unsafe {
+        // Parameters are taken from the environment first.
+        hotspur_tier2::initialize(Some(HOOKS))?;
         if engine == Engine::Jit {
             hotspur_tier2::use_machine_code()?;
         }
-        hotspur_tier2::initialize(Some(HOOKS))
     }
+    if stress && std::env::var_os(Parameter::Background.variable()).is_none() {
+        Parameter::Background.set(0)?;
+    }
+    Ok(())
 }
 
 /// Has code that runs for the first time from now on be recorded where it is hot, and executed by tier 2.

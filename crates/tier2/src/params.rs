@@ -57,6 +57,8 @@ parameters! {
     EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
     /// How often a side exit is taken before execution is recorded from there.
     ExitThreshold = exit_threshold, 200 "exits", 1..=4095;
+    /// How often a side exit leads to another executor before machine code is made for that.
+    PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
     /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
     Backoff = backoff, 9 "power of two", 1..=12;
     /// Recordings that may fail at one place before it is left alone for good.
@@ -133,15 +135,12 @@ pub fn set(name: &str, value: i64) -> Result<(), String> {
     Parameter::from_name(name).ok_or_else(|| format!("there is no parameter {name:?}"))?.set(value)
 }
 
-/// Sets what the environment says, and what follows from stress mode.
+/// Sets what the environment says.
 ///
 /// # Errors
 /// A message for the user for each variable that is not right; the others count.
-pub fn set_from_environment(stress: bool) -> Result<(), Vec<String>> {
+pub fn set_from_environment() -> Result<(), Vec<String>> {
     let mut errors = Vec::new();
-    if stress {
-        errors.extend(Parameter::Background.set(0).err());
-    }
     for &parameter in Parameter::ALL {
         let variable = parameter.variable();
         let Some(value) = std::env::var_os(&variable) else { continue };

@@ -25,7 +25,7 @@ pub unsafe fn sweep() -> usize {
         stats::count(|s| s.sweeps += 1);
         for executor in graph::all() {
             let cold = !executor.warm.replace(false);
-            if cold && executor.running.get() == 0 && executor.is_valid() {
+            if cold && !executor.is_active() && executor.is_valid() {
                 invalidate(&executor, InvalidationReason::Cold);
                 removed += 1;
             }
@@ -65,7 +65,7 @@ pub(crate) unsafe fn make_room(mut try_again: impl FnMut() -> bool) -> bool {
     // What was buried may do.
     graph::free_executors();
     let mut made = try_again();
-    let is_cold = |e: &Executor| !e.warm.get() && e.running.get() == 0 && e.is_valid() && e.has_code();
+    let is_cold = |e: &Executor| !e.warm.get() && !e.is_active() && e.is_valid() && e.has_code();
     let (mut cold, others): (Vec<_>, Vec<_>) = graph::all().into_iter().partition(|e| is_cold(e));
     others.into_iter().for_each(|executor| graph::bury_executor(Some(executor)));
     // Several at a time, because it takes a look at all exits to find what leads to them.

@@ -60,9 +60,10 @@ class Tier2Case(unittest.TestCase):
         compiled()
         result, counts = counted(function, *args)
         self.assertEqual(result, expect)
-        # With low thresholds, this very code runs in an executor already, and enters no other.
-        self.assertGreater(counts["entries"] + counts["runs"] + counts["bytecodes.tier2"], 0, "no executor was entered")
-        self.assertGreaterEqual(counts.share, share, describe(function))
+        self.assertGreater(counts["runs"], 0, "no executor was run")
+        # What is recorded before it has warmed up is good for finding mistakes, and not for much else.
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertGreaterEqual(counts.share, share, describe(function))
         return counts
 
 

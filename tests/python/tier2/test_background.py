@@ -11,6 +11,8 @@ import warnings
 import hotspur
 from support import compiled, counted, describe, needs_machine_code, run_program
 
+# With low thresholds, what calls a function may be recorded together with it, so it need not get an executor of its own.
+LOW = "HOTSPUR_BACK_EDGE_THRESHOLD" in os.environ
 pause = hotspur._hotspur.pause_compiler
 
 
@@ -78,6 +80,8 @@ class Waiting(Background):
         pause(True)
         # One call: if the loop did not look for its executor, that would never be run.
         self.assertEqual(f(200_000), 0)
+        if LOW:
+            return
         self.assertGreater(sum(e.runs for e in hotspur.executors(f)), 0, describe(f))
 
     @needs_machine_code
@@ -172,7 +176,8 @@ class AtOnce(Background):
         f = new_loop()
         f(1000)
         self.assertEqual(pending(), 0)
-        self.assertGreater(sum(e.runs for e in hotspur.executors(f)), 0, describe(f))
+        if not LOW:
+            self.assertGreater(sum(e.runs for e in hotspur.executors(f)), 0, describe(f))
 
 
 class Fork(Background):

@@ -130,10 +130,7 @@ fn start(state: &mut State) -> bool {
     if state.queue.is_empty() || state.runs || state.stop || state.paused {
         return true;
     }
-    if state.compiler.is_none() {
-        state.compiler = Compiler::new(Options::default()).ok();
-    }
-    let Some(compiler) = state.compiler.take() else { return false };
+    let compiler = state.compiler.take();
     match with_signals_blocked(|| {
         // Deep recursion is Cranelift's own, on large functions.
         Builder::new().name("hotspur".into()).stack_size(8 << 20).spawn(move || work(compiler))
@@ -162,17 +159,19 @@ fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
 }
 
 /// What the thread does.
-fn work(mut compiler: Compiler) {
+fn work(compiler: Option<Compiler>) {
+    let mut compiler = compiler.or_else(|| Compiler::new(Options::default()).ok());
     loop {
         let mut state = state();
         let next = if state.stop || state.paused { None } else { state.queue.pop_front() };
         let Some((id, task)) = next else {
             state.runs = false;
-            state.compiler = Some(compiler);
+            state.compiler = compiler;
             return;
         };
         drop(state);
-        let code = catch_unwind(AssertUnwindSafe(|| task.run(&mut compiler)));
+        let mut run = || compiler.as_mut().map(|compiler| task.run(compiler));
+        let code = catch_unwind(AssertUnwindSafe(&mut run)).ok().flatten();
         let code = code.unwrap_or(Err(AbortReason::CompileFailed));
         drop(task);
         self::state().done.push(Done { id, code });

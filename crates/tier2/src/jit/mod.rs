@@ -8,12 +8,14 @@ pub(crate) mod run;
 mod task;
 
 use crate::executor::Executor;
+use crate::exits::Exit;
 use crate::params::Parameter;
 use crate::stats;
 use core::cell::UnsafeCell;
 use cranelift_entity::PrimaryMap;
-use hotspur_codegen::{Code, CodeSpace, Compiler, Installed, Layout, Options, SnapshotInfo};
+use hotspur_codegen::{Code, CodeSpace, Compiler, Installed, Layout, Options, Passage, SnapshotInfo};
 use hotspur_ir::{AbortReason, SnapshotId};
+use task::References;
 pub(crate) use task::Task;
 
 /// Machine code of an executor.
@@ -47,6 +49,27 @@ impl Drop for MachineCode {
                 // SAFETY: the GIL is held.
                 unsafe { stats::count(|s| s.code_bytes = jit.space.statistics().used as u64) };
             });
+        }
+    }
+}
+
+/// The machine code of a passage.
+#[derive(Debug)]
+pub(crate) struct PassageCode(Option<Installed>);
+
+impl PassageCode {
+    /// Where it begins.
+    pub(crate) fn entry(&self) -> *const u8 {
+        self.0.as_ref().map_or(core::ptr::null(), Installed::entry)
+    }
+}
+
+impl Drop for PassageCode {
+    fn drop(&mut self) {
+        if let Some(installed) = self.0.take() {
+            // SAFETY: nothing leads to it any more. Nobody is in it: what passages call neither runs other code nor makes anything
+            // invalid.
+            with(|jit| unsafe { jit.space.remove(installed) });
         }
     }
 }
@@ -105,13 +128,50 @@ pub(crate) fn in_background() -> bool {
     is_on() && Parameter::Background.get() != 0
 }
 
-/// What compiling an executor takes. None if the engine is not in use.
+/// What exits lead to that lead to the host.
+pub(crate) fn cold_exit() -> *const u8 {
+    with(|jit| jit.space.cold_exit()).unwrap_or(core::ptr::null())
+}
+
+/// Makes machine code that leads from an exit of one executor, which the host has made frames for until now, to another one.
+///
+/// # Errors
+/// There is no memory for it, or it cannot be compiled.
+///
+/// # Safety
+/// As for [`compile`]; both have machine code.
+pub(crate) unsafe fn compile_passage(
+    executor: &Executor,
+    exit: &Exit,
+    target: &Executor,
+) -> Result<PassageCode, AbortReason> {
+    let made = with(|jit| {
+        let passage = Passage {
+            snapshot: exit.snapshot,
+            live: &executor.code().snapshots[exit.snapshot].live,
+            taken: (&raw const exit.linked).expose_provenance() as u64,
+            open: (&raw const target.go).expose_provenance() as u64,
+            target: target.entry.get().expose_provenance() as u64,
+            otherwise: jit.space.cold_exit().expose_provenance() as u64,
+        };
+        // SAFETY: as the caller promises.
+        let references = unsafe { References::of(executor, &jit.layout) }.ok_or(AbortReason::OutOfMemory)?;
+        let environment = references.environment();
+        let code = jit.compiler.compile_passage(&executor.trace.superblock, &environment, &passage);
+        let code = code.map_err(|refusal| refusal.reason)?;
+        // SAFETY: the code was compiled for this exit; machine code is out at the host.
+        unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)
+    });
+    Ok(PassageCode(Some(made.unwrap_or(Err(AbortReason::CompileFailed))?)))
+}
+
+/// What compiling an executor takes. None if the engine is not in use, or without memory.
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
 pub(crate) unsafe fn task(executor: &Executor) -> Option<Task> {
     // SAFETY: as the caller promises.
-    with(|jit| unsafe { Task::new(executor, &jit.layout) })
+    with(|jit| unsafe { Task::new(executor, &jit.layout) }).flatten()
 }
 
 /// Compiles at once, in this thread.
