@@ -30,7 +30,7 @@ use crate::exits::Exit;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, jit, recording, stats};
+use crate::{graph, jit, pending, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
@@ -92,6 +92,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
         graph::bury_dying();
+        pending::poll();
         if !graph::graveyard_is_empty() {
             at.save_ip();
             graph::empty_graveyard();

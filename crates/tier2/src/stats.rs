@@ -35,8 +35,14 @@ pub struct Stats {
     pub micro_ops: u64,
     /// Instructions of CPython that executors stood for, as far as they were executed completely.
     pub instructions: u64,
-    /// Time spent on making executors of recordings, in nanoseconds.
+    /// Time spent on compiling machine code that was installed, in whatever thread, in nanoseconds.
     pub compile_nanoseconds: u64,
+    /// Time for which making executors of recordings has held up the program, in nanoseconds.
+    pub compile_gil_nanoseconds: u64,
+    /// Time between the end of a recording and the installation of its code, for code made in the background, in nanoseconds.
+    pub install_delay_nanoseconds: u64,
+    /// Micro-ops that were compiled to machine code.
+    pub micro_ops_compiled: u64,
     /// Machine code that exists, in bytes.
     pub code_bytes: u64,
 }
@@ -58,6 +64,9 @@ impl Stats {
         micro_ops: 0,
         instructions: 0,
         compile_nanoseconds: 0,
+        compile_gil_nanoseconds: 0,
+        install_delay_nanoseconds: 0,
+        micro_ops_compiled: 0,
         code_bytes: 0,
     };
 
@@ -81,6 +90,10 @@ impl Stats {
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),
             ("compile_nanoseconds", self.compile_nanoseconds),
+            ("compile_gil_nanoseconds", self.compile_gil_nanoseconds),
+            ("install_delay_nanoseconds", self.install_delay_nanoseconds),
+            ("micro_ops_compiled", self.micro_ops_compiled),
+            ("executors_pending", crate::pending::len() as u64),
             ("code_bytes", self.code_bytes),
         ]
         .map(|(name, value)| (name.to_string(), value))
