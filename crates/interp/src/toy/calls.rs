@@ -236,7 +236,8 @@ impl Toy {
             }
             Helper::InstanceDict => {
                 let (o, i) = (arg(0)?, number(a[2])?);
-                let is_there = matches!(self.look(o), Kind::Dict { .. }) && matches!(*self.look(arg(1)?), Kind::Int(n) if n == i);
+                let is_there =
+                    matches!(self.look(o), Kind::Dict { .. }) && matches!(*self.look(arg(1)?), Kind::Int(n) if n == i);
                 Register::Obj(is_there.then_some(o))
             }
             Helper::InstanceLacks => Register::I64(self.attribute(arg(0)?, arg(1)?)?.is_none().into()),

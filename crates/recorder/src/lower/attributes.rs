@@ -187,7 +187,8 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     if is_method != is_call || is_method && !has_feature(kind, TPFLAGS_METHOD_DESCRIPTOR) {
         return None;
     }
-    let version = if has_inline && keys_lack_string(cached_keys(class), name) { keys_version(cached_keys(class)) } else { 0 };
+    let version =
+        if has_inline && keys_lack_string(cached_keys(class), name) { keys_version(cached_keys(class)) } else { 0 };
     if version != 0 {
         not_in_instance(l, version)?;
     } else {
@@ -206,7 +207,10 @@ unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
     if has_inline || !has_managed && (*class).tp_dictoffset < 0 {
         return None;
     }
-    if !dict.is_null() && (!is_type(dict, &raw mut ffi::PyDict_Type) || !keys_lack_string((*dict.cast::<PyDictObject>()).ma_keys, name)) {
+    if !dict.is_null()
+        && (!is_type(dict, &raw mut ffi::PyDict_Type)
+            || !keys_lack_string((*dict.cast::<PyDictObject>()).ma_keys, name))
+    {
         return None;
     }
     if !has_managed && (*class).tp_dictoffset > 0 {

@@ -91,8 +91,26 @@ static FUNCTIONS: &[Function] = &[
     f(
         MATH,
         &[
-            c"sqrt", c"sin", c"cos", c"tan", c"asin", c"acos", c"atan", c"exp", c"log", c"log2", c"log10", c"floor", c"ceil",
-            c"trunc", c"fabs", c"isnan", c"isinf", c"isfinite", c"degrees", c"radians",
+            c"sqrt",
+            c"sin",
+            c"cos",
+            c"tan",
+            c"asin",
+            c"acos",
+            c"atan",
+            c"exp",
+            c"log",
+            c"log2",
+            c"log10",
+            c"floor",
+            c"ceil",
+            c"trunc",
+            c"fabs",
+            c"isnan",
+            c"isinf",
+            c"isfinite",
+            c"degrees",
+            c"radians",
         ],
         &[Number],
         1,
@@ -103,9 +121,27 @@ static FUNCTIONS: &[Function] = &[
     f(
         STR,
         &[
-            c"lower", c"upper", c"title", c"capitalize", c"swapcase", c"isdigit", c"isalpha", c"isalnum", c"isspace", c"isupper",
-            c"islower", c"isidentifier", c"isdecimal", c"isnumeric", c"isascii", c"strip", c"lstrip", c"rstrip", c"split",
-            c"rsplit", c"splitlines",
+            c"lower",
+            c"upper",
+            c"title",
+            c"capitalize",
+            c"swapcase",
+            c"isdigit",
+            c"isalpha",
+            c"isalnum",
+            c"isspace",
+            c"isupper",
+            c"islower",
+            c"isidentifier",
+            c"isdecimal",
+            c"isnumeric",
+            c"isascii",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"splitlines",
         ],
         &[],
         0,
@@ -113,8 +149,20 @@ static FUNCTIONS: &[Function] = &[
     f(
         STR,
         &[
-            c"startswith", c"endswith", c"find", c"rfind", c"index", c"rindex", c"count", c"strip", c"lstrip", c"rstrip", c"split",
-            c"rsplit", c"partition", c"rpartition",
+            c"startswith",
+            c"endswith",
+            c"find",
+            c"rfind",
+            c"index",
+            c"rindex",
+            c"count",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"partition",
+            c"rpartition",
         ],
         &[Str],
         1,
@@ -174,7 +222,9 @@ impl Arg {
 }
 
 /// Where a callable is found, and its name; none if it is no C function of a module or built-in type.
-unsafe fn identify(callable: *mut PyObject) -> Option<(Result<*mut PyObject, *mut PyTypeObject>, *const core::ffi::c_char)> {
+unsafe fn identify(
+    callable: *mut PyObject,
+) -> Option<(Result<*mut PyObject, *mut PyTypeObject>, *const core::ffi::c_char)> {
     let t = ty(callable);
     if t == &raw mut ffi::PyCFunction_Type {
         let function = callable.cast::<PyCFunctionObject>();
@@ -200,8 +250,7 @@ unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'sta
     FUNCTIONS.iter().find(|row| {
         let is_owner = match (row.owner, owner) {
             (Owner::Module(wanted), Ok(module)) => {
-                ffi::PyUnicode_Check(module) != 0
-                    && ffi::PyUnicode_CompareWithASCIIString(module, wanted.as_ptr()) == 0
+                ffi::PyUnicode_Check(module) != 0 && ffi::PyUnicode_CompareWithASCIIString(module, wanted.as_ptr()) == 0
             }
             (Owner::Type(wanted), Err(found)) => wanted() == found,
             _ => false,
@@ -331,7 +380,8 @@ unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObjec
 unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let n = args.len();
     let (Err(owner), name) = identify(callable)? else { return None };
-    let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && l.real(n + 1) != ptr::null_mut();
+    let is_get =
+        owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && l.real(n + 1) != ptr::null_mut();
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
         return None;
     }

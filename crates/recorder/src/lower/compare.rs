@@ -48,7 +48,8 @@ unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
     let object = (*(&raw const ffi::PyBaseObject_Type)).tp_richcompare.map(|f| f as usize);
     for n in [2, 1] {
         let class = ty(l.real(n));
-        let compares_by_identity = (*class).tp_richcompare.map(|f| f as usize) == object && (*class).tp_version_tag != 0;
+        let compares_by_identity =
+            (*class).tp_richcompare.map(|f| f as usize) == object && (*class).tp_version_tag != 0;
         if !compares_by_identity || facts::is_static(class) {
             return None;
         }

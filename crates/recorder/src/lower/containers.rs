@@ -144,9 +144,10 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
     let sequences = [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyBytes_Type];
     let same = ptr::eq(ty(left), ty(right));
     let has_float = facts::is_float(left) || facts::is_float(right);
-    let is_quiet = is_number(left) && is_number(right) && (has_float && operator != MATRIX_MULTIPLY || LINEAR.contains(&operator))
-        || operator == ADD && same && is_one_of(left, &sequences)
-        || operator == MULTIPLY && facts::is_int(right) && (is_one_of(left, &sequences) || facts::is_str(left));
+    let is_quiet =
+        is_number(left) && is_number(right) && (has_float && operator != MATRIX_MULTIPLY || LINEAR.contains(&operator))
+            || operator == ADD && same && is_one_of(left, &sequences)
+            || operator == MULTIPLY && facts::is_int(right) && (is_one_of(left, &sequences) || facts::is_str(left));
     if !is_quiet {
         return None;
     }

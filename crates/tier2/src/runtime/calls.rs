@@ -21,7 +21,9 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             new(operator(object(0), object(1)))
         }
         Helper::UnaryNegative => new(ffi::PyNumber_Negative(object(0))),
-        Helper::CompareOp | Helper::QuietCompare => new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int)),
+        Helper::CompareOp | Helper::QuietCompare => {
+            new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int))
+        }
         Helper::ContainsOp => status(ffi::PySequence_Contains(object(0), object(1))),
         Helper::IsTrue | Helper::QuietTruth => status(ffi::PyObject_IsTrue(object(0))),
         Helper::Length => Register::I64(ffi::PyObject_Size(object(0)) as i64),
