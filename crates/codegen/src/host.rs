@@ -43,6 +43,11 @@ pub struct ExecState {
     pub top: *mut c_void,
     /// The entry in the table of exits ([`ExitTable`]) of the exit that was taken last.
     pub exit: *mut c_void,
+    /// The executor that runs, as its [`Prologue`](crate::Prologue) names it. Set by its own code.
+    pub executor: *mut c_void,
+    /// Where the instruction that tier 1 executed last has led: see [`Layout`](crate::Layout). Code reads it with a
+    /// layout only, directly after `execute`.
+    pub landing: *mut c_void,
     /// What an exit takes along besides live values: the object that is returned, or the position of a dynamic exit.
     pub result: u64,
     /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
@@ -79,6 +84,10 @@ pub trait Constants {
     fn code(&self, code: CodeRef) -> u64;
     /// How many locals a frame for the code has: its value stack lies behind them.
     fn locals(&self, code: CodeRef) -> u32;
+    /// The address of the instruction at this position of the code, as tier 1 has it.
+    fn instruction(&self, code: CodeRef, pc: u32) -> u64;
+    /// The address of what tier 1 keeps for the code.
+    fn stream(&self, code: CodeRef) -> u64;
 }
 
 /// A type in a signature.
@@ -157,8 +166,8 @@ host_functions! {
     SpillLocal = spill_local(depth: u32, index: u32, value: Object);
     /// Writes an item of the value stack.
     SpillStack = spill_stack(depth: u32, index: u32, value: Object);
-    /// Pushes a frame. Its locals, as many as `count`, are in `values` from index 0.
-    PushFrame = push_frame(code: Object, caller_pc: u32, function: Object, count: u32);
+    /// Pushes a frame. Its locals, as many as `count`, are in `values` from index 0. The caller's stack has this height.
+    PushFrame = push_frame(code: Object, caller_pc: u32, caller_stack: u32, function: Object, count: u32);
     /// Drops the top frame. The snapshot has been published.
     PopFrame = pop_frame();
 
@@ -272,11 +281,12 @@ host_functions! {
     /// Whether a range iterator has no next number.
     IsRangeIterDone = is_range_iter_done(iter: Object) -> bool;
 
-    /// Has tier 1 execute an instruction. The frames in memory are to be those of the snapshot, which has nothing live:
-    /// `stack` is the height of the top frame's stack. `moves` is a [`Moves`](hotspur_ir::Moves) by its number. Sets
-    /// `top`.
-    Execute = execute(snapshot: u32, pc: u32, moves: u32, stack: u32);
-    /// Whether that led where `guard_landed` says, and the executor is valid.
+    /// Has tier 1 execute an instruction. All frames are in memory; the snapshot has nothing live. `instruction` and
+    /// `stream` are what [`Constants`] says. With a layout, `frame` is the top frame and `sp` the address above its
+    /// stack; otherwise both are zero. Sets `top`.
+    Execute = execute(snapshot: u32, instruction: u64, frame: u64, sp: u64, stream: u64);
+    /// Whether that led where `guard_landed` says, and the executor is valid. `moves` is a
+    /// [`Moves`](hotspur_ir::Moves) by its number.
     HasLanded = has_landed(code: Object, pc: u32, moves: u32, stack: u32) -> bool;
 
     /// An exit was taken that leads nowhere yet (`exit` is its entry). The answer is the code to go on with, or null to

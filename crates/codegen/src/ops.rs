@@ -65,7 +65,7 @@ impl<'a> Translator<'a> {
             Op::SpillLocal { depth, index, value } => self.spill_local(depth, index, value),
             Op::SpillStack { depth, index, value } => self.spill_stack(depth, index, value),
             Op::PushFrame { code, caller_pc, function, ref locals } => {
-                self.push_frame(code, caller_pc, function, locals)?
+                self.push_frame(inst, code, caller_pc, function, locals)?
             }
             Op::PopFrame {} => self.pop_frame(inst)?,
 
@@ -99,9 +99,9 @@ impl<'a> Translator<'a> {
             // -- boxes
             Op::UnboxI64 { value } => Some(self.unbox_i64(value)),
             Op::UnboxWide { value } => Some(self.unbox_wide(value)),
-            Op::BoxI64 { value } => Some(self.ask(HostFn::BoxI64, &[self.v(value)])),
+            Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
-            Op::BoxF64 { value } => Some(self.ask(HostFn::BoxF64, &[self.v(value)])),
+            Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),
             Op::UnboxBool { value } => Some(self.unbox_bool(value)),
             Op::BoxBool { value } => Some(self.box_bool(self.v(value))),
 

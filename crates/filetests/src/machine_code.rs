@@ -241,7 +241,14 @@ fn set_top(state: *mut ExecState) {
     unsafe { (*state).top = std::ptr::without_provenance_mut(image::frame(base(), depth) as usize) };
 }
 
-extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+extern "C-unwind" fn push_frame(
+    state: *mut ExecState,
+    code: Object,
+    caller_pc: u32,
+    _caller_stack: u32,
+    function: Object,
+    count: u32,
+) {
     let _synced = Synced::new(state);
     // SAFETY: the state is in use by this function only.
     let locals = unsafe { &(&(*state).values)[..count as usize] };
@@ -289,12 +296,22 @@ extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, val
     is_valid(state)
 }
 
-extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u64, _frame: u64, _sp: u64, _stream: u64) {
     let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
     // SAFETY: as in `toy`.
     unsafe { host(state) }.published.clear();
-    toy(state).execute(pc, Moves::ALL[moves as usize]);
+    // SAFETY: as above.
+    let sb = unsafe { host(state) }.machine.superblock();
+    let moves = sb.insts().find_map(|inst| match inst.op {
+        Op::Execute { pc: at, moves }
+            if u64::from(at) == pc && inst.snapshot == Some(SnapshotId::from_u32(snapshot)) =>
+        {
+            Some(moves)
+        }
+        _ => None,
+    });
+    toy(state).execute(pc as u32, moves.expect("the op is in the superblock"));
     set_top(state);
 }
 
@@ -478,9 +495,17 @@ pub fn layout(toy: &mut Toy) -> Layout {
         range_step: word(SECOND),
         range_len: word(THIRD),
         localsplus: word(image::LOCALS),
+        // What only executors with a prologue, and passages, read: the image has none of it.
+        previous: 0,
         eval_breaker: 0,
+        current_frame: 0,
+        landing_kind: 0,
+        landing_pc: 0,
+        landing_sp: 0,
+        landing_frame: 0,
         true_object,
         false_object,
+        boxes: None,
     }
 }
 
@@ -501,6 +526,12 @@ impl Constants for ToyConstants<'_> {
             n @ 1..20 => n - 1,
             _ => 2,
         }
+    }
+    fn instruction(&self, _: CodeRef, pc: u32) -> u64 {
+        pc.into()
+    }
+    fn stream(&self, _: CodeRef) -> u64 {
+        0
     }
 }
 
@@ -548,7 +579,7 @@ impl Engine {
             stride: size_of::<Entry>() as u32,
             code: std::mem::offset_of!(Entry, code) as u32,
         };
-        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0 };
+        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0, prologue: None };
         let code = self.compiler.compile(sb, &environment)?;
         let mut state = ExecState {
             frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),
@@ -556,6 +587,8 @@ impl Engine {
             thread: std::ptr::without_provenance_mut(image::frame(base(), image::FRAMES - 1) as usize),
             top: std::ptr::null_mut(),
             exit: std::ptr::null_mut(),
+            executor: std::ptr::null_mut(),
+            landing: std::ptr::null_mut(),
             result: 0,
             disturbed: 0,
             rounds: 0,

@@ -57,6 +57,8 @@ parameters! {
     EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
     /// How often a side exit is taken before execution is recorded from there.
     ExitThreshold = exit_threshold, 200 "exits", 1..=4095;
+    /// How often a side exit leads to another executor before machine code is made for that.
+    PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
     /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
     Backoff = backoff, 9 "power of two", 1..=12;
     /// Recordings that may fail at one place before it is left alone for good.

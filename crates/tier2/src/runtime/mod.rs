@@ -16,6 +16,7 @@ mod iterators;
 mod quiet;
 mod values;
 
+pub(crate) use frames::{push_on, suspend};
 pub(crate) use values::{dies_quietly, free_simple};
 
 use crate::executor::Executor;
@@ -68,9 +69,6 @@ pub struct Host {
     pushed: usize,
     /// One above the top of the innermost frame's stack, as of the last time that frames were written.
     sp: *mut *mut PyObject,
-    /// Whether positions and heights of the stacks of suspended frames are as the snapshots say: not after `push_frame`, until
-    /// frames are written.
-    settled: bool,
     /// [`crate::locals::epoch`] when frames were written last.
     epoch: u64,
     /// Frames of this superblock are not what it thinks: other code changed their locals, or keeps a frame object of a virtual one.
@@ -93,7 +91,6 @@ impl Host {
             frames: SmallVec::new(),
             pushed: 0,
             sp: core::ptr::null_mut(),
-            settled: true,
             epoch: 0,
             disturbed: false,
             landing: Landing::default(),
@@ -111,7 +108,6 @@ impl Host {
         self.pushed = 0;
         self.sp = at.sp;
         self.disturbed = false;
-        self.settled = true;
     }
 
     /// Where the last `execute` has led.
