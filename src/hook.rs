@@ -1,7 +1,7 @@
 //! The frame-evaluation hook (PEP 523): putting it in place, taking it away, and saying no.
 
 use hotspur_cpython_sys as sys;
-use hotspur_launcher::command_line::Tier;
+use hotspur_launcher::command_line::{Choices, Engine, StatsForm, Tier};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::fmt;
@@ -77,20 +77,32 @@ pub struct Config {
     pub stress: bool,
     /// The highest tier.
     pub tier: Tier,
+    /// What executors run on.
+    pub engine: Engine,
+    /// Whether, and how, statistics are printed at the end of the process.
+    pub stats: Option<StatsForm>,
 }
 
 impl Config {
     /// What the environment variables say, for everything that they can say.
     pub fn from_environment() -> Config {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Config {
-            stress: std::env::var_os("HOTSPUR_STRESS").is_some_and(|value| !value.is_empty() && value != "0"),
-            tier: Tier::One,
+            stress: variable("HOTSPUR_STRESS").is_some_and(|value| value != "0"),
+            tier: variable("HOTSPUR_TIER").and_then(|name| Tier::from_name(&name)).unwrap_or(Tier::One),
+            engine: variable("HOTSPUR_ENGINE").and_then(|name| Engine::from_name(&name)).unwrap_or(Engine::Jit),
+            stats: variable("HOTSPUR_STATS").and_then(|form| StatsForm::from_name(&form)),
         }
     }
 
-    /// The same with `--tier`, if that was given.
-    pub fn with_tier(self, tier: Option<Tier>) -> Config {
-        Config { tier: tier.unwrap_or(self.tier), ..self }
+    /// The same with what was chosen on the command line.
+    pub fn with(self, choices: Choices) -> Config {
+        Config {
+            tier: choices.tier.unwrap_or(self.tier),
+            engine: choices.engine.unwrap_or(self.engine),
+            stats: choices.stats.or(self.stats),
+            ..self
+        }
     }
 }
 

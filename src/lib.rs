@@ -120,7 +120,7 @@ fn run(py: Python<'_>, package: PathBuf, arguments: Vec<OsString>) -> PyResult<&
     let handoff = Handoff {
         engine: rerun::own_file().unwrap_or_default(),
         package,
-        tier: line.hotspur.tier,
+        choices: line.hotspur.choices,
         ..Handoff::default()
     };
     if let Some(python) = line.hotspur.python {

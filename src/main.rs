@@ -30,9 +30,9 @@ fn main() -> ExitCode {
         }
         Action::Run { mut options, program } => {
             options.extend(program);
-            let tier = line.hotspur.tier;
+            let choices = line.hotspur.choices;
             return with_python(line.hotspur.python, |python| {
-                let handoff = handoff(&python).map(|handoff| Handoff { tier, ..handoff });
+                let handoff = handoff(&python).map(|handoff| Handoff { choices, ..handoff });
                 start::exec(&python.executable, None, &options, handoff)
             });
         }

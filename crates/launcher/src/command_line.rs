@@ -17,7 +17,9 @@ Runs a Python program in CPython 3.13 with Hotspur's tracing JIT.
 
 Hotspur's options (anywhere before the program):
   --python PATH   the CPython 3.13 to use (also: environment variable HOTSPUR_PYTHON)
-  --tier N        the highest tier to use; 1: the specializing interpreter only
+  --tier N        the highest tier to use; 1: the specializing interpreter, 2: executors as well
+  --engine NAME   how executors run: jit (machine code) or interp (the tier 2 interpreter)
+  --stats[=FORM]  print what Hotspur did when the program ends, as a table or as json
   --help          this text
   --version       Hotspur's version
 
@@ -33,28 +35,73 @@ Environment:
   HOTSPUR_REPORT=DIR write DIR/<pid>.json with Hotspur's counters when a process ends
 ";
 
-/// The highest tier that may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// The specializing interpreter, nothing else.
-    One,
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$row_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name { $($(#[$row_doc])* $variant),* }
+
+        impl $name {
+            /// Everything that there is to choose from.
+            pub const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            /// The name, as the user writes it.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+
+            /// What has this name.
+            pub fn from_name(name: &OsStr) -> Option<$name> {
+                $name::ALL.iter().copied().find(|choice| name == choice.name())
+            }
+
+            /// All names, for a message.
+            fn names() -> String {
+                $name::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ")
+            }
+        }
+    };
 }
 
-impl Tier {
-    /// All tiers of this build, lowest first.
-    pub const ALL: &'static [Tier] = &[Tier::One];
-
-    /// The tier as the user writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Tier::One => "1",
-        }
+choice! {
+    /// The highest tier that may be used.
+    Tier {
+        /// The specializing interpreter, nothing else.
+        One = "1",
+        /// Traces are recorded and run as executors.
+        Two = "2",
     }
+}
 
-    /// The tier with this name.
-    pub fn from_name(name: &OsStr) -> Option<Tier> {
-        Tier::ALL.iter().copied().find(|tier| name == tier.name())
+choice! {
+    /// What executors run on.
+    Engine {
+        /// Machine code.
+        Jit = "jit",
+        /// The tier 2 interpreter.
+        Interp = "interp",
     }
+}
+
+choice! {
+    /// How `--stats` prints.
+    StatsForm {
+        /// For people.
+        Table = "table",
+        /// For programs.
+        Json = "json",
+    }
+}
+
+/// What the user says of how Hotspur is to work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// `--tier N`
+    pub tier: Option<Tier>,
+    /// `--engine NAME`
+    pub engine: Option<Engine>,
+    /// `--stats[=FORM]`
+    pub stats: Option<StatsForm>,
 }
 
 /// Hotspur's own options.
@@ -62,8 +109,8 @@ impl Tier {
 pub struct Options {
     /// `--python PATH`
     pub python: Option<OsString>,
-    /// `--tier N`
-    pub tier: Option<Tier>,
+    /// What Hotspur is to do.
+    pub choices: Choices,
 }
 
 /// What `hotspur autoload` is asked to do.
@@ -123,6 +170,10 @@ pub enum UsageError {
     MissingValue(&'static str),
     /// `--tier` with something that is no tier.
     UnknownTier(OsString),
+    /// `--engine` with something that is no engine.
+    UnknownEngine(OsString),
+    /// `--stats` with something that is no form.
+    UnknownStatsForm(OsString),
     /// `autoload` with something else than `on`, `off` or `status`.
     AutoloadVerb(Option<OsString>),
 }
@@ -132,8 +183,13 @@ impl fmt::Display for UsageError {
         match self {
             UsageError::MissingValue(option) => write!(f, "option {option} needs a value"),
             UsageError::UnknownTier(value) => {
-                let known: Vec<_> = Tier::ALL.iter().map(|tier| tier.name()).collect();
-                write!(f, "--tier {}: this build has: {}", value.to_string_lossy(), known.join(", "))
+                write!(f, "--tier {}: this build has: {}", value.to_string_lossy(), Tier::names())
+            }
+            UsageError::UnknownEngine(value) => {
+                write!(f, "--engine {}: this build has: {}", value.to_string_lossy(), Engine::names())
+            }
+            UsageError::UnknownStatsForm(value) => {
+                write!(f, "--stats={}: this build has: {}", value.to_string_lossy(), StatsForm::names())
             }
             UsageError::AutoloadVerb(None) => write!(f, "autoload needs one of: on, off, status"),
             UsageError::AutoloadVerb(Some(verb)) => {
@@ -208,7 +264,7 @@ where
     let mut options = Vec::new();
     let mut program = Vec::new();
     while let Some(arg) = args.next() {
-        // Hotspur's options. New ones (statistics, choice of engine) go here, and into `Options` and `HELP`.
+        // Hotspur's options. New ones go here, and into `Choices` and `HELP`.
         let (name, attached) = split_long(&arg);
         let mut value = |option: &'static str| match attached.clone() {
             Some(value) => Ok(value),
@@ -221,7 +277,17 @@ where
             }
             b"--tier" => {
                 let value = value("--tier")?;
-                hotspur.tier = Some(Tier::from_name(&value).ok_or(UsageError::UnknownTier(value))?);
+                hotspur.choices.tier = Some(Tier::from_name(&value).ok_or(UsageError::UnknownTier(value))?);
+                continue;
+            }
+            b"--engine" => {
+                let value = value("--engine")?;
+                hotspur.choices.engine = Some(Engine::from_name(&value).ok_or(UsageError::UnknownEngine(value))?);
+                continue;
+            }
+            b"--stats" => {
+                let form = attached.unwrap_or_else(|| StatsForm::Table.name().into());
+                hotspur.choices.stats = Some(StatsForm::from_name(&form).ok_or(UsageError::UnknownStatsForm(form))?);
                 continue;
             }
             b"--help" if attached.is_none() => {
@@ -366,12 +432,17 @@ mod tests {
     fn own_options_among_pythons() {
         let (hotspur, options, program) = run("-O --python /p/python --tier 1 -u x.py --tier 7");
         assert_eq!(hotspur.python, Some("/p/python".into()));
-        assert_eq!(hotspur.tier, Some(Tier::One));
+        assert_eq!(hotspur.choices.tier, Some(Tier::One));
         assert_eq!(options, words("-O -u"));
         assert_eq!(program, words("x.py --tier 7"));
+        let (hotspur, options, program) = run("--engine interp --stats -u x.py --stats=json");
+        assert_eq!((hotspur.choices.engine, hotspur.choices.stats), (Some(Engine::Interp), Some(StatsForm::Table)));
+        assert_eq!((options, program), (words("-u"), words("x.py --stats=json")));
+        let (hotspur, _, program) = run("--stats=json x.py");
+        assert_eq!((hotspur.choices.stats, program), (Some(StatsForm::Json), words("x.py")));
         let (hotspur, _, program) = run("--tier=1 --python=p -c x");
         assert_eq!(hotspur.python, Some("p".into()));
-        assert_eq!(hotspur.tier, Some(Tier::One));
+        assert_eq!(hotspur.choices.tier, Some(Tier::One));
         assert_eq!(program, words("-c x"));
     }
 
@@ -401,7 +472,9 @@ mod tests {
         assert_eq!(error("--tier 9 x"), UsageError::UnknownTier("9".into()));
         assert_eq!(error("autoload"), UsageError::AutoloadVerb(None));
         assert_eq!(error("autoload maybe"), UsageError::AutoloadVerb(Some("maybe".into())));
-        assert!(error("--tier 9").to_string().contains("this build has: 1"));
+        assert!(error("--tier 9").to_string().contains("this build has: 1, 2"));
+        assert_eq!(error("--engine x y"), UsageError::UnknownEngine("x".into()));
+        assert_eq!(error("--stats=x y"), UsageError::UnknownStatsForm("x".into()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! variable, which the engine removes (together with the changed `LD_PRELOAD`) before Python starts: neither the
 //! program nor its child processes ever see it.
 
-use crate::command_line::Tier;
+use crate::command_line::{Choices, Engine, StatsForm, Tier};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ pub struct Handoff {
     pub package: PathBuf,
     /// What `LD_PRELOAD` was before.
     pub preload: Option<OsString>,
-    /// `--tier`
-    pub tier: Option<Tier>,
+    /// What the user chose on the command line.
+    pub choices: Choices,
     /// The file descriptor through which the engine is preloaded, to be closed.
     pub descriptor: Option<i32>,
 }
@@ -59,6 +59,14 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     Some(Some(field))
 }
 
+/// The choice with this name, if one is given; none if it is given and unknown.
+fn known<T>(name: Option<&OsStr>, from_name: fn(&OsStr) -> Option<T>) -> Option<Option<T>> {
+    match name {
+        None => Some(None),
+        Some(name) => from_name(name).map(Some),
+    }
+}
+
 impl Handoff {
     /// The value of the environment variable.
     pub fn encode(&self) -> OsString {
@@ -66,7 +74,9 @@ impl Handoff {
         put(&mut out, Some(self.engine.as_os_str().as_bytes()));
         put(&mut out, Some(self.package.as_os_str().as_bytes()));
         put(&mut out, self.preload.as_deref().map(OsStr::as_bytes));
-        put(&mut out, self.tier.map(|tier| tier.name().as_bytes()));
+        put(&mut out, self.choices.tier.map(|tier| tier.name().as_bytes()));
+        put(&mut out, self.choices.engine.map(|engine| engine.name().as_bytes()));
+        put(&mut out, self.choices.stats.map(|form| form.name().as_bytes()));
         put(&mut out, self.descriptor.map(|number| number.to_string()).as_deref().map(str::as_bytes));
         OsString::from_vec(out)
     }
@@ -78,15 +88,17 @@ impl Handoff {
         let engine = PathBuf::from(owned(take(&mut rest)??));
         let package = PathBuf::from(owned(take(&mut rest)??));
         let preload = take(&mut rest)?.map(owned);
-        let tier = match take(&mut rest)? {
-            None => None,
-            Some(name) => Some(Tier::from_name(OsStr::from_bytes(name))?),
+        let mut choice = || take(&mut rest).map(|name| name.map(OsStr::from_bytes));
+        let choices = Choices {
+            tier: known(choice()?, Tier::from_name)?,
+            engine: known(choice()?, Engine::from_name)?,
+            stats: known(choice()?, StatsForm::from_name)?,
         };
         let descriptor = match take(&mut rest)? {
             None => None,
             Some(number) => Some(std::str::from_utf8(number).ok()?.parse().ok()?),
         };
-        rest.is_empty().then_some(Handoff { engine, package, preload, tier, descriptor })
+        rest.is_empty().then_some(Handoff { engine, package, preload, choices, descriptor })
     }
 }
 
@@ -97,13 +109,14 @@ mod tests {
     #[test]
     fn round_trip() {
         for preload in [None, Some(OsString::new()), Some("a.so:b.so".into())] {
-            for tier in [None, Some(Tier::One)] {
+            let chosen = Choices { tier: Some(Tier::Two), engine: Some(Engine::Interp), stats: Some(StatsForm::Json) };
+            for choices in [Choices::default(), chosen] {
                 for descriptor in [None, Some(7)] {
                     let handoff = Handoff {
                         engine: "/a b:c/lib.so".into(),
                         package: OsString::from_vec(b"/\xff\n".to_vec()).into(),
                         preload: preload.clone(),
-                        tier,
+                        choices,
                         descriptor,
                     };
                     assert_eq!(Handoff::decode(&handoff.encode()), Some(handoff));

@@ -56,6 +56,8 @@ pub struct CodeState {
     pub code: *mut PyCodeObject,
     /// Number of words.
     pub len: usize,
+    /// Tier 2's: null, or for each word the executor that begins there.
+    pub executors: *mut *mut c_void,
 }
 
 /// The state of a code object, made on first use; null if memory ran out (the frame then runs on stock).
@@ -122,6 +124,7 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
             words[i - 1].op = op::RESUME_IN_YIELD_FROM;
         }
     }
+    count_hotness(&mut words);
     let words = Box::into_raw(words.into_boxed_slice()).cast::<Word>();
     let state = Box::into_raw(Box::new(CodeState {
         bias: (code_units(code) as usize).wrapping_sub(words as usize >> 2),
@@ -131,6 +134,7 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         words,
         code,
         len,
+        executors: ptr::null_mut(),
     }));
     let stored = store_extra(code, state.cast());
     let state = if stored < 0 {
@@ -145,6 +149,18 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         ffi::PyErr_SetRaisedException(pending);
     }
     state
+}
+
+/// Has back-edges and function entries count, if there is a tier 2 to be told.
+unsafe fn count_hotness(words: &mut [Word]) {
+    let Some((back_edge, entry)) = crate::tier2::initial_counters() else { return };
+    for word in words {
+        match word.op {
+            op::JUMP_BACKWARD => (word.op, word.counter) = (op::JUMP_BACKWARD_COUNTED, back_edge),
+            op::RESUME if word.oparg & 3 == 0 => (word.op, word.counter) = (op::RESUME_COUNTED, entry),
+            _ => {}
+        }
+    }
 }
 
 /// `PyUnstable_Code_SetExtra`, except that a code object without extra data gets room for ours only, not for all users'.
@@ -172,6 +188,9 @@ unsafe fn store_extra(code: *mut PyCodeObject, state: *mut c_void) -> i32 {
 pub(crate) unsafe extern "C-unwind" fn free_state(state: *mut c_void) {
     if state.is_null() {
         return;
+    }
+    if let Some(tier2) = context::tier2() {
+        (tier2.code_freed)(state.cast());
     }
     let state = Box::from_raw(state.cast::<CodeState>());
     drop(Box::from_raw(ptr::slice_from_raw_parts_mut(state.words, state.len)));

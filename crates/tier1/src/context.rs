@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::dispatch::Handler;
+use crate::tier2::{Landing, Tier2};
 use crate::{table, tools};
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -10,7 +11,7 @@ use ffi::PyObject;
 use hotspur_cpython_sys::*;
 use std::collections::HashMap;
 
-/// State of tier 1 in one thread; a register of every handler points to it.
+/// What the register `cx` of every handler points to: how a thread dispatches.
 ///
 /// The dispatch table lies inside, so that the jump to the next instruction is one indexed load, and changing what a
 /// thread's dispatch does (handing over, recording) is a copy into it.
@@ -18,20 +19,36 @@ use std::collections::HashMap;
 pub struct Context {
     /// The thread's state in CPython.
     pub tstate: *mut ThreadState,
-    /// Instrumentation version that `table` was chosen for.
+    /// Where CPython keeps the installed frame evaluation function (null: its own).
+    pub hook: *const *const c_void,
+    /// The thread that this belongs to.
+    pub thread: *mut Thread,
+    /// Handlers by instruction number.
+    pub table: [Handler; table::COUNT],
+}
+
+/// State of tier 1 in one thread.
+pub struct Thread {
+    /// Instrumentation version that the table was chosen for.
     pub version: usize,
     /// Whether some tool (`sys.settrace`, `sys.setprofile`, `sys.monitoring`) is active at `version`.
     pub tools_active: bool,
-    /// Where CPython keeps the installed frame evaluation function (null: its own).
-    pub hook: *const *const c_void,
     /// Entry frames that are not in use, linked through `previous`.
     pub entry_frames: *mut InterpreterFrame,
-    /// Whether the thread records, and what it has recorded.
-    pub recording: bool,
-    /// See `recording`.
+    /// Whether instructions are noted, and what was noted.
+    pub noting: bool,
+    /// See `noting`.
     pub recorded: Vec<crate::record::Recorded>,
-    /// Handlers by instruction number.
-    pub table: [Handler; table::COUNT],
+    /// Instructions that recording dispatch has seen.
+    pub instructions: u64,
+    /// Whether tier 2 records a trace in this thread.
+    pub tracing: bool,
+    /// Where the executor that tier 1 entered last has led to.
+    pub landing: crate::tier2::Landing,
+    /// The context that dispatches to the next instruction.
+    pub running: Context,
+    /// The context whose every handler is [`crate::tier2::stop`].
+    pub stepping: Context,
 }
 
 /// State of tier 1 in the process. All of it is guarded by the GIL.
@@ -40,9 +57,11 @@ struct Process {
     stress: bool,
     tools_active: bool,
     set_hook: fn(bool),
-    contexts: HashMap<usize, Box<Context>>,
+    threads: HashMap<usize, Box<Thread>>,
     known: Known,
     counters: Counters,
+    tier2: Option<&'static Tier2>,
+    counting: bool,
 }
 
 /// Objects that instructions compare with or need, looked up once. All references are held for good.
@@ -91,6 +110,9 @@ pub struct Counters {
     pub handed_over: u64,
     /// Code objects decoded.
     pub decoded: u64,
+    /// Instructions executed in tier 1, while they are counted (see [`count_instructions`]) or recorded. Those that a handler
+    /// takes along are not counted.
+    pub instructions: u64,
 }
 
 struct Global(UnsafeCell<Option<Process>>);
@@ -118,8 +140,8 @@ pub(crate) unsafe fn extra_index() -> usize {
 /// Says to all threads, and to the owner of the evaluation function, whether a tool is active.
 pub(crate) unsafe fn set_tools_active(active: bool) {
     let process = process();
-    for context in process.contexts.values_mut() {
-        context.set_tools_active(active);
+    for thread in process.threads.values_mut() {
+        thread.set_tools_active(active);
     }
     if process.tools_active != active {
         process.tools_active = active;
@@ -170,11 +192,45 @@ pub(crate) unsafe fn counters_mut() -> &'static mut Counters {
     &mut process().counters
 }
 
+/// Tier 2, if it was registered.
+#[inline(always)]
+pub(crate) unsafe fn tier2() -> Option<&'static Tier2> {
+    process().tier2
+}
+
+/// Registers tier 2: code that is decoded from now on counts its loops and entries.
+///
+/// # Safety
+/// GIL held, after [`initialize`].
+#[inline(never)]
+pub unsafe fn register_tier2(tier2: &'static Tier2) {
+    process().tier2 = Some(tier2);
+}
+
 /// What tier 1 did so far; all zeros before [`initialize`].
 #[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
-    unsafe { (*PROCESS.0.get()).as_ref().map(|p| p.counters).unwrap_or_default() }
+    let Some(process) = (unsafe { (*PROCESS.0.get()).as_ref() }) else { return Counters::default() };
+    let instructions = process.threads.values().map(|thread| thread.instructions).sum();
+    Counters { instructions, ..process.counters }
+}
+
+fn counting() -> bool {
+    // SAFETY: threads exist only after initialization, and are touched with the GIL held.
+    unsafe { process().counting }
+}
+
+/// Whether all instructions that tier 1 executes are counted from now on, in [`Counters::instructions`]. That is slow.
+///
+/// # Safety
+/// GIL held, after [`initialize`].
+#[inline(never)]
+pub unsafe fn count_instructions(on: bool) {
+    process().counting = on;
+    for thread in process().threads.values_mut() {
+        thread.choose_table();
+    }
 }
 
 /// Sets tier 1 up: once per process; later calls do nothing.
@@ -204,7 +260,9 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         stress: config.stress,
         tools_active: false,
         set_hook: config.set_hook,
-        contexts: HashMap::new(),
+        threads: HashMap::new(),
+        tier2: None,
+        counting: false,
         known,
         counters: Counters::default(),
     });
@@ -291,48 +349,59 @@ pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
 #[inline(never)]
 unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
     let hook = (*tstate).interp.byte_add(INTERP_EVAL_FRAME_OFFSET).cast::<*const c_void>().cast_const();
-    // A context is found again under the address of its thread state. When that address gets a new thread, the old one's
-    // context serves it: what it says of tools is kept up to date for all contexts, used or not, and the rest does not
+    // A thread is found again under the address of its thread state. When that address gets a new thread, the old one's
+    // entry serves it: what it says of tools is kept up to date for all threads, used or not, and the rest does not
     // depend on the thread.
-    let context: *mut Context = &raw mut **process().contexts.entry(tstate as usize).or_insert_with(|| {
-        Box::new(Context {
-            tstate,
+    let thread: *mut Thread = &raw mut **process().threads.entry(tstate as usize).or_insert_with(|| {
+        let context = |table| Context { tstate, hook, thread: ptr::null_mut(), table };
+        Box::new(Thread {
             version: usize::MAX,
             tools_active: false,
-            hook,
             entry_frames: ptr::null_mut(),
-            recording: false,
+            noting: false,
             recorded: Vec::new(),
-            table: table::NORMAL,
+            instructions: 0,
+            tracing: false,
+            landing: Landing::default(),
+            running: context(table::NORMAL),
+            stepping: context([crate::tier2::stop; table::COUNT]),
         })
     });
+    (*thread).running.thread = thread;
+    (*thread).stepping.thread = thread;
+    (*thread).choose_table();
+    let context = &raw mut (*thread).running;
     (*HOT.0.get()).1 = context;
     context
 }
 
-impl Context {
+impl Thread {
     fn set_tools_active(&mut self, active: bool) {
         self.tools_active = active;
-        self.table = self.wanted_table();
+        self.choose_table();
     }
 
-    fn wanted_table(&self) -> [Handler; table::COUNT] {
-        match (self.tools_active, self.recording) {
+    /// Makes the thread's dispatch what its state asks for.
+    pub(crate) fn choose_table(&mut self) {
+        self.running.table = match (self.tools_active, self.noting || self.tracing || counting()) {
             (true, _) => table::HAND_OVER,
             (false, true) => table::RECORDING,
             (false, false) => table::NORMAL,
-        }
+        };
     }
+}
 
-    /// Makes the thread's dispatch what the context's state asks for.
-    pub(crate) unsafe fn choose_table(this: *mut Context) {
-        (*this).table = (*this).wanted_table();
-    }
-
-    /// Brings the context up to date with the thread's instrumentation version.
+impl Context {
+    /// The thread's state.
     #[inline(always)]
-    pub(crate) unsafe fn refresh(this: *mut Context) {
-        if (*this).version != (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK {
+    pub unsafe fn thread<'a>(this: *mut Context) -> &'a mut Thread {
+        &mut *(*this).thread
+    }
+
+    /// Brings the thread up to date with its instrumentation version.
+    #[inline(always)]
+    pub unsafe fn refresh(this: *mut Context) {
+        if (*(*this).thread).version != (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK {
             Context::refresh_slow(this);
         }
     }
@@ -341,6 +410,6 @@ impl Context {
     #[inline(never)]
     unsafe fn refresh_slow(this: *mut Context) {
         tools::update();
-        (*this).version = (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK;
+        (*(*this).thread).version = (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK;
     }
 }

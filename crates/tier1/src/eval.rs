@@ -30,7 +30,7 @@ pub unsafe extern "C-unwind" fn eval_frame(
     let cx = context::context_of(tstate);
     Context::refresh(cx);
     let cs = code::state_of(frame_code(frame));
-    if (*cx).tools_active || cs.is_null() {
+    if (*(*cx).thread).tools_active || cs.is_null() {
         context::counters_mut().passed_on += 1;
         return _PyEval_EvalFrameDefault(tstate, frame, throwflag);
     }
@@ -64,11 +64,11 @@ pub unsafe extern "C-unwind" fn eval_frame(
 /// stack of predicted returns sooner than on stock. (A list and no stack: greenlets end activations in any order.)
 #[inline(always)]
 unsafe fn take_entry_frame(cx: *mut Context) -> *mut InterpreterFrame {
-    let entry = (*cx).entry_frames;
+    let entry = (*(*cx).thread).entry_frames;
     if entry.is_null() {
         return new_entry_frame();
     }
-    (*cx).entry_frames = (*entry).previous;
+    (*(*cx).thread).entry_frames = (*entry).previous;
     (*entry).return_offset = 0;
     entry
 }
@@ -98,8 +98,8 @@ pub unsafe fn end_activation(cx: *mut Context, entry: *mut InterpreterFrame, val
     let ts = (*cx).tstate;
     (*ts).current_frame = (*entry).previous;
     (*ts).c_recursion_remaining += PY_EVAL_C_STACK_UNITS;
-    (*entry).previous = (*cx).entry_frames;
-    (*cx).entry_frames = entry;
+    (*entry).previous = (*(*cx).thread).entry_frames;
+    (*(*cx).thread).entry_frames = entry;
     value
 }
 
@@ -121,8 +121,8 @@ handler! {
     #[cold]
     escaped_slow(s) {
         Context::refresh(s.cx);
-        if !(*s.cx).tools_active {
-            (*s.cs).version = (*s.cx).version;
+        if !(*(*s.cx).thread).tools_active {
+            (*s.cs).version = (*(*s.cx).thread).version;
         }
         s.dispatch()
     }

@@ -9,22 +9,23 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the whole crate, stated in `dispatch`")]
 #![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated in `dispatch`")]
 
-mod boxes;
-mod code;
-mod context;
-mod counter;
+pub mod boxes;
+pub mod code;
+pub mod context;
+pub mod counter;
 mod disassemble;
-mod dispatch;
+pub mod dispatch;
 mod eval;
-mod frames;
+pub mod frames;
 mod ops;
 mod record;
 mod specialize;
 pub mod table;
+pub mod tier2;
 mod tools;
 mod unwind;
 
-pub use context::{Counters, counters, hook_is_found, initialize};
+pub use context::{Counters, count_instructions, counters, hook_is_found, initialize, register_tier2};
 pub use disassemble::{Line, disassemble};
 pub use eval::eval_frame;
 pub use record::{Recorded, start_recording, stop_recording};

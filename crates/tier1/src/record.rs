@@ -1,7 +1,7 @@
 //! Recording dispatch: the same handlers, with every instruction noted before it runs.
 //!
-//! This is the front end that traces will be recorded by. What is noted today is which instruction ran where, which
-//! `hotspur._hotspur.record` gives to Python. An instruction that takes its successor along (a comparison and the conditional
+//! This is the front end that traces are recorded by ([`Tier2::record`](crate::tier2::Tier2::record)). It can also just note which
+//! instruction ran where, which `hotspur._hotspur.record` gives to Python. An instruction that takes its successor along (a comparison and the conditional
 //! jump behind it, the RESUME of a `yield from`) is noted once.
 
 use crate::context::{self, Context};
@@ -27,14 +27,20 @@ pub const LIMIT: usize = 1 << 20;
 handler! {
     /// Stands for every instruction in the recording table.
     record(s) {
-        note(s);
+        (*(*s.cx).thread).instructions += 1;
+        if (*(*s.cx).thread).noting {
+            note(s);
+        }
+        if (*(*s.cx).thread).tracing {
+            return s.tail(crate::tier2::record_then(s));
+        }
         s.tail(table::NORMAL[usize::from((*s.pc).op)])
     }
 }
 
 #[inline(never)]
 unsafe fn note(s: State) {
-    let recorded = &mut (*s.cx).recorded;
+    let recorded = &mut Context::thread(s.cx).recorded;
     if recorded.len() < LIMIT {
         recorded.push(Recorded { code: (*s.cs).code, index: s.index() as usize, op: (*s.pc).op });
     }
@@ -47,10 +53,10 @@ unsafe fn note(s: State) {
 /// GIL held, tier 1 initialized.
 #[inline(never)]
 pub unsafe fn start_recording() {
-    let cx = current();
-    (*cx).recorded = Vec::new();
-    (*cx).recording = true;
-    Context::choose_table(cx);
+    let thread = current();
+    thread.recorded = Vec::new();
+    thread.noting = true;
+    thread.choose_table();
 }
 
 /// Ends the calling thread's recording and returns what it noted.
@@ -59,12 +65,12 @@ pub unsafe fn start_recording() {
 /// GIL held, tier 1 initialized.
 #[inline(never)]
 pub unsafe fn stop_recording() -> Vec<Recorded> {
-    let cx = current();
-    (*cx).recording = false;
-    Context::choose_table(cx);
-    core::mem::take(&mut (*cx).recorded)
+    let thread = current();
+    thread.noting = false;
+    thread.choose_table();
+    core::mem::take(&mut thread.recorded)
 }
 
-unsafe fn current() -> *mut Context {
-    context::context_of(ffi::PyThreadState_Get().cast())
+unsafe fn current<'a>() -> &'a mut context::Thread {
+    Context::thread(context::context_of(ffi::PyThreadState_Get().cast()))
 }

@@ -61,7 +61,7 @@ handler! {
     #[cold]
     error_at(s, at: usize) {
         add_to_traceback(s.tstate(), s.frame);
-        if (*s.cx).tools_active {
+        if (*(*s.cx).thread).tools_active {
             _PyEval_MonitorRaise(s.tstate(), s.frame, (*s.frame).instr_ptr);
         }
         s.tail_with(unwind, at)
@@ -77,7 +77,7 @@ handler! {
                 xdecref(op);
             }
             s.save_sp();
-            if (*s.cx).tools_active {
+            if (*(*s.cx).thread).tools_active {
                 tools::fire(PY_MONITORING_EVENT_PY_UNWIND, s.tstate(), s.frame, _PyMonitoring_FirePyUnwindEvent);
             }
             return s.tail(exit_unwind);
@@ -99,7 +99,7 @@ handler! {
         }
         let exception = take_raised(s.tstate());
         s.push(exception);
-        if (*s.cx).tools_active && !handled(s, exception) {
+        if (*(*s.cx).thread).tools_active && !handled(s, exception) {
             return s.tail_with(unwind, handler.target);
         }
         s.pc = (*s.cs).words.add(handler.target);

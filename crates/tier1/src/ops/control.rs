@@ -1,11 +1,13 @@
 //! Entering a frame, jumps, returns.
 
 use crate::context::Context;
+use crate::counter::{advance, triggers};
 use crate::dispatch::State;
 use crate::eval::{escaped_slow, hand_over};
 use crate::frames;
 use crate::handler;
 use crate::ops::unknown;
+use crate::tier2::{enter_executor, hot};
 use hotspur_cpython_sys::*;
 
 /// RESUME's argument says where in a generator it stands; from here on (`yield from`, `await`) no events are served.
@@ -30,15 +32,36 @@ handler! {
         s.dispatch()
     }
 
+    /// RESUME at the entry of a function, which counts down until tier 2 takes notice.
+    RESUME_COUNTED(s) {
+        if (*s.tstate()).eval_breaker != (*s.cs).version {
+            return s.tail(resume_slow);
+        }
+        let counter = (*s.pc).counter;
+        if triggers(counter) {
+            return s.tail(hot);
+        }
+        (*s.pc).counter = advance(counter);
+        s.next(1)
+    }
+
+    /// RESUME at which an executor begins.
+    RESUME_EXECUTOR(s) {
+        if (*s.tstate()).eval_breaker != (*s.cs).version {
+            return s.tail(resume_slow);
+        }
+        s.tail(enter_executor)
+    }
+
     #[cold]
     resume_slow(s) {
         s.save_ip();
         Context::refresh(s.cx);
-        if (*s.cx).tools_active {
+        if (*(*s.cx).thread).tools_active {
             // CPython instruments the code here, and then executes what it wrote.
             return s.tail(hand_over);
         }
-        (*s.cs).version = (*s.cx).version;
+        (*s.cs).version = (*(*s.cx).thread).version;
         if s.oparg() & RESUME_LOCATION_MASK < RESUME_AFTER_YIELD_FROM
             && (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0
             && _Py_HandlePending(s.tstate()) != 0
@@ -59,6 +82,28 @@ handler! {
         }
         s.pc = s.pc.add(2).sub(s.oparg());
         s.dispatch()
+    }
+
+    /// JUMP_BACKWARD, counting down until tier 2 takes notice.
+    JUMP_BACKWARD_COUNTED(s) {
+        if (*s.tstate()).eval_breaker != (*s.cs).version {
+            return s.tail(jump_backward_slow);
+        }
+        let counter = (*s.pc).counter;
+        if triggers(counter) {
+            return s.tail(hot);
+        }
+        (*s.pc).counter = advance(counter);
+        s.pc = s.pc.add(2).sub(s.oparg());
+        s.dispatch()
+    }
+
+    /// JUMP_BACKWARD to where an executor begins.
+    JUMP_BACKWARD_EXECUTOR(s) {
+        if (*s.tstate()).eval_breaker != (*s.cs).version {
+            return s.tail(jump_backward_slow);
+        }
+        s.tail(enter_executor)
     }
 
     #[cold]
