@@ -17,7 +17,7 @@
 //!
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run, everything may be
 //! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be, `script` what the instructions do
-//! that `execute` names, in the order in which they are executed (see [`Step`]).
+//! that `execute` names, in the order in which they are executed (see [`Step`]). With `wide`, all ints count as compact.
 
 use hotspur_interp::Register;
 use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
@@ -56,6 +56,7 @@ pub struct Run {
     periods: u64,
     frames: usize,
     script: Vec<Step>,
+    wide: bool,
     /// How many ops are executed at most.
     pub fuel: u64,
 }
@@ -179,7 +180,7 @@ fn step(p: &mut Parser<'_>) -> Result<Step> {
 
 fn one_run(p: &mut Parser<'_>) -> Result<Run> {
     let (locals, stack, args) = (Vec::new(), Vec::new(), Vec::new());
-    let mut run = Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), fuel: 1000 };
+    let mut run = Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), wide: false, fuel: 1000 };
     loop {
         if p.eat_name("locals") {
             run.locals = nullables(p)?;
@@ -195,6 +196,8 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
         } else if p.eat_name("script") {
             p.expect('[')?;
             run.script = p.list(']', step)?;
+        } else if p.eat_name("wide") {
+            run.wide = true;
         } else if p.eat_name("fuel") {
             run.fuel = p.small()?.into();
         } else {
@@ -285,6 +288,7 @@ impl Setup {
         self.temporary.iter().for_each(|&name| toy.forget(name));
         toy.periods = run.periods;
         toy.max_frames = run.frames;
+        toy.all_compact = run.wide;
         toy.script.clone_from(&run.script);
         let arg = |a: &Arg| match *a {
             Arg::Object(name) => Register::Obj(name.and_then(|n| toy.constant(n))),

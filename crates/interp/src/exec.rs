@@ -1,9 +1,8 @@
 //! The meaning of each op.
 
-use crate::arithmetic as arith;
 use crate::machine::{Checked, Flow, Leave, Machine, Register};
 use crate::runtime::Runtime;
-use hotspur_ir::{Inst, Op, Value, VirtualKind};
+use hotspur_ir::{Inst, Op, Value, VirtualKind, arithmetic as arith};
 
 use Register::{Bool, F64, I64, Obj, Ptr};
 

@@ -9,7 +9,6 @@
 
 #![forbid(unsafe_code)]
 
-mod arithmetic;
 mod exec;
 mod frames;
 mod machine;

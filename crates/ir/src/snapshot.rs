@@ -229,9 +229,14 @@ macro_rules! virtual_kinds {
     };
     (@field obj) => { OperandKind::Any };
     (@field i64) => { OperandKind::Unboxed(Type::I64) };
+    (@field f64) => { OperandKind::Unboxed(Type::F64) };
 }
 
 virtual_kinds! {
+    /// An int of this value. A slot can hold the unboxed value as well; this is for boxes that several slots share.
+    Int = int[i64];
+    /// A float of this value; as with ints.
+    Float = float[f64];
     /// A tuple of these items.
     Tuple = tuple[] + items;
     /// A list of these items.

@@ -1,4 +1,4 @@
-//! Arithmetic that Rust has not got in one word. `None` is an exit.
+//! What the arithmetic ops mean where Rust has no one word for it. `None` is an exit.
 
 /// `a // b`, rounded down.
 pub fn floor_div(a: i64, b: i64) -> Option<i64> {
