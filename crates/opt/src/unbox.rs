@@ -145,12 +145,16 @@ fn rewrite(sb: &mut Superblock, params: &[(Value, Value, Value)], unboxed: &Hash
     set_loop_params(sb, &new_params);
     let mut prefix = std::mem::take(&mut sb.prefix);
     let enter = prefix.pop();
-    left_at_entry.into_iter().for_each(|value| drop(emit(sb, &mut prefix, Op::DecrefNoDealloc { value })));
+    for value in left_at_entry {
+        emit(sb, &mut prefix, Op::DecrefNoDealloc { value });
+    }
     prefix.extend(enter);
     sb.prefix = prefix;
     let Some(mut body) = sb.body.take() else { return };
     let jump = body.insts.pop();
-    left_in_round.into_iter().for_each(|value| drop(emit(sb, &mut body.insts, Op::DecrefNoDealloc { value })));
+    for value in left_in_round {
+        emit(sb, &mut body.insts, Op::DecrefNoDealloc { value });
+    }
     body.insts.extend(jump);
     head.append(&mut body.insts);
     body.insts = head;
