@@ -1,2 +1,173 @@
-use hotspur_ir::{Facts, Superblock};
-pub(crate) fn refcount(sb: Superblock, _facts: &dyn Facts) -> Superblock { sb }
+//! References that are taken and dropped again in vain.
+//!
+//! # The argument
+//!
+//! `incref v` at one point and `decref v` (of whatever sort) at a later one can both go if the object stays alive in between without that
+//! reference. When the pair goes, the count in between is lower by one, so the question is whether it could reach zero.
+//! It was at least one when the reference was taken, since the value was good then. It falls only when references are dropped:
+//!
+//! * By other code, or by freeing some object that owns a reference: then nothing can be said, and the pair stays. Only
+//!   `decref_no_dealloc` is allowed in between, since it frees nothing but ints, floats and strings, which own nothing.
+//! * By `decref_no_dealloc w`. If `w` cannot be the same object (another type, or one of the two was made when the other was
+//!   there already), that does not matter. If it may be the same, `v` must have a *home*: it was loaded from a place on the heap that nothing
+//!   has written since. The reference of that place is none that the superblock could drop, so the count stays at least one.
+//!   (Slots of frames do not count as homes here: their references pass to the superblock without an op.)
+//! * By the drop of `v` itself, which is the other half of the pair: always the next one.
+//!
+//! # Exits
+//!
+//! In between, the superblock owns one reference less. Every snapshot there said `own v` for it in some slot; it now says `v` there, so
+//! that an exit takes a new reference. A snapshot that does not say so keeps the pair from going.
+//!
+//! Pairs are looked for within the prefix and within the loop.
+
+use crate::edit::Snapshots;
+use crate::fold::own_class;
+use hotspur_ir::{Builtin, Effects, Facts, Inst, Op, Slot, Superblock, Value};
+use std::collections::{HashMap, HashSet};
+
+/// What is known of a value, and from which op on.
+#[derive(Default)]
+struct Origins {
+    /// Where it was defined; whether as a new object.
+    defined: HashMap<Value, (usize, bool)>,
+    class: HashMap<Value, (usize, Builtin)>,
+}
+
+impl Origins {
+    fn new(sb: &Superblock, facts: &dyn Facts) -> Origins {
+        let mut origins = Origins::default();
+        for (at, inst) in sb.insts().enumerate() {
+            if let Some(v) = inst.result {
+                origins.defined.insert(v, (at, inst.op.effects().allocates && inst.op.helper().is_none()));
+                origins.class.extend(own_class(&inst.op).map(|class| (v, (at, class))));
+            }
+            if let Op::GuardType { value, class } = inst.op
+                && let Some(class) = facts.builtin(class)
+            {
+                origins.class.entry(value).or_insert((at, class));
+            }
+        }
+        origins
+    }
+
+    /// Whether the two may be the same object, as known at this op.
+    fn may_alias(&self, a: Value, b: Value, at: usize) -> bool {
+        let class = |v| self.class.get(&v).filter(|c| c.0 < at).map(|c| c.1);
+        let differ = matches!((class(a), class(b)), (Some(a), Some(b)) if a != b);
+        let is_newer = |new, old| {
+            matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n)
+        };
+        a == b || !(differ || is_newer(a, b) || is_newer(b, a))
+    }
+}
+
+/// Removes pairs.
+pub(crate) fn refcount(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
+    let origins = Origins::new(&sb, facts);
+    let mut snapshots = Snapshots::default();
+    let mut prefix = std::mem::take(&mut sb.prefix);
+    let start = prefix.len();
+    section(&mut sb, &mut prefix, 0, &origins, &mut snapshots);
+    sb.prefix = prefix;
+    if let Some(mut body) = sb.body.take() {
+        section(&mut sb, &mut body.insts, start, &origins, &mut snapshots);
+        sb.body = Some(body);
+    }
+    sb
+}
+
+fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &Origins, snapshots: &mut Snapshots) {
+    let mut gone = HashSet::new();
+    for i in 0..insts.len() {
+        let Op::Incref { value } = insts[i].op else { continue };
+        if let Some(j) = partner(sb, insts, &gone, i, value, start, origins) {
+            gone.extend([i, j]);
+            for inst in &mut insts[i + 1..j] {
+                let Some(id) = inst.snapshot else { continue };
+                let mut snapshot = sb.snapshots[id].clone();
+                let owned = snapshot.frames.iter_mut().flat_map(|f| f.slots_mut()).find(|s| **s == Slot::Owned(value));
+                owned.into_iter().for_each(|s| *s = Slot::Value(value));
+                inst.snapshot = Some(snapshots.add(sb, snapshot));
+            }
+        }
+    }
+    let mut at = 0;
+    insts.retain(|_| {
+        at += 1;
+        !gone.contains(&(at - 1))
+    });
+}
+
+/// The drop that the taking of a reference can go with.
+fn partner(
+    sb: &Superblock,
+    insts: &[Inst],
+    gone: &HashSet<usize>,
+    i: usize,
+    v: Value,
+    start: usize,
+    origins: &Origins,
+) -> Option<usize> {
+    let mut has_home = is_at_home(insts, i, v);
+    for (j, inst) in insts.iter().enumerate().skip(i + 1).filter(|(j, _)| !gone.contains(j)) {
+        if let Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = inst.op
+            && value == v
+        {
+            return Some(j);
+        }
+        if inst.op.effects().escapes {
+            return None;
+        }
+        if let Op::DecrefNoDealloc { value } = inst.op
+            && !has_home
+            && origins.may_alias(value, v, start + j)
+        {
+            return None;
+        }
+        has_home &= !may_write_home(insts, &inst.op, v);
+        let owns = |id| sb.snapshots[id].slots().any(|s| s == Slot::Owned(v));
+        if inst.snapshot.is_some_and(|id| !owns(id)) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The load that the value comes from, if it was on the heap.
+fn home(insts: &[Inst], v: Value) -> Option<(usize, &Op)> {
+    let at = insts.iter().position(|i| i.result == Some(v))?;
+    let op = &insts[at].op;
+    let is_heap = matches!(
+        op,
+        Op::LoadInline { .. }
+            | Op::LoadSlot { .. }
+            | Op::LoadItem { .. }
+            | Op::LoadCell { .. }
+            | Op::LoadDictValue { .. }
+            | Op::LoadGlobal { .. }
+    );
+    is_heap.then_some((at, op))
+}
+
+/// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
+fn is_at_home(insts: &[Inst], i: usize, v: Value) -> bool {
+    let Some((at, _)) = home(insts, v) else { return false };
+    at < i && !insts[at + 1..i].iter().any(|inst| inst.op.effects().escapes || may_write_home(insts, &inst.op, v))
+}
+
+/// Whether the op may write the place that the value was loaded from.
+fn may_write_home(insts: &[Inst], op: &Op, v: Value) -> bool {
+    let Some((_, load)) = home(insts, v) else { return true };
+    let Effects { writes, .. } = op.effects();
+    let other_place = match (load, op) {
+        (Op::LoadInline { index: a, .. }, Op::StoreInline { index: b, .. }) => a != b,
+        (Op::LoadSlot { offset: a, .. }, Op::StoreSlot { offset: b, .. }) => a != b,
+        (
+            Op::LoadDictValue { index: a, .. } | Op::LoadGlobal { index: a, .. },
+            Op::StoreDictValue { index: b, .. } | Op::StoreGlobal { index: b, .. },
+        ) => a != b,
+        _ => false,
+    };
+    writes.overlaps(load.effects().reads) && !other_place
+}

@@ -70,7 +70,9 @@ pub(crate) fn sink(sb: Superblock, facts: &dyn Facts) -> Superblock {
     let mut candidates: HashSet<Value> = sb.insts().filter_map(makes).collect();
     // Descriptions that are there already stay as they are, and need what they name.
     for slot in sb.virtuals.values().flat_map(|v| &v.fields) {
-        slot.value().inspect(|v| drop(candidates.remove(v)));
+        if let Some(v) = slot.value() {
+            candidates.remove(&v);
+        }
     }
     while !candidates.is_empty() {
         let mut walk = Sink {

@@ -294,7 +294,7 @@ impl Fold<'_> {
 }
 
 /// The type that an op's result has whatever the operands are.
-fn own_class(op: &Op) -> Option<Builtin> {
+pub(crate) fn own_class(op: &Op) -> Option<Builtin> {
     if let Op::BoxI64 { .. } = op {
         Some(Builtin::Int)
     } else if let Op::BoxF64 { .. } = op {
