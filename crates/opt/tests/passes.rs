@@ -12,6 +12,7 @@
 //! `passes all` runs the whole schedule. The rest is as in the files of `hotspur-filetests`; runs are executed before and after, and
 //! must come to the same. `HOTSPUR_BLESS=1 cargo test -p hotspur-opt` writes what came out as what is expected.
 
+#[allow(dead_code, reason = "other tests need the rest")]
 mod common;
 
 use hotspur_filetests::TestFile;

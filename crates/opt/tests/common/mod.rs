@@ -1,5 +1,7 @@
 //! Running superblocks before and after, and comparing what they did.
 
+pub mod record;
+
 use hotspur_filetests::TestFile;
 use hotspur_interp::toy::Toy;
 use hotspur_ir::{Superblock, verify};
