@@ -39,7 +39,13 @@ pub fn outcome(file: &TestFile, superblock: &Superblock) -> Vec<String> {
 
 fn without_exit_number(line: &str) -> String {
     match line.trim_start().strip_prefix("exit").and_then(|l| l.split_once(' ')) {
-        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => format!("    exit {rest}"),
+        Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => {
+            // A branch on whether something is null, or some object, becomes a guard on just that.
+            let branches = ["other_object", "unbound", "bound"];
+            let (reason, rest) = rest.split_once(':').unwrap_or((rest, ""));
+            let reason = if branches.contains(&reason) { "other_branch" } else { reason };
+            format!("    exit {reason}:{rest}")
+        }
         _ => line.to_owned(),
     }
 }
