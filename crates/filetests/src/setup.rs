@@ -180,7 +180,8 @@ fn step(p: &mut Parser<'_>) -> Result<Step> {
 
 fn one_run(p: &mut Parser<'_>) -> Result<Run> {
     let (locals, stack, args) = (Vec::new(), Vec::new(), Vec::new());
-    let mut run = Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), wide: false, fuel: 1000 };
+    let mut run =
+        Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), wide: false, fuel: 1000 };
     loop {
         if p.eat_name("locals") {
             run.locals = nullables(p)?;

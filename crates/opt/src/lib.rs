@@ -16,9 +16,11 @@
 //! 2. [`promote`] takes slots of frames that a loop changes into registers.
 //! 3. [`peel`] copies the first round in front of the loop. Folding over both finds that what the first round has
 //!    looked at need not be looked at again: guards, loads and computations that do not depend on the round vanish from the loop.
-//! 4. [`unbox`] sees that some parameters of the loop are boxes each time round, and passes what is in them instead.
-//! 5. [`refcount`] and [`sink`]: references taken in vain, objects built in vain.
-//! 6. [`ranges`] and [`dce`] tidy up.
+//! 4. [`sink`] and [`refcount`]: objects built in vain, references taken in vain. Once tuples that were built to be taken apart are gone, it can
+//!    be seen what happens to the boxes that were in them.
+//! 5. [`unbox`] sees that some parameters of the loop are boxes each time round, and passes what is in them instead.
+//! 6. [`refcount`] and [`sink`] again: now boxes go.
+//! 7. [`ranges`] and [`dce`] tidy up.
 //!
 //! # Who may rely on what
 //!
@@ -55,6 +57,8 @@ pub const SCHEDULE: &[Pass] = &[
     Pass::Peel,
     Pass::Fold,
     Pass::Dce,
+    Pass::Sink,
+    Pass::Refcount,
     Pass::Unbox,
     Pass::Fold,
     Pass::Refcount,

@@ -60,9 +60,7 @@ impl Memory {
 
     /// Frames from this one up are others now.
     pub(crate) fn forget_frames(&mut self, from: u32) {
-        self.forget_if(|op| {
-            matches!(*op, Op::LoadLocal { depth, .. } | Op::LoadStack { depth, .. } if depth >= from)
-        });
+        self.forget_if(|op| matches!(*op, Op::LoadLocal { depth, .. } | Op::LoadStack { depth, .. } if depth >= from));
     }
 
     /// Forgets what the op changes.
@@ -93,10 +91,10 @@ impl Memory {
             self.forget_if(|load| matches!(*load, Op::LoadItem { index: i, .. } if !differ(i, index)));
         } else if let Op::StoreDictValue { index, .. } | Op::StoreGlobal { index, .. } = *op {
             self.forget_if(|load| {
-                let effects = load.effects();
-                match *load {
-                    Op::LoadDictValue { index: i, .. } | Op::LoadGlobal { index: i, .. } => i == index,
-                    _ => effects.reads.overlaps(writes),
+                if let Op::LoadDictValue { index: i, .. } | Op::LoadGlobal { index: i, .. } = *load {
+                    i == index
+                } else {
+                    load.effects().reads.overlaps(writes)
                 }
             });
         } else {

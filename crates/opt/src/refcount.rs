@@ -23,7 +23,7 @@
 
 use crate::edit::Snapshots;
 use crate::fold::own_class;
-use hotspur_ir::{Builtin, Effects, Facts, Inst, Op, Slot, Superblock, Value};
+use hotspur_ir::{Builtin, Effects, Facts, Inst, MemorySet, Op, Slot, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
 /// What is known of a value, and from which op on.
@@ -55,9 +55,7 @@ impl Origins {
     fn may_alias(&self, a: Value, b: Value, at: usize) -> bool {
         let class = |v| self.class.get(&v).filter(|c| c.0 < at).map(|c| c.1);
         let differ = matches!((class(a), class(b)), (Some(a), Some(b)) if a != b);
-        let is_newer = |new, old| {
-            matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n)
-        };
+        let is_newer = |new, old| matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n);
         a == b || !(differ || is_newer(a, b) || is_newer(b, a))
     }
 }
@@ -160,14 +158,25 @@ fn is_at_home(insts: &[Inst], i: usize, v: Value) -> bool {
 fn may_write_home(insts: &[Inst], op: &Op, v: Value) -> bool {
     let Some((_, load)) = home(insts, v) else { return true };
     let Effects { writes, .. } = op.effects();
-    let other_place = match (load, op) {
-        (Op::LoadInline { index: a, .. }, Op::StoreInline { index: b, .. }) => a != b,
-        (Op::LoadSlot { offset: a, .. }, Op::StoreSlot { offset: b, .. }) => a != b,
-        (
-            Op::LoadDictValue { index: a, .. } | Op::LoadGlobal { index: a, .. },
-            Op::StoreDictValue { index: b, .. } | Op::StoreGlobal { index: b, .. },
-        ) => a != b,
-        _ => false,
+    let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) else {
+        return writes.overlaps(load.effects().reads);
     };
-    writes.overlaps(load.effects().reads) && !other_place
+    class == other_class && place == other
+}
+
+/// Which attribute or entry an op loads or stores, of whatever object.
+fn place_of(op: &Op) -> Option<(MemorySet, u32)> {
+    if let Op::LoadInline { index, .. } | Op::StoreInline { index, .. } = *op {
+        Some((MemorySet::INLINE, index))
+    } else if let Op::LoadSlot { offset, .. } | Op::StoreSlot { offset, .. } = *op {
+        Some((MemorySet::SLOT, offset))
+    } else if let Op::LoadDictValue { index, .. }
+    | Op::LoadGlobal { index, .. }
+    | Op::StoreDictValue { index, .. }
+    | Op::StoreGlobal { index, .. } = *op
+    {
+        Some((MemorySet::DICT, index))
+    } else {
+        None
+    }
 }

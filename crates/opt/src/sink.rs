@@ -36,9 +36,7 @@
 
 use crate::count::counts;
 use crate::edit::{Snapshots, Substitution, emit};
-use hotspur_ir::{
-    Builtin, Facts, Inst, Op, Slot, SnapshotId, Superblock, Value, Virtual, VirtualId, VirtualKind,
-};
+use hotspur_ir::{Builtin, Facts, Inst, Op, Slot, SnapshotId, Superblock, Value, Virtual, VirtualId, VirtualKind};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A virtual object as it is at some point.
@@ -236,21 +234,24 @@ impl Sink<'_> {
                 None => this.out.push(Inst { op: Op::ConstNull {}, result: Some(result), snapshot: None }),
             }
         };
-        match inst.op {
-            Op::LoadInline { index, .. } if kind == VirtualKind::Instance => load(self, index as usize + 1),
-            Op::LoadCell { .. } if kind == VirtualKind::Cell => load(self, 0),
-            Op::UnboxI64 { .. } if kind == VirtualKind::Int => load(self, 0),
-            Op::UnboxF64 { .. } if kind == VirtualKind::Float => load(self, 0),
-            Op::StoreInline { index, content, .. } if kind == VirtualKind::Instance => {
-                self.store(v, index as usize + 1, content);
-            }
-            Op::StoreCell { content, .. } if kind == VirtualKind::Cell => self.store(v, 0, content),
-            Op::GuardInlineValues { .. } if kind == VirtualKind::Instance => {}
-            Op::GuardType { class, .. } if builtin(kind).is_some() && self.facts.builtin(class) == builtin(kind) => {}
-            Op::GuardNotNull { .. } => {}
-            Op::GuardCompact { .. } if kind == VirtualKind::Int => {}
-            // Everything else needs the object, which the caller notes.
-            _ => return false,
+        if let (Op::LoadInline { index, .. }, VirtualKind::Instance) = (&inst.op, kind) {
+            load(self, *index as usize + 1);
+        } else if let (Op::LoadCell { .. }, VirtualKind::Cell)
+        | (Op::UnboxI64 { .. }, VirtualKind::Int)
+        | (Op::UnboxF64 { .. }, VirtualKind::Float) = (&inst.op, kind)
+        {
+            load(self, 0);
+        } else if let (Op::StoreInline { index, content, .. }, VirtualKind::Instance) = (&inst.op, kind) {
+            self.store(v, *index as usize + 1, *content);
+        } else if let (Op::StoreCell { content, .. }, VirtualKind::Cell) = (&inst.op, kind) {
+            self.store(v, 0, *content);
+        } else {
+            // Guards that hold go. Everything else needs the object, which the caller notes.
+            let wanted = if let Op::GuardType { class, .. } = inst.op { self.facts.builtin(class) } else { None };
+            return wanted.is_some() && wanted == builtin(kind)
+                || matches!(inst.op, Op::GuardNotNull { .. })
+                || matches!((&inst.op, kind), (Op::GuardInlineValues { .. }, VirtualKind::Instance))
+                || matches!((&inst.op, kind), (Op::GuardCompact { .. }, VirtualKind::Int));
         }
         true
     }

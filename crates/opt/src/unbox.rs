@@ -112,8 +112,11 @@ pub(crate) fn unbox(mut sb: Superblock) -> Superblock {
     if kinds.is_empty() {
         return sb;
     }
-    let unboxed: HashMap<Value, Value> =
-        params.iter().filter_map(|p| kinds.get(&p.0).map(|&ty| (p.0, ty))).map(|(p, ty)| (p, sb.values.push(ty))).collect();
+    let unboxed: HashMap<Value, Value> = params
+        .iter()
+        .filter_map(|p| kinds.get(&p.0).map(|&ty| (p.0, ty)))
+        .map(|(p, ty)| (p, sb.values.push(ty)))
+        .collect();
     rewrite(&mut sb, &params, &unboxed);
     sb
 }

@@ -36,7 +36,8 @@ fn files() -> Vec<PathBuf> {
 /// A file, and the passes that it names; none for the whole schedule.
 fn read(path: &Path) -> (TestFile, String, Option<Vec<Pass>>) {
     let text = std::fs::read_to_string(path).expect("a readable file");
-    let line = text.lines().find(|l| l.starts_with("passes ")).unwrap_or_else(|| panic!("{}: no passes", path.display()));
+    let line =
+        text.lines().find(|l| l.starts_with("passes ")).unwrap_or_else(|| panic!("{}: no passes", path.display()));
     let names = line.trim_start_matches("passes ");
     let pass = |n| Pass::from_name(n).unwrap_or_else(|| panic!("{}: no pass {n}", path.display()));
     let passes = (names != "all").then(|| names.split(' ').map(pass).collect());

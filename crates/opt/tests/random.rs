@@ -19,7 +19,16 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 fn is_fault(line: &str) -> bool {
-    let words = ["leaked", "freed twice", "after it was freed", "and references", "violation", "nothing there", "is no ", "last reference"];
+    let words = [
+        "leaked",
+        "freed twice",
+        "after it was freed",
+        "and references",
+        "violation",
+        "nothing there",
+        "is no ",
+        "last reference",
+    ];
     words.iter().any(|w| line.contains(w))
 }
 

@@ -105,8 +105,7 @@ pub(crate) fn fold(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
 }
 
 fn drop_replaced_params(sb: &mut Superblock, stands_for: &Substitution) {
-    let left: Vec<_> =
-        crate::edit::loop_params(sb).into_iter().filter(|&(p, ..)| stands_for.resolve(p) == p).collect();
+    let left: Vec<_> = crate::edit::loop_params(sb).into_iter().filter(|&(p, ..)| stands_for.resolve(p) == p).collect();
     crate::edit::set_loop_params(sb, &left);
 }
 
@@ -251,7 +250,8 @@ impl Fold<'_> {
 
     fn learn_result(&mut self, op: &Op, v: Value) {
         let facts = self.facts;
-        let class = own_class(op).or_else(|| if let Op::ConstObj { object } = *op { class_of(object, facts) } else { None });
+        let class =
+            own_class(op).or_else(|| if let Op::ConstObj { object } = *op { class_of(object, facts) } else { None });
         let fresh = op.effects().allocates && op.helper().is_none();
         let known = self.known.get_mut(v);
         known.class = class;
@@ -342,4 +342,3 @@ pub(crate) fn mirrored(cond: Cond) -> Cond {
         Cond::Gt => Cond::Lt,
     }
 }
-

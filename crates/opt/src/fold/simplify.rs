@@ -24,9 +24,7 @@ impl Fold<'_> {
             | Op::CheckValidity {} => self.guard(op),
             Op::UnboxI64 { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
             Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } => self.truth(op),
-            Op::TypeOf { .. }
-            | Op::TupleLen { .. }
-            | Op::LoadTupleItem { .. } => self.load(op),
+            Op::TypeOf { .. } | Op::TupleLen { .. } | Op::LoadTupleItem { .. } => self.load(op),
             Op::Incref { .. } | Op::Decref { .. } | Op::Xdecref { .. } | Op::DecrefNoDealloc { .. } => {
                 self.reference(op)
             }

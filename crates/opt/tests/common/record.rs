@@ -266,11 +266,6 @@ impl Recorder<'_> {
         }
     }
 
-    fn discard(&mut self) {
-        let v = self.pop();
-        self.release(v);
-    }
-
     fn take(&mut self, v: Value) -> Value {
         let info = self.info(v);
         if info.owned && info.aliases == 0 {
@@ -293,7 +288,11 @@ impl Recorder<'_> {
                 self.snapshot(Resume::After);
                 escaped = true;
             }
-            if self.rng.one_in(2) { self.b.xdecref(v) } else { self.b.decref(v) };
+            if self.rng.one_in(2) {
+                self.b.xdecref(v)
+            } else {
+                self.b.decref(v)
+            };
         }
         if escaped {
             self.b.check_validity();
@@ -556,7 +555,11 @@ impl Recorder<'_> {
         let truth = self.compare();
         self.next();
         self.at();
-        if self.rng.one_in(2) { self.b.guard_true(truth) } else { self.b.guard_false(truth) };
+        if self.rng.one_in(2) {
+            self.b.guard_true(truth)
+        } else {
+            self.b.guard_false(truth)
+        };
         self.done(1, None);
     }
 
@@ -707,19 +710,18 @@ impl Recorder<'_> {
         self.push_local(j);
         self.next();
         let (a, b) = (self.peek(2), self.peek(1));
-        let (a, b) = (self.as_object(a), self.as_object(b));
         let truth = self.b.same_obj(a, b);
         self.define(truth, Kind::Bool, true);
         self.info(truth).held = true;
         self.done(2, Some(truth));
         self.next();
         self.at();
-        if i == j { self.b.guard_true(truth) } else { self.b.guard_false(truth) };
+        if i == j {
+            self.b.guard_true(truth)
+        } else {
+            self.b.guard_false(truth)
+        };
         self.done(1, None);
-    }
-
-    fn as_object(&mut self, v: Value) -> Value {
-        v
     }
 
     fn cell(&mut self) {
