@@ -51,7 +51,7 @@ const LIST: u32 = 3;
 const TUPLE: u32 = 4;
 const NONE: u32 = 7;
 const INTS: [u32; 5] = [10, 11, 12, 13, 14];
-const FLOATS: [u32; 4] = [20, 21, 22, 23];
+const FLOATS: [u32; 6] = [20, 21, 22, 23, 24, 25];
 const FUNCTION: u32 = 30;
 pub const LOCALS: usize = 10;
 
@@ -80,6 +80,8 @@ object obj20 = float 0.0
 object obj21 = float 1.5
 object obj22 = float -2.25
 object obj23 = float 1e300
+object obj24 = float f64:0x7ff8000000000000
+object obj25 = float -0.0
 object obj30 = function 1 {called}
 object obj40 = temporary instance obj2 [obj21, obj12]
 object obj41 = temporary list [obj10, obj12, obj13, obj11]
@@ -90,7 +92,7 @@ object obj44 = temporary float 2.5
     );
     for _ in 0..3 {
         let int = |rng: &mut Rng| rng.pick(&["obj10", "obj11", "obj12", "obj13", "obj14", "obj43"]);
-        let float = |rng: &mut Rng| rng.pick(&["obj20", "obj21", "obj22", "obj44"]);
+        let float = |rng: &mut Rng| rng.pick(&["obj20", "obj21", "obj22", "obj24", "obj44"]);
         let locals = [int(rng), int(rng), int(rng), float(rng), float(rng)].join(", ");
         let periods = rng.below(5);
         let wide = if rng.one_in(3) { " wide" } else { "" };
