@@ -576,6 +576,13 @@ impl Recorder<'_> {
     }
 
     fn copy(&mut self) {
+        if self.rng.one_in(2) {
+            // Two names for an object: stores through one are seen through the other.
+            let i = self.rng.pick(&[5, 6, 7]);
+            self.push_local(i);
+            self.store_number();
+            return;
+        }
         let kind = self.rng.pick(&[Kind::Int, Kind::Float]);
         self.push_number(&kind);
         self.store_number();
