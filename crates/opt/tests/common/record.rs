@@ -615,14 +615,24 @@ impl Recorder<'_> {
             self.next();
             let v = self.peek(1);
             self.guard_point(v);
+            let old = self.b.load_inline(v, index);
+            self.define(old, kind.clone(), false);
+            let is_quiet = self.rng.below(3) > 0;
+            if is_quiet {
+                self.at();
+                self.b.guard_not_null(old);
+                self.guard(old, if kind == Kind::Int { INT } else { FLOAT });
+            }
             let (owner, value) = (self.pop(), self.pop());
             let value = self.take(value);
-            let old = self.b.load_inline(owner, index);
             self.b.store_inline(owner, index, value);
-            self.define(old, Kind::Opaque, false);
             self.dead.push(old);
             self.release(owner);
-            self.drop_dead_nullable();
+            if is_quiet {
+                self.drop_dead()
+            } else {
+                self.drop_dead_nullable()
+            };
         }
     }
 
