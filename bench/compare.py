@@ -55,6 +55,9 @@ VARIANTS = ("_tg", "_eager")
 # Pinned to a version by pyperformance that installs and does not run on 3.13.
 TOO_OLD = {"django"}
 
+# Packages without dependencies or compiled parts that exist as source only.
+FROM_SOURCE = {"pyaes"}
+
 QUICK = [
     "richards", "deltablue", "raytrace", "chaos", "float", "nbody", "spectral_norm", "fannkuch", "go", "hexiom",
     "nqueens", "generators", "coroutines", "comprehensions", "pyflate", "deepcopy", "json_dumps", "logging",
@@ -134,9 +137,12 @@ class Libraries:
 
     def install(self, key: str, arguments: list[str]) -> str:
         if key not in self.tried:
+            wheels = ["--python-version", "3.13", "--only-binary=:all:"]
+            if key.split("==")[0] in FROM_SOURCE:
+                wheels = ["--no-deps"]
             done = subprocess.run(
                 [*self.pip, "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target", self.folder,
-                 "--python-version", "3.13", "--only-binary=:all:", *arguments],
+                 *wheels, *arguments],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )
             self.tried[key] = "" if done.returncode == 0 else done.stdout.strip()[-2000:]
@@ -182,6 +188,8 @@ class Bench:
         shutil.copy2(HERE / "run_one.py", self.place)
         shutil.copy2(HERE / "startup.py", self.place)
         self.serial = 0
+        # What run_one.py is told besides how to time.
+        self.extra_settings: dict[str, object] = {}
         self.cpu = options.cpu
         if self.cpu is None:
             self.cpu = max(os.sched_getaffinity(0))
@@ -214,7 +222,7 @@ class Bench:
             "warmup": self.options.warmup, "sample": self.options.sample, "samples": self.options.samples,
             "clock": self.options.clock, "longest": self.options.longest, "output": inside(folder / "out"),
             "libraries": inside(self.place / "lib"),
-        }
+        } | self.extra_settings
         script = self.place / "lib" / program.script.relative_to(self.libraries.folder)
         argv = [self.interpreter(configuration), inside(self.place / "run_one.py"), json.dumps(settings),
                 inside(script), *program.arguments]

@@ -76,6 +76,8 @@ def measure(name, timed):
             break
         if seconds < SETTINGS["sample"]:
             loops *= 2
+    if SETTINGS.get("counts"):
+        return write({"name": name, "counts": counts(lambda: timed(loops))})
     # The last call of the warm-up is the best estimate of the steady state.
     loops = max(1, round(SETTINGS["sample"] * 1.1 * loops / max(seconds, 1e-9)))
     samples = []
@@ -84,7 +86,20 @@ def measure(name, timed):
         seconds = timed(loops)
         spent += seconds
         samples.append(seconds / loops)
-    line = {"name": name, "loops": loops, "first": first, "samples": samples}
+    write({"name": name, "loops": loops, "first": first, "samples": samples})
+
+
+def counts(function):
+    """What Hotspur did before the call and after it, with every instruction counted meanwhile."""
+    import hotspur
+
+    hotspur.set_parameter("count_instructions", 1)
+    before = hotspur.stats()
+    function()
+    return {"before": before, "after": hotspur.stats()}
+
+
+def write(line):
     with open(SETTINGS["output"], "a") as output:
         output.write(json.dumps(line) + "\n")
 

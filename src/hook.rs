@@ -28,6 +28,7 @@ mod tier1 {
             ("passed_on", counters.passed_on),
             ("handed_over", counters.handed_over),
             ("decoded", counters.decoded),
+            ("instructions", counters.instructions),
         ]
     }
 
@@ -226,6 +227,9 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     layout().clone().map_err(Refusal::Layout)?;
     if state().started.is_none() {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
+        if config.tier >= Tier::Two {
+            crate::recording::start(config.engine).map_err(Refusal::Engine)?;
+        }
         state().started = Some(config);
     }
     WANTED.store(true, Ordering::Relaxed);
@@ -239,6 +243,15 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
         }
     }
     crate::report::install(py);
+    if let Some(form) = config.stats {
+        let shown = py
+            .import("hotspur._inspection")
+            .and_then(|module| module.call_method1("print_at_exit", (form.name(),)).map(drop));
+        // Without statistics the program runs as well.
+        if let Err(error) = shown {
+            error.write_unraisable(py, None);
+        }
+    }
     Ok(())
 }
 

@@ -3,9 +3,12 @@
 //! **Architecture invariant.** This package is the only one that knows how Hotspur gets into a process and onto the
 //! frame-evaluation hook. The interpreter behind the hook is `hotspur-tier1`; what runs where is decided there.
 
+mod executors;
 mod hook;
 mod inspect;
 mod launch;
+mod record;
+mod recording;
 mod report;
 mod rerun;
 
@@ -23,7 +26,19 @@ mod _hotspur {
     use super::{autostart, disable, enable, info, is_enabled, run};
 
     #[pymodule_export]
+    use super::executors::{
+        attach_superblock, executors, instructions_executed, parameters, remove_executors, sweep_executors,
+        tier2_stats, version,
+    };
+
+    #[pymodule_export]
     use super::inspect::{disassemble, instructions, record};
+
+    #[pymodule_export]
+    use super::record::superblock;
+
+    #[pymodule_export]
+    use super::recording::record_traces;
 
     #[allow(non_upper_case_globals, reason = "the name that Python knows")]
     #[pymodule_export]

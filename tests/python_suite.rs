@@ -1,17 +1,16 @@
-//! Runs the unit tests of `tests/python` in an environment with Hotspur installed, with warm-up and without.
+//! Runs the unit tests of `tests/python` in an environment with Hotspur installed: those of tier 1 with warm-up and without,
+//! those of tier 2 on each engine.
 
 mod support;
 
 use std::path::Path;
 use support::{Venv, Way, run};
 
-fn suite(name: &str, stress: bool) {
+fn suite(name: &str, folder: &str, variables: &[(&str, &str)]) {
     let venv = Venv::with_hotspur(name);
     let mut command = Way::Module.command(&venv);
-    if stress {
-        command.env("HOTSPUR_STRESS", "1");
-    }
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
+    command.envs(variables.iter().copied());
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     command.args(["-m", "unittest", "discover", "-s"]).arg(&tests);
     let outcome = run(&mut command, "");
     assert!(outcome.status.success(), "{}", outcome.stderr);
@@ -21,12 +20,20 @@ fn suite(name: &str, stress: bool) {
     assert!(!outcome.stderr.contains("skipped"), "{}", outcome.stderr);
 }
 
+const TIER1: &str = "tests/python";
+const TIER2: &str = "tests/python/tier2";
+
 #[test]
-fn with_warm_up() {
-    suite("python-suite", false);
+fn tier1_with_warm_up() {
+    suite("tier1", TIER1, &[]);
 }
 
 #[test]
-fn without_warm_up() {
-    suite("python-suite-stress", true);
+fn tier1_without_warm_up() {
+    suite("tier1-stress", TIER1, &[("HOTSPUR_STRESS", "1")]);
+}
+
+#[test]
+fn tier2_interpreted() {
+    suite("tier2-interp", TIER2, &[("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", "interp")]);
 }

@@ -2,12 +2,14 @@
 
 enable() makes all Python code that starts from now on run in Hotspur, disable() ends that. Where Hotspur cannot run,
 enable() says so on standard error, and everything goes on as before.
+
+executors() and stats() show what tier 2 has made and done; parameters() and set_parameter() are for tuning it.
 """
 
 # This module is imported at every start of a program under Hotspur: it needs nothing but what is there anyway.
 import sys as _sys
 
-__all__ = ["disable", "enable", "info", "is_enabled"]
+__all__ = ["disable", "enable", "executors", "info", "is_enabled", "parameters", "set_parameter", "stats"]
 __version__ = "0.1.0"
 
 # Nothing of the engine is touched by any other version of Python than the one that it was built for.
@@ -56,3 +58,45 @@ if _why is not None:
             "layout": None,
             "counters": {},
         }
+
+    def executors(function=None):
+        """Returns an empty list: Hotspur cannot run here."""
+        return []
+
+    def stats():
+        """Returns an empty dict: Hotspur cannot run here."""
+        return {}
+
+    def parameters():
+        """Returns an empty dict: Hotspur cannot run here."""
+        return {}
+
+    def set_parameter(name, value):
+        """Does nothing: Hotspur cannot run here."""
+
+else:
+    # What shows things is loaded when it is asked for.
+
+    def executors(function=None):
+        """The executors of the process, or those that begin in a function (or code object), as a list."""
+        from hotspur._inspection import executors
+
+        return executors(function)
+
+    def stats():
+        """What Hotspur did so far, as a dict of dicts of numbers."""
+        from hotspur._inspection import stats
+
+        return stats()
+
+    def parameters():
+        """The parameters of tier 2 and their values, as a dict."""
+        from hotspur._inspection import parameters
+
+        return parameters()
+
+    def set_parameter(name, value):
+        """Sets a parameter of tier 2. What was counted or compiled before is not touched."""
+        from hotspur._inspection import set_parameter
+
+        set_parameter(name, value)

@@ -90,3 +90,60 @@ pub unsafe fn dict_touch(dict: *mut PyDictObject) {
 pub unsafe fn dict_is_watched(dict: *mut PyDictObject) -> bool {
     (*dict).ma_version_tag & 0xff != 0
 }
+
+/// Whether a table of keys has an entry with this index.
+#[inline(always)]
+pub unsafe fn keys_have_entry(keys: *mut DictKeys, index: usize) -> bool {
+    index < (*keys).dk_nentries as usize
+}
+
+/// Where a dictionary keeps the value of the entry with this index: in the entry, or for a split table among the values.
+#[inline(always)]
+pub unsafe fn dict_value_slot(dict: *mut PyDictObject, index: usize) -> *mut *mut PyObject {
+    if !(*dict).ma_values.is_null() {
+        return crate::inline_value_slot((*dict).ma_values, index);
+    }
+    let keys = (*dict).ma_keys;
+    if keys_are_unicode(keys) {
+        &raw mut (*unicode_entries(keys).add(index)).me_value
+    } else {
+        &raw mut (*general_entries(keys).add(index)).me_value
+    }
+}
+
+/// The key of the entry with this index.
+#[inline(always)]
+pub unsafe fn dict_key(dict: *mut PyDictObject, index: usize) -> *mut PyObject {
+    let keys = (*dict).ma_keys;
+    if keys_are_unicode(keys) {
+        (*unicode_entries(keys).add(index)).me_key
+    } else {
+        (*general_entries(keys).add(index)).me_key
+    }
+}
+
+/// Makes a dictionary known to the collector if it has not been so far and is about to hold this value.
+#[inline(always)]
+pub unsafe fn dict_maintain_tracking(dict: *mut PyDictObject, value: *mut PyObject) {
+    if !crate::gc_is_tracked(dict.cast()) && pyo3_ffi::PyObject_IS_GC(value) != 0 {
+        pyo3_ffi::PyObject_GC_Track(dict.cast());
+    }
+}
+
+/// Replaces the value of an entry that holds one. The reference to the new value is taken, and what was there is not dropped.
+/// Watchers are told, the version changes, and the collector learns of the dictionary if need be. Negative, with an exception
+/// set, if that was not possible (memory ran out).
+pub unsafe fn dict_replace_value(dict: *mut PyDictObject, index: usize, value: *mut PyObject) -> core::ffi::c_int {
+    let slot = dict_value_slot(dict, index);
+    if dict_is_watched(dict) {
+        // How watchers are called is not exported, so a public function does it. What it drops is given to it.
+        crate::incref(*slot);
+        let done = pyo3_ffi::PyDict_SetItem(dict.cast(), dict_key(dict, index), value);
+        crate::decref(value);
+        return done;
+    }
+    dict_maintain_tracking(dict, value);
+    *slot = value;
+    dict_touch(dict);
+    0
+}

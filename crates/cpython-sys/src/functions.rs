@@ -130,6 +130,7 @@ unsafe extern "C-unwind" {
     pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyObject_FunctionStr(func: *mut PyObject) -> *mut PyObject;
+    pub fn PyMethod_New(function: *mut PyObject, receiver: *mut PyObject) -> *mut PyObject;
     pub fn _Py_Dealloc(op: *mut PyObject);
     /// Fires RAISE for whoever listens.
     pub fn _PyEval_MonitorRaise(ts: *mut ThreadState, frame: *mut InterpreterFrame, instr: *mut CodeUnit);
@@ -197,4 +198,46 @@ pub unsafe fn enter_recursive_c(ts: *mut ThreadState) -> bool {
     let remaining = (*ts).c_recursion_remaining;
     (*ts).c_recursion_remaining = remaining - 1;
     remaining > 0 || _Py_CheckRecursiveCall(ts, c"".as_ptr()) == 0
+}
+
+/// `_PyThreadState_PushFrame`: memory for a frame of `size` words on the data stack, which gets another chunk if need be; null
+/// if there is no memory. `_PyThreadState_PopFrame` gives it back.
+pub unsafe fn push_frame_memory(ts: *mut ThreadState, size: usize) -> *mut InterpreterFrame {
+    let top = (*ts).datastack_top;
+    if !top.is_null() && size < (*ts).datastack_limit.offset_from(top) as usize {
+        (*ts).datastack_top = top.add(size);
+        return top.cast();
+    }
+    push_chunk(ts, size)
+}
+
+#[cold]
+unsafe fn push_chunk(ts: *mut ThreadState, size: usize) -> *mut InterpreterFrame {
+    const CHUNK: usize = 16 * 1024;
+    const OVERHEAD: usize = 1000;
+    let mut bytes = CHUNK;
+    while bytes < size_of::<*mut PyObject>() * (size + OVERHEAD) {
+        bytes *= 2;
+    }
+    let mut arena = core::mem::zeroed::<pyo3_ffi::PyObjectArenaAllocator>();
+    pyo3_ffi::PyObject_GetArenaAllocator(&raw mut arena);
+    let Some(alloc) = arena.alloc else { return core::ptr::null_mut() };
+    let chunk = alloc(arena.ctx, bytes).cast::<StackChunk>();
+    if chunk.is_null() {
+        return core::ptr::null_mut();
+    }
+    let previous = (*ts).datastack_chunk;
+    (*chunk).previous = previous;
+    (*chunk).size = bytes;
+    (*chunk).top = 0;
+    let data = |chunk: *mut StackChunk| (&raw mut (*chunk).data).cast::<*mut PyObject>();
+    if !previous.is_null() {
+        (*previous).top = (*ts).datastack_top.offset_from(data(previous)) as usize;
+    }
+    (*ts).datastack_chunk = chunk;
+    (*ts).datastack_limit = chunk.byte_add(bytes).cast();
+    // The first chunk is never given back, which CPython sees to by leaving its first word unused.
+    let frame = data(chunk).add(usize::from(previous.is_null()));
+    (*ts).datastack_top = frame.add(size);
+    frame.cast()
 }

@@ -23,8 +23,10 @@ pub mod functions;
 pub mod layout;
 pub mod object;
 pub mod verify;
+pub mod watch;
 
 pub use dict::*;
 pub use functions::*;
 pub use layout::*;
 pub use object::*;
+pub use watch::*;

@@ -278,3 +278,37 @@ pub unsafe fn bytes_size(op: *mut PyObject) -> usize {
 pub unsafe fn bytes_data(op: *mut PyObject) -> *const u8 {
     (&raw const (*op.cast::<pyo3_ffi::PyBytesObject>()).ob_sval).cast()
 }
+
+/// Writes an attribute that an instance keeps in its inline values, which must be valid. The reference to the value is taken,
+/// and what was there is not dropped. An attribute that was absent is entered in the order of insertion, and a dictionary that
+/// shares the values learns of the change.
+pub unsafe fn store_inline_value(op: *mut PyObject, index: usize, value: *mut PyObject) {
+    let values = inline_values(op);
+    let slot = inline_value_slot(values, index);
+    let was_absent = (*slot).is_null();
+    let dict = managed_dict(op);
+    if dict.is_null() {
+        *slot = value;
+        if was_absent {
+            values_add_to_insertion_order(values, index);
+        }
+        return;
+    }
+    if crate::dict_is_watched(dict) {
+        // How watchers are called is not exported, so a public function does it. What it drops is given to it.
+        let key = (*crate::unicode_entries(cached_keys(ty(op))).add(index)).me_key;
+        xincref(*slot);
+        if pyo3_ffi::PyDict_SetItem(dict.cast(), key, value) < 0 {
+            pyo3_ffi::Py_FatalError(c"no memory for an attribute".as_ptr());
+        }
+        decref(value);
+        return;
+    }
+    crate::dict_maintain_tracking(dict, value);
+    *slot = value;
+    if was_absent {
+        values_add_to_insertion_order(values, index);
+        (*dict).ma_used += 1;
+    }
+    crate::dict_touch(dict);
+}

@@ -19,18 +19,25 @@
 //! * `test print`: the superblock is printed with canonical ids.
 //! * `test verify`: `ok`, or what the verifier objects to.
 //! * `test interp`: the superblock, which the verifier must accept, is run on the toy runtime once for each `run`; shown are the
-//!   exit, the frames, the log, and what is wrong with reference counts. `test interp unverified` skips the verifier.
+//!   exit, the frames, the log, and what is wrong with reference counts. `test interp unverified` skips the verifier. What was
+//!   verified is run as machine code too, with the same result.
 //!
 //! `HOTSPUR_BLESS=1 cargo test -p hotspur-filetests` writes what came out as what is expected. Objects are described by
 //! [`setup`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod generate;
+#[allow(unsafe_code, reason = "machine code is entered, and works on what it is given")]
+pub mod machine_code;
 pub mod setup;
 
-use hotspur_interp::{Leave, Runtime, run, toy::Toy};
+use hotspur_codegen::Refusal;
+use hotspur_interp::toy::{Toy, ToyRef};
+use hotspur_interp::{Leave, Outcome, Runtime, run};
 use hotspur_ir::{Superblock, verify};
 use hotspur_reader::Parser;
+use machine_code::Engine;
 use setup::Setup;
 
 /// What separates a superblock from what is expected.
@@ -93,26 +100,52 @@ impl TestFile {
             Ok(args) => args,
             Err(message) => return format!("    {message}\n"),
         };
-        let mut lines = Vec::new();
         match run(&self.superblock, &mut toy, &args, r.fuel) {
-            Err(violation) => lines.push(format!("violation: {violation}")),
-            Ok(outcome) => {
-                lines.push(toy.show_outcome(&outcome));
-                lines.extend(toy.show_frames());
-                let mut more = Vec::new();
-                if let Leave::Return(object) = outcome.leave {
-                    more.push(object);
-                    toy.pop_frame();
-                }
-                if toy.raised {
-                    lines.push("exception set".into());
-                }
-                lines.append(&mut toy.log);
-                lines.extend(toy.check(&more));
-            }
+            Err(violation) => format!("    violation: {violation}\n"),
+            Ok(outcome) => shown(&mut toy, &outcome),
         }
-        lines.iter().map(|l| format!("    {l}\n")).collect()
     }
+
+    /// Runs machine code, and shows the same as [`TestFile::actual`]; none if this is no test that runs a verified superblock.
+    ///
+    /// # Errors
+    /// There is no machine code.
+    pub fn actual_of_code(&self, engine: &mut Engine) -> Result<Option<String>, Refusal> {
+        if self.setup.command != (setup::Command::Interp { verified: true }) || verify(&self.superblock).is_err() {
+            return Ok(None);
+        }
+        let mut text = String::new();
+        for (n, r) in (1..).zip(&self.setup.runs) {
+            let mut toy = Toy::new();
+            let prepared = self.setup.prepare(r, &mut toy, self.superblock.code, self.superblock.pc);
+            let result = match prepared {
+                Ok(args) => {
+                    let (outcome, _) = engine.run(&self.superblock, &mut toy, &args, None)?;
+                    shown(&mut toy, &outcome)
+                }
+                Err(message) => format!("    {message}\n"),
+            };
+            text += &format!("run {n}\n{result}");
+        }
+        Ok(Some(text))
+    }
+}
+
+/// What a run came to: the exit, the frames, the log, and what is wrong with reference counts.
+pub fn shown(toy: &mut Toy, outcome: &Outcome<ToyRef>) -> String {
+    let mut lines = vec![toy.show_outcome(outcome)];
+    lines.extend(toy.show_frames());
+    let mut more = Vec::new();
+    if let Leave::Return(object) = outcome.leave {
+        more.push(object);
+        toy.pop_frame();
+    }
+    if toy.raised {
+        lines.push("exception set".into());
+    }
+    lines.append(&mut toy.log);
+    lines.extend(toy.check(&more));
+    lines.iter().map(|l| format!("    {l}\n")).collect()
 }
 
 fn verified(sb: &Superblock) -> String {

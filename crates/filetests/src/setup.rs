@@ -12,11 +12,12 @@
 //! object obj8 = list_iter obj2 0                  also: tuple_iter obj 0, range_iter next step left
 //! object obj9 = temporary list []                 no constant: owned by the frame, in runs whose frame names it
 //! run locals [obj1, null] stack [] args [5, 1.5, true, obj1] periods 3 frames 2 fuel 100
+//!     namespaces [obj5, obj5]
 //!     script [stays 4 [obj1], stores 4 [] 0 obj1, acts 4 [] invalidate, calls code1 [obj1], returns 6 [null], raises]
 //! ```
 //!
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run, everything may be
-//! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be, `script` what the instructions do
+//! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be, `namespaces` globals and builtins, `script` what the instructions do
 //! that `execute` names, in the order in which they are executed (see [`Step`]). With `wide`, all ints count as compact.
 
 use hotspur_interp::Register;
@@ -54,6 +55,7 @@ pub struct Run {
     stack: Vec<Option<ObjRef>>,
     args: Vec<Arg>,
     periods: u64,
+    namespaces: Vec<Option<ObjRef>>,
     frames: usize,
     script: Vec<Step>,
     wide: bool,
@@ -180,8 +182,17 @@ fn step(p: &mut Parser<'_>) -> Result<Step> {
 
 fn one_run(p: &mut Parser<'_>) -> Result<Run> {
     let (locals, stack, args) = (Vec::new(), Vec::new(), Vec::new());
-    let mut run =
-        Run { locals, stack, args, periods: u64::MAX, frames: 10, script: Vec::new(), wide: false, fuel: 1000 };
+    let mut run = Run {
+        locals,
+        stack,
+        args,
+        periods: u64::MAX,
+        namespaces: Vec::new(),
+        frames: 10,
+        script: Vec::new(),
+        wide: false,
+        fuel: 1000,
+    };
     loop {
         if p.eat_name("locals") {
             run.locals = nullables(p)?;
@@ -192,6 +203,8 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
             run.args = p.list(']', arg)?;
         } else if p.eat_name("periods") {
             run.periods = p.small()?.into();
+        } else if p.eat_name("namespaces") {
+            run.namespaces = nullables(p)?;
         } else if p.eat_name("frames") {
             run.frames = p.small()? as usize;
         } else if p.eat_name("script") {
@@ -288,6 +301,9 @@ impl Setup {
         toy.enter(code, pc, locals, stack);
         self.temporary.iter().for_each(|&name| toy.forget(name));
         toy.periods = run.periods;
+        for (i, &name) in run.namespaces.iter().enumerate().take(2) {
+            toy.namespaces[i] = name.and_then(|name| toy.constant(name));
+        }
         toy.max_frames = run.frames;
         toy.all_compact = run.wide;
         toy.script.clone_from(&run.script);

@@ -1,6 +1,7 @@
 //! Runs all files, and checks that between them they leave nothing out.
 
-use hotspur_filetests::{TestFile, setup::Command};
+use hotspur_codegen::Options;
+use hotspur_filetests::{TestFile, machine_code::Engine, setup::Command};
 use hotspur_ir::{Helper, Opcode, Rule, VirtualKind, verify};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,24 @@ fn files_do_what_they_expect() {
         }
     }
     assert!(failed.is_empty(), "{}\n{} failed; HOTSPUR_BLESS=1 accepts", failed.join("\n"), failed.len());
+}
+
+#[test]
+fn machine_code_does_what_the_interpreter_does() {
+    let mut engine = Engine::new(Options { checked: true, optimize: true }).expect("an engine");
+    let before = engine.statistics();
+    let mut count = 0;
+    for path in files() {
+        let file = read(&path);
+        let actual = file.actual_of_code(&mut engine).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        if let Some(actual) = actual {
+            assert_eq!(actual, file.actual(), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 40, "{count} files");
+    // All code was removed again.
+    assert_eq!((engine.statistics().used, engine.statistics().pieces), (before.used, before.pieces));
 }
 
 #[test]

@@ -103,6 +103,8 @@ impl<R: Runtime> Machine<'_, R> {
             // -- frames in memory
             Op::LoadLocal { depth, index } => Yields(Obj(self.rt.load_local(depth as usize, index as usize))),
             Op::LoadStack { depth, index } => Yields(Obj(self.rt.load_stack(depth as usize, index as usize))),
+            Op::LoadGlobals { depth } => Yields(Obj(Some(self.rt.globals(depth as usize)))),
+            Op::LoadBuiltins { depth } => Yields(Obj(Some(self.rt.builtins(depth as usize)))),
             Op::SpillLocal { depth, index, value } => {
                 let value = self.nullable(value)?;
                 self.rt.spill_local(depth as usize, index as usize, value);
@@ -160,6 +162,8 @@ impl<R: Runtime> Machine<'_, R> {
                 let (a, b) = float2(self, a, b)?;
                 guard(cond.holds(a, b))
             }
+            Op::GuardNoDict { value } => guard(!self.rt.has_dict(self.obj(value)?)),
+            Op::GuardShared { value } => guard(self.rt.refcount(self.obj(value)?) > 1),
             Op::GuardInlineValues { value } => guard(self.rt.has_inline_values(self.obj(value)?)),
             Op::CheckValidity {} => guard(self.is_undisturbed()),
             Op::CheckPeriodic {} => guard(!self.rt.is_periodic_due()),

@@ -16,7 +16,8 @@ enum Purpose {
 }
 
 /// Frames that other code may look at, and what is to be undone.
-pub(crate) struct Published<O> {
+#[derive(Debug)]
+pub struct Published<O> {
     frames: Vec<Frame<O>>,
     /// References that were taken for slots: (frame, local if it is one, object).
     taken: Vec<(usize, Option<usize>, O)>,
@@ -139,22 +140,32 @@ impl<R: Runtime> Machine<'_, R> {
     }
 
     /// Leaves by an exit.
-    pub(crate) fn leave(mut self, inst: &Inst, exit: usize, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
-        let snapshot = inst.snapshot.ok_or("the op needs a snapshot")?;
-        let reason = inst.op.exit_reason().ok_or("the op cannot exit")?;
-        let resume = self.sb.snapshots[snapshot].resume;
-        let p = if resume == Resume::Landed {
-            Published { frames: Vec::new(), taken: Vec::new(), built: BTreeMap::new() }
-        } else {
-            self.frames(snapshot, Purpose::Leave)?
-        };
+    ///
+    /// # Errors
+    /// The superblock is malformed.
+    pub fn leave(self, id: ExitId, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+        let exit = self.sb.exits().nth(id.index()).ok_or_else(|| format!("there is no {id}"))?;
+        self.leave_by(exit, leave)
+    }
+
+    /// [`Machine::leave`] for a caller who has the exit at hand.
+    ///
+    /// # Errors
+    /// The superblock is malformed.
+    pub fn leave_by(mut self, exit: hotspur_ir::Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+        let resume = self.sb.snapshots[exit.snapshot].resume;
+        let mut frames = Vec::new();
+        let mut built = BTreeMap::new();
         if resume != Resume::Landed {
+            let p = self.frames(exit.snapshot, Purpose::Leave)?;
             self.rt.write_frames(resume, &p.frames);
+            (frames, built) = (p.frames, p.built);
         }
-        for object in p.built.into_values().chain(std::mem::take(&mut self.kept).into_values()) {
+        for object in built.into_values().chain(std::mem::take(&mut self.kept).into_values()) {
             self.rt.decref(object);
         }
-        Ok(Outcome { exit: ExitId::new(exit), reason, leave, resume, frames: p.frames })
+        std::mem::take(&mut self.deferred).into_iter().for_each(|o| self.rt.decref(o));
+        Ok(Outcome { exit: exit.id, reason: exit.reason, leave, resume, frames, executed: 0, rounds: 0 })
     }
 
     /// Builds a virtual object for good.
@@ -171,9 +182,7 @@ impl<R: Runtime> Machine<'_, R> {
 
     /// Lets other code see the frames while `f` runs.
     pub(crate) fn escaping<T>(&mut self, inst: &Inst, f: impl FnOnce(&mut R) -> T) -> Checked<T> {
-        let snapshot = inst.snapshot.ok_or("the op needs a snapshot")?;
-        let p = self.frames(snapshot, Purpose::Publish)?;
-        self.rt.write_frames(self.sb.snapshots[snapshot].resume, &p.frames);
+        let p = self.publish(inst.snapshot.ok_or("the op needs a snapshot")?)?;
         let result = f(self.rt);
         self.withdraw(p);
         Ok(result)
@@ -181,19 +190,35 @@ impl<R: Runtime> Machine<'_, R> {
 
     /// Has tier 1 execute an instruction. All frames are in memory, so there is nothing to withdraw.
     pub(crate) fn execute_one(&mut self, inst: &Inst, pc: u32, moves: Moves) -> Checked<()> {
-        let snapshot = inst.snapshot.ok_or("the op needs a snapshot")?;
-        let p = self.frames(snapshot, Purpose::Publish)?;
-        self.rt.write_frames(self.sb.snapshots[snapshot].resume, &p.frames);
+        self.publish(inst.snapshot.ok_or("the op needs a snapshot")?)?;
         self.rt.execute(pc, moves);
         self.executed = Some(moves);
         Ok(())
     }
 
-    fn withdraw(&mut self, p: Published<R::Obj>) {
+    /// Lets other code see the frames of a snapshot.
+    ///
+    /// # Errors
+    /// The superblock is malformed.
+    pub fn publish(&mut self, snapshot: SnapshotId) -> Checked<Published<R::Obj>> {
+        let p = self.frames(snapshot, Purpose::Publish)?;
+        self.rt.write_frames(self.sb.snapshots[snapshot].resume, &p.frames);
+        Ok(p)
+    }
+
+    /// Takes back what was published, noting what other code has changed or kept.
+    pub fn withdraw(&mut self, p: Published<R::Obj>) {
         let changed = self.rt.withdraw_frames(&p.frames);
+        // If this superblock is about to be left, frames may have stayed in memory, and what they refer to must live until the
+        // exit writes them.
+        let leaving = !changed.is_empty() || !self.rt.is_valid();
         for (frame, local, object) in p.taken {
             // Whoever changed a local has dropped what was in it.
-            if !changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
+            if changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
+                continue;
+            } else if leaving {
+                self.deferred.push(object);
+            } else {
                 self.rt.decref(object);
             }
         }
@@ -209,7 +234,7 @@ impl<R: Runtime> Machine<'_, R> {
     }
 
     /// Whether the superblock may go on as if no other code had run.
-    pub(crate) fn is_undisturbed(&mut self) -> bool {
+    pub fn is_undisturbed(&mut self) -> bool {
         self.changed.is_empty() && self.kept.is_empty() && self.rt.is_valid()
     }
 }

@@ -15,5 +15,6 @@ mod machine;
 pub mod runtime;
 pub mod toy;
 
-pub use machine::{Leave, Outcome, Register, Violation, run};
+pub use frames::Published;
+pub use machine::{Checked, Leave, Machine, Outcome, Register, Violation, run};
 pub use runtime::{Content, Frame, Runtime};

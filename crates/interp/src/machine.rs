@@ -1,7 +1,7 @@
 //! The state of the interpreter, its results, and its main loop.
 
 use crate::runtime::{Frame, Runtime};
-use cranelift_entity::SecondaryMap;
+use cranelift_entity::{EntityRef, SecondaryMap};
 use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,6 +59,10 @@ pub struct Outcome<O> {
     pub resume: Resume,
     /// The frames that were written.
     pub frames: Vec<Frame<O>>,
+    /// How many ops were executed.
+    pub executed: u64,
+    /// How many times the loop went round completely.
+    pub rounds: u64,
 }
 
 /// A superblock did what superblocks must not: whoever made it has a bug.
@@ -79,7 +83,7 @@ impl core::fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// An error message that has no place yet.
-pub(crate) type Checked<T> = Result<T, String>;
+pub type Checked<T> = Result<T, String>;
 
 /// What an op does to control.
 pub(crate) enum Flow<O> {
@@ -91,8 +95,10 @@ pub(crate) enum Flow<O> {
     Loop(Vec<Register<O>>),
 }
 
-/// The state of an execution.
-pub(crate) struct Machine<'a, R: Runtime> {
+/// The state of an execution: values, and what other code did while it looked at frames. Public for engines that do not
+/// interpret ops, but make frames from snapshots in the same way.
+#[derive(Debug)]
+pub struct Machine<'a, R: Runtime> {
     pub(crate) sb: &'a Superblock,
     pub(crate) rt: &'a mut R,
     pub(crate) registers: SecondaryMap<Value, Option<Register<R::Obj>>>,
@@ -102,6 +108,8 @@ pub(crate) struct Machine<'a, R: Runtime> {
     pub(crate) executed: Option<Moves>,
     /// Virtual objects that were built for publishing, and that someone kept: one reference each is ours.
     pub(crate) kept: HashMap<VirtualId, R::Obj>,
+    /// References that were taken for publishing, and that the frames which stay need until the exit writes them anew.
+    pub(crate) deferred: Vec<R::Obj>,
 }
 
 /// Executes a superblock. At most `fuel` ops are executed: a test must end.
@@ -114,14 +122,9 @@ pub fn run<R: Runtime>(
     args: &[Register<R::Obj>],
     mut fuel: u64,
 ) -> Result<Outcome<R::Obj>, Violation> {
-    let mut m = Machine {
-        sb,
-        rt,
-        registers: SecondaryMap::new(),
-        changed: BTreeMap::new(),
-        executed: None,
-        kept: HashMap::new(),
-    };
+    let mut m = Machine::new(sb, rt);
+    let given = fuel;
+    let mut rounds = 0;
     let at = |place: String| move |message: String| Violation { place, message };
     m.assign(&sb.params, args.to_vec()).map_err(at("superblock".into()))?;
     let (mut insts, mut first_exit) = (&sb.prefix, 0);
@@ -129,12 +132,14 @@ pub fn run<R: Runtime>(
         let mut exit = first_exit;
         let mut flow = Flow::Next;
         for inst in insts {
-            let place = at(inst.to_string());
             fuel = fuel.checked_sub(1).ok_or_else(|| at(inst.to_string())("out of fuel".into()))?;
-            flow = m.step(inst).map_err(place)?;
+            flow = m.step(inst).map_err(|message| at(inst.to_string())(message))?;
             match flow {
                 Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
-                Flow::Exit(leave) => return m.leave(inst, exit, leave).map_err(at(inst.to_string())),
+                Flow::Exit(leave) => {
+                    let outcome = m.leave(ExitId::new(exit), leave).map_err(|message| at(inst.to_string())(message))?;
+                    return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
+                }
                 Flow::Loop(_) => break,
             }
         }
@@ -142,12 +147,24 @@ pub fn run<R: Runtime>(
             return Err(at("superblock".into())("control falls off the end".into()));
         };
         m.assign(&body.params, args).map_err(at("loop".into()))?;
+        rounds += u64::from(std::ptr::eq(insts, &body.insts));
         insts = &body.insts;
         first_exit = sb.prefix.iter().filter(|i| i.op.exit_reason().is_some()).count();
     }
 }
 
-impl<R: Runtime> Machine<'_, R> {
+impl<'a, R: Runtime> Machine<'a, R> {
+    /// The state before anything is executed.
+    pub fn new(sb: &'a Superblock, rt: &'a mut R) -> Machine<'a, R> {
+        let (registers, changed) = (SecondaryMap::new(), BTreeMap::new());
+        Machine { sb, rt, registers, changed, executed: None, kept: HashMap::new(), deferred: Vec::new() }
+    }
+
+    /// The runtime.
+    pub fn runtime(&mut self) -> &mut R {
+        self.rt
+    }
+
     fn assign(&mut self, params: &[Value], args: Vec<Register<R::Obj>>) -> Checked<()> {
         if params.len() != args.len() {
             return Err(format!("{} parameters, and {} arguments", params.len(), args.len()));
@@ -156,12 +173,18 @@ impl<R: Runtime> Machine<'_, R> {
     }
 
     /// The value.
-    pub(crate) fn get(&self, v: Value) -> Checked<Register<R::Obj>> {
+    ///
+    /// # Errors
+    /// It is not defined yet.
+    pub fn get(&self, v: Value) -> Checked<Register<R::Obj>> {
         self.registers[v].ok_or_else(|| format!("{v} is not defined"))
     }
 
     /// Defines a value.
-    pub(crate) fn set(&mut self, v: Value, register: Register<R::Obj>) -> Checked<()> {
+    ///
+    /// # Errors
+    /// It has another type.
+    pub fn set(&mut self, v: Value, register: Register<R::Obj>) -> Checked<()> {
         let (is, wanted) = (register.ty(), self.sb.values[v]);
         if is != wanted {
             return Err(format!("{v} becomes {is}, and its type is {wanted}"));

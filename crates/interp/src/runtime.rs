@@ -38,6 +38,10 @@ pub trait Runtime {
 
     fn load_local(&mut self, depth: usize, index: usize) -> Option<Self::Obj>;
     fn load_stack(&mut self, depth: usize, index: usize) -> Option<Self::Obj>;
+    /// The namespace of a frame's global variables.
+    fn globals(&mut self, depth: usize) -> Self::Obj;
+    /// The namespace of a frame's builtins.
+    fn builtins(&mut self, depth: usize) -> Self::Obj;
     fn spill_local(&mut self, depth: usize, index: usize, value: Option<Self::Obj>);
     fn spill_stack(&mut self, depth: usize, index: usize, value: Option<Self::Obj>);
     fn push_frame(&mut self, code: CodeRef, caller_pc: u32, function: Self::Obj, locals: Vec<Option<Self::Obj>>);
@@ -61,6 +65,8 @@ pub trait Runtime {
     fn function_version(&mut self, function: Self::Obj) -> u32;
     fn is_compact(&mut self, value: Self::Obj) -> bool;
     fn has_inline_values(&mut self, value: Self::Obj) -> bool;
+    /// Whether a dictionary of an instance's attributes was made.
+    fn has_dict(&mut self, value: Self::Obj) -> bool;
     /// Whether the executor is valid still.
     fn is_valid(&mut self) -> bool;
     /// Whether something asks the thread for attention.

@@ -90,6 +90,7 @@ reasons! {
         NotCompact = not_compact, "an int does not fit into one digit";
         IndexOutOfBounds = index_out_of_bounds, "an index is out of bounds";
         ValuesInvalid = values_invalid, "an instance does not keep its attributes in inline values";
+        LastReference = last_reference, "the only reference to an object is about to be dropped";
         Overflow = overflow, "an integer result does not fit into 64 bits";
         ZeroDivision = zero_division, "a divisor is zero, or a quotient does not fit into 64 bits";
         Exhausted = exhausted, "an iterator is exhausted";

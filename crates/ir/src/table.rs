@@ -44,6 +44,10 @@ ConstBool = const_bool(truth: truth) -> Bool, pure();
 LoadLocal = load_local(depth: depth, index: index) -> Borrowed, reads(M::FRAME);
 /// The item of the value stack of a frame in memory, counted from the bottom; may be null.
 LoadStack = load_stack(depth: depth, index: index) -> Borrowed, reads(M::FRAME);
+/// The namespace in which a frame in memory looks up global variables. The frame keeps it alive.
+LoadGlobals = load_globals(depth: depth) -> Borrowed, reads(M::FRAME);
+/// The namespace in which it looks up what is not among the globals.
+LoadBuiltins = load_builtins(depth: depth) -> Borrowed, reads(M::FRAME);
 /// Writes a local of a frame in memory; the value may be null. What was there is not dropped.
 SpillLocal = spill_local(depth: depth, index: index, value: own) -> None, writes(M::FRAME);
 /// Writes an item of the value stack of a frame in memory; the value may be null. What was there is not dropped.
@@ -95,6 +99,11 @@ GuardCmpI64 = guard_cmp_i64(cond: cond, a: i64, b: i64) -> None, exits(R::OtherB
 GuardCmpF64 = guard_cmp_f64(cond: cond, a: f64, b: f64) -> None, exits(R::OtherBranch);
 /// Exits unless the instance keeps its attributes in inline values.
 GuardInlineValues = guard_inline_values(value: obj) -> None, reads(M::INLINE).exits(R::ValuesInvalid);
+/// Exits if the attributes of the instance, which keeps them in inline values, are those of a dictionary as well: it would have to
+/// be told of a store.
+GuardNoDict = guard_no_dict(value: obj) -> None, reads(M::INLINE).exits(R::ValuesInvalid);
+/// Exits if there is just one reference to the object.
+GuardShared = guard_shared(value: obj) -> None, reads(M::REFCOUNT).exits(R::LastReference);
 /// Exits if the executor became invalid, or other code changed a local of a frame of this superblock.
 CheckValidity = check_validity() -> None, reads(M::VERSION).reads(M::FRAME).exits(R::Invalidated);
 /// Exits if something asks the thread for attention: signals, pending calls, other threads, the collector, tools.

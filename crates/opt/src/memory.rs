@@ -60,7 +60,17 @@ impl Memory {
 
     /// Frames from this one up are others now.
     pub(crate) fn forget_frames(&mut self, from: u32) {
-        self.forget_if(|op| matches!(*op, Op::LoadLocal { depth, .. } | Op::LoadStack { depth, .. } if depth >= from));
+        self.forget_if(|op| {
+            if let Op::LoadLocal { depth, .. }
+            | Op::LoadStack { depth, .. }
+            | Op::LoadGlobals { depth }
+            | Op::LoadBuiltins { depth } = *op
+            {
+                depth >= from
+            } else {
+                false
+            }
+        });
     }
 
     /// Forgets what the op changes.

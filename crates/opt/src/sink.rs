@@ -250,7 +250,10 @@ impl Sink<'_> {
             let wanted = if let Op::GuardType { class, .. } = inst.op { self.facts.builtin(class) } else { None };
             return wanted.is_some() && wanted == builtin(kind)
                 || matches!(inst.op, Op::GuardNotNull { .. })
-                || matches!((&inst.op, kind), (Op::GuardInlineValues { .. }, VirtualKind::Instance))
+                || matches!(
+                    (&inst.op, kind),
+                    (Op::GuardInlineValues { .. } | Op::GuardNoDict { .. }, VirtualKind::Instance)
+                )
                 || matches!((&inst.op, kind), (Op::GuardCompact { .. }, VirtualKind::Int));
         }
         true

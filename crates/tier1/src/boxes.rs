@@ -69,7 +69,7 @@ unsafe fn floats() -> &'static mut FreeList {
 
 /// Whether a value has one digit.
 #[inline(always)]
-pub(crate) fn is_one_digit(value: i64) -> bool {
+pub fn is_one_digit(value: i64) -> bool {
     value.unsigned_abs() < 1 << 30
 }
 
@@ -103,14 +103,14 @@ pub(crate) unsafe fn quick_float(value: f64) -> *mut PyObject {
 
 /// A new `float`, or null with an exception set.
 #[inline(always)]
-pub(crate) unsafe fn new_float(value: f64) -> *mut PyObject {
+pub unsafe fn new_float(value: f64) -> *mut PyObject {
     let op = quick_float(value);
     if op.is_null() { ffi::PyFloat_FromDouble(value) } else { op }
 }
 
 /// A new `int` with a value of one digit that is not a small one; null with an exception set if there is no memory.
 #[inline(always)]
-pub(crate) unsafe fn new_one_digit_int(value: i64) -> *mut PyObject {
+pub unsafe fn new_one_digit_int(value: i64) -> *mut PyObject {
     let op = quick_int(value);
     if !op.is_null() {
         return op;
@@ -139,7 +139,7 @@ pub(crate) unsafe fn quick_free_float(op: *mut PyObject) -> bool {
 
 /// Frees a dead `int` (no subclass's).
 #[inline(always)]
-pub(crate) unsafe fn free_int(op: *mut PyObject) {
+pub unsafe fn free_int(op: *mut PyObject) {
     if !quick_free_int(op) {
         ffi::PyObject_Free(op.cast::<c_void>());
     }
@@ -147,7 +147,7 @@ pub(crate) unsafe fn free_int(op: *mut PyObject) {
 
 /// Frees a dead `float` (no subclass's).
 #[inline(always)]
-pub(crate) unsafe fn free_float(op: *mut PyObject) {
+pub unsafe fn free_float(op: *mut PyObject) {
     if !quick_free_float(op) {
         _PyFloat_ExactDealloc(op);
     }

@@ -39,8 +39,8 @@ pub struct Thread {
     pub noting: bool,
     /// See `noting`.
     pub recorded: Vec<crate::record::Recorded>,
-    /// Instructions that recording dispatch has seen.
-    pub instructions: u64,
+    /// Instructions that recording dispatch has seen, by number.
+    pub instructions: [u64; table::COUNT],
     /// Whether tier 2 records a trace in this thread.
     pub tracing: bool,
     /// Where the executor that tier 1 entered last has led to.
@@ -143,6 +143,9 @@ pub(crate) unsafe fn set_tools_active(active: bool) {
     for thread in process.threads.values_mut() {
         thread.set_tools_active(active);
     }
+    if let Some(tier2) = process.tier2 {
+        (tier2.tools_changed)(active);
+    }
     if process.tools_active != active {
         process.tools_active = active;
         (process.set_hook)(!active);
@@ -175,7 +178,7 @@ pub(crate) unsafe fn restore_hook() {
 
 /// Objects looked up at start.
 #[inline(always)]
-pub(crate) unsafe fn known() -> &'static Known {
+pub unsafe fn known() -> &'static Known {
     &process().known
 }
 
@@ -207,13 +210,35 @@ pub unsafe fn register_tier2(tier2: &'static Tier2) {
     process().tier2 = Some(tier2);
 }
 
+/// Registers another tier 2, or none, and returns the one that was registered: for tools that look into a part of tier 2.
+///
+/// # Safety
+/// GIL held, after [`initialize`]. Executors that streams enter must be understood by the new one.
+#[inline(never)]
+pub unsafe fn swap_tier2(tier2: Option<&'static Tier2>) -> Option<&'static Tier2> {
+    core::mem::replace(&mut process().tier2, tier2)
+}
+
 /// What tier 1 did so far; all zeros before [`initialize`].
 #[inline(never)]
 pub fn counters() -> Counters {
     // SAFETY: callers hold the GIL.
     let Some(process) = (unsafe { (*PROCESS.0.get()).as_ref() }) else { return Counters::default() };
-    let instructions = process.threads.values().map(|thread| thread.instructions).sum();
+    let instructions = process.threads.values().flat_map(|thread| &thread.instructions).sum();
     Counters { instructions, ..process.counters }
+}
+
+/// How often each instruction was executed in tier 1, by number: [`Counters::instructions`] in detail.
+#[inline(never)]
+pub fn instructions_executed() -> [u64; table::COUNT] {
+    let mut sums = [0; table::COUNT];
+    // SAFETY: callers hold the GIL.
+    if let Some(process) = unsafe { (*PROCESS.0.get()).as_ref() } {
+        for thread in process.threads.values() {
+            sums.iter_mut().zip(&thread.instructions).for_each(|(sum, n)| *sum += n);
+        }
+    }
+    sums
 }
 
 fn counting() -> bool {
@@ -360,7 +385,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             entry_frames: ptr::null_mut(),
             noting: false,
             recorded: Vec::new(),
-            instructions: 0,
+            instructions: [0; table::COUNT],
             tracing: false,
             landing: Landing::default(),
             running: context(table::NORMAL),

@@ -25,10 +25,14 @@ pub mod tier2;
 mod tools;
 mod unwind;
 
-pub use context::{Counters, count_instructions, counters, hook_is_found, initialize, register_tier2};
+pub use context::{
+    Counters, count_instructions, counters, hook_is_found, initialize, instructions_executed, register_tier2,
+    swap_tier2,
+};
 pub use disassemble::{Line, disassemble};
 pub use eval::eval_frame;
 pub use record::{Recorded, start_recording, stop_recording};
+pub use tier2::stop_recording_traces;
 
 /// How tier 1 is to work.
 #[derive(Debug, Clone, Copy)]

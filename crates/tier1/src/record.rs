@@ -27,7 +27,7 @@ pub const LIMIT: usize = 1 << 20;
 handler! {
     /// Stands for every instruction in the recording table.
     record(s) {
-        (*(*s.cx).thread).instructions += 1;
+        (*(*s.cx).thread).instructions[usize::from((*s.pc).op)] += 1;
         if (*(*s.cx).thread).noting {
             note(s);
         }

@@ -78,6 +78,9 @@ pub struct Tier2 {
     pub enter: unsafe fn(cx: *mut Context, at: State) -> Landing,
     /// The stream dies with its code object.
     pub code_freed: unsafe fn(cs: *mut CodeState),
+    /// Tools (tracing, profiling, monitoring) were switched on or off, in whatever thread. While they are on, nothing may go on
+    /// running in executors.
+    pub tools_changed: unsafe fn(active: bool),
     /// Backoff counters that back-edges and function entries start with.
     pub counters: unsafe fn() -> (u16, u16),
 }
@@ -188,6 +191,14 @@ pub unsafe fn stop_tracing(cx: *mut Context) {
     let thread = Context::thread(cx);
     thread.tracing = false;
     thread.choose_table();
+}
+
+/// [`stop_tracing`] for the calling thread.
+///
+/// # Safety
+/// GIL held, tier 1 initialized.
+pub unsafe fn stop_recording_traces() {
+    stop_tracing(crate::context::context_of(ffi::PyThreadState_Get().cast()));
 }
 
 /// What a stream's back-edges and entries are decoded to, and the counters that they begin with; none without tier 2.

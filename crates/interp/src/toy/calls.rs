@@ -27,13 +27,14 @@ impl Toy {
             Action::Return(name) => return self.reference(name).ok_or(()),
             Action::Raise => return Err(()),
             Action::SetLocal(depth, index, name) => {
+                self.local(depth, index)?;
                 let new = self.reference(name);
-                let old = std::mem::replace(&mut self.frames[depth].locals[index], new);
+                let old = std::mem::replace(self.local(depth, index)?, new);
                 self.changed.insert((depth, index));
                 old.into_iter().for_each(|o| self.release(o));
             }
             Action::KeepLocal(depth, index) => {
-                if let Some(o) = self.frames[depth].locals[index] {
+                if let Some(o) = *self.local(depth, index)? {
                     self.adjust(o, 1);
                     self.kept.push(o);
                 }
@@ -41,6 +42,11 @@ impl Toy {
             Action::Invalidate => self.invalid = true,
         }
         Ok(self.singleton(Kind::None))
+    }
+
+    /// A local, if there is such a frame.
+    fn local(&mut self, depth: usize, index: usize) -> Answer<&mut Nullable> {
+        self.frames.get_mut(depth).and_then(|f| f.locals.get_mut(index)).ok_or(())
     }
 
     fn boolean(&mut self, b: bool) -> ToyRef {

@@ -58,7 +58,7 @@ impl Kind {
 impl Toy {
     /// A new object with one reference. References in it pass to it.
     pub(super) fn alloc(&mut self, kind: Kind) -> ToyRef {
-        self.objects.push(Cell { kind, count: 1, freed: false });
+        self.objects.push(Cell { kind, count: 1, freed: false, class: None });
         ToyRef(self.objects.len() as u32 - 1)
     }
 
@@ -121,11 +121,20 @@ impl Toy {
         cell.count > 0
     }
 
+    /// Drops a reference, without freeing. Whether none is left.
+    pub fn drop_reference(&mut self, object: ToyRef) -> bool {
+        !self.adjust(object, -1)
+    }
+
     /// Drops a reference, and frees the object if that was the last.
     pub(super) fn release(&mut self, object: ToyRef) {
-        if self.adjust(object, -1) {
-            return;
+        if self.drop_reference(object) {
+            self.dealloc(object);
         }
+    }
+
+    /// Frees an object to which there is no reference left.
+    pub fn dealloc(&mut self, object: ToyRef) {
         if let Kind::Instance { finalizer: Some(action), .. } = *self.look(object) {
             // The finalizer runs while the object is alive.
             self.adjust(object, 1);

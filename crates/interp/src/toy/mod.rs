@@ -7,6 +7,7 @@ mod calls;
 mod execute;
 mod facts;
 mod heap;
+pub mod image;
 mod runtime;
 mod show;
 
@@ -65,6 +66,8 @@ struct Cell {
     kind: Kind,
     count: usize,
     freed: bool,
+    /// Its type, once an image of the heap was made.
+    class: Nullable,
 }
 
 /// A frame in memory.
@@ -100,6 +103,8 @@ pub struct Toy {
     pub log: Vec<String>,
     /// Violations of memory safety.
     pub faults: Vec<String>,
+    /// The globals and the builtins of all frames.
+    pub namespaces: [Nullable; 2],
     /// Whether an exception is set.
     pub raised: bool,
     /// Whether the executor is invalid.

@@ -61,6 +61,12 @@ impl Runtime for Toy {
     fn load_stack(&mut self, depth: usize, index: usize) -> Nullable {
         self.frames[depth].stack[index]
     }
+    fn globals(&mut self, _: usize) -> ToyRef {
+        self.namespaces[0].expect("the run has namespaces")
+    }
+    fn builtins(&mut self, _: usize) -> ToyRef {
+        self.namespaces[1].expect("the run has namespaces")
+    }
     fn spill_local(&mut self, depth: usize, index: usize, value: Nullable) {
         self.frames[depth].locals[index] = value;
     }
@@ -133,6 +139,9 @@ impl Runtime for Toy {
     }
     fn has_inline_values(&mut self, value: ToyRef) -> bool {
         matches!(self.look(value), Kind::Instance { inline: Some(_), .. })
+    }
+    fn has_dict(&mut self, value: ToyRef) -> bool {
+        matches!(self.look(value), Kind::Instance { inline: None, .. })
     }
     fn is_valid(&mut self) -> bool {
         !self.invalid

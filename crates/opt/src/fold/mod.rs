@@ -219,6 +219,8 @@ impl Fold<'_> {
         | Op::GuardKeysVersion { dict: value, .. }
         | Op::GuardFunctionVersion { function: value, .. }
         | Op::GuardInlineValues { value }
+        | Op::GuardNoDict { value }
+        | Op::GuardShared { value }
         | Op::GuardNotNull { value }
         | Op::CheckError { value } = *op
         {
@@ -285,6 +287,7 @@ impl Fold<'_> {
             known.says = Some(Says::Not(a));
         } else if let Op::NewInstance { class } = *op {
             self.memory.insert(Op::GuardInlineValues { value: v }, None);
+            self.memory.insert(Op::GuardNoDict { value: v }, None);
             // The version is watched, so it is still the class's.
             if let (true, Some(version)) = (self.valid, facts.type_version(class)) {
                 self.memory.insert(Op::GuardTypeVersion { value: v, version }, None);

@@ -64,6 +64,8 @@ impl Fold<'_> {
             | Op::ConstBool { .. }
             | Op::LoadLocal { .. }
             | Op::LoadStack { .. }
+            | Op::LoadGlobals { .. }
+            | Op::LoadBuiltins { .. }
             | Op::SpillLocal { .. }
             | Op::SpillStack { .. }
             | Op::PushFrame { .. }
@@ -74,6 +76,8 @@ impl Fold<'_> {
             | Op::GuardGlobalVersion { .. }
             | Op::GuardFunctionVersion { .. }
             | Op::GuardInlineValues { .. }
+            | Op::GuardNoDict { .. }
+            | Op::GuardShared { .. }
             | Op::CheckPeriodic {}
             | Op::CheckStackSpace { .. }
             | Op::CheckError { .. }

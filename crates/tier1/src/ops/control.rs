@@ -7,6 +7,7 @@ use crate::eval::{escaped_slow, hand_over};
 use crate::frames;
 use crate::handler;
 use crate::ops::unknown;
+use crate::table::op;
 use crate::tier2::{enter_executor, hot};
 use hotspur_cpython_sys::*;
 
@@ -32,7 +33,7 @@ handler! {
         s.dispatch()
     }
 
-    /// RESUME at the entry of a function, which counts down until tier 2 takes notice.
+    /// RESUME, counting down until tier 2 takes notice.
     RESUME_COUNTED(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
             return s.tail(resume_slow);
@@ -67,6 +68,9 @@ handler! {
             && _Py_HandlePending(s.tstate()) != 0
         {
             return s.error();
+        }
+        if (*s.pc).op == op::RESUME_EXECUTOR && !(*(*s.cx).thread).tools_active {
+            return s.tail(enter_executor);
         }
         s.pc = s.pc.add(1);
         s.tail(escaped_slow)
@@ -111,6 +115,11 @@ handler! {
         s.save_ip();
         if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && _Py_HandlePending(s.tstate()) != 0 {
             return s.error();
+        }
+        Context::refresh(s.cx);
+        if (*s.pc).op == op::JUMP_BACKWARD_EXECUTOR && !(*(*s.cx).thread).tools_active {
+            (*s.cs).version = (*(*s.cx).thread).version;
+            return s.tail(enter_executor);
         }
         s.pc = s.pc.add(2).sub(s.oparg());
         s.tail(escaped_slow)

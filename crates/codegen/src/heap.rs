@@ -1,0 +1,301 @@
+//! Objects: types, boxes, attributes, containers, iterators.
+
+use crate::compile::Refusal;
+use crate::host::HostFn;
+use crate::translate::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self as clif, InstBuilder, types};
+use hotspur_ir::Value;
+
+/// What an iterator goes over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sequence {
+    List,
+    Tuple,
+}
+
+type Nothing = Option<clif::Value>;
+
+impl Translator<'_> {
+    /// A field of the object, which the host's function reads where there is no layout.
+    fn field(&mut self, object: Value, offset: Option<i32>, function: HostFn) -> clif::Value {
+        let object = self.v(object);
+        if let Some(offset) = offset { self.load(types::I64, object, offset) } else { self.ask(function, &[object]) }
+    }
+
+    pub(crate) fn type_of(&mut self, value: clif::Value) -> clif::Value {
+        if let Some(layout) = self.env.layout {
+            self.load(types::I64, value, layout.ob_type)
+        } else {
+            self.ask(HostFn::TypeOf, &[value])
+        }
+    }
+
+    // -- boxes ----------------------------------------------------------------------------------------------------------------
+
+    /// The sign is one less than the low bits of the tag: 0 is positive, 1 zero, 2 negative.
+    pub(crate) fn unbox_i64(&mut self, value: Value) -> clif::Value {
+        let value = self.v(value);
+        let Some(layout) = self.env.layout else { return self.ask(HostFn::UnboxI64, &[value]) };
+        let digit = self.load(types::I32, value, layout.ob_digit);
+        let digit = self.b.ins().uextend(types::I64, digit);
+        let tag = self.load(types::I64, value, layout.lv_tag);
+        let bits = self.b.ins().band_imm(tag, 3);
+        let one = self.word(1);
+        let sign = self.b.ins().isub(one, bits);
+        self.b.ins().imul(digit, sign)
+    }
+
+    pub(crate) fn unbox_f64(&mut self, value: Value) -> clif::Value {
+        let value = self.v(value);
+        if let Some(layout) = self.env.layout {
+            self.load(types::F64, value, layout.ob_fval)
+        } else {
+            self.ask(HostFn::UnboxF64, &[value])
+        }
+    }
+
+    pub(crate) fn unbox_bool(&mut self, value: Value) -> clif::Value {
+        let value = self.v(value);
+        if let Some(layout) = self.env.layout {
+            self.b.ins().icmp_imm(IntCC::Equal, value, layout.true_object as i64)
+        } else {
+            self.ask(HostFn::UnboxBool, &[value])
+        }
+    }
+
+    pub(crate) fn box_bool(&mut self, value: clif::Value) -> clif::Value {
+        if let Some(layout) = self.env.layout {
+            let (yes, no) = (self.word(layout.true_object), self.word(layout.false_object));
+            self.b.ins().select(value, yes, no)
+        } else {
+            self.ask(HostFn::BoxBool, &[value])
+        }
+    }
+
+    // -- attributes -----------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn load_inline(&mut self, value: Value, index: u32) -> clif::Value {
+        let value = self.v(value);
+        if let Some(layout) = self.env.layout {
+            return self.load(types::I64, value, layout.inline_values + 8 * index as i32);
+        }
+        let index = self.number(index);
+        self.ask(HostFn::LoadInline, &[value, index])
+    }
+
+    /// Where an attribute was absent, the host enters it in the order of insertion.
+    pub(crate) fn store_inline(&mut self, value: Value, index: u32, content: Value) -> Result<Nothing, Refusal> {
+        let (value, content) = (self.v(value), self.v(content));
+        let Some(layout) = self.env.layout else {
+            let index = self.number(index);
+            self.call(HostFn::StoreInline, &[value, index, content]);
+            return Ok(None);
+        };
+        let offset = layout.inline_values + 8 * index as i32;
+        let old = self.load(types::I64, value, offset);
+        let absent = self.b.ins().icmp_imm(IntCC::Equal, old, 0);
+        self.seldom(absent, |t| {
+            let index = t.number(index);
+            t.call(HostFn::StoreInline, &[value, index, content]);
+            Ok(())
+        })?;
+        // Where the host has stored it, this stores the same again.
+        self.store(content, value, offset);
+        Ok(None)
+    }
+
+    pub(crate) fn load_slot(&mut self, value: Value, offset: u32) -> clif::Value {
+        let value = self.v(value);
+        if self.env.layout.is_some() {
+            return self.load(types::I64, value, offset as i32);
+        }
+        let offset = self.number(offset);
+        self.ask(HostFn::LoadSlot, &[value, offset])
+    }
+
+    pub(crate) fn store_slot(&mut self, value: Value, offset: u32, content: Value) -> Nothing {
+        let (value, content) = (self.v(value), self.v(content));
+        if self.env.layout.is_some() {
+            self.store(content, value, offset as i32);
+        } else {
+            let offset = self.number(offset);
+            self.call(HostFn::StoreSlot, &[value, offset, content]);
+        }
+        None
+    }
+
+    // -- lists, tuples, cells -------------------------------------------------------------------------------------------------
+
+    pub(crate) fn list_len(&mut self, list: Value) -> clif::Value {
+        self.field(list, self.env.layout.map(|l| l.ob_size), HostFn::ListLen)
+    }
+
+    pub(crate) fn list_items(&mut self, list: Value) -> clif::Value {
+        self.field(list, self.env.layout.map(|l| l.list_ob_item), HostFn::ListItems)
+    }
+
+    /// The address of an item, and what is to be added to it.
+    fn item(&mut self, items: clif::Value, index: Value) -> (clif::Value, i32) {
+        if let Some(n) = self.constant(index).and_then(|n| i32::try_from(n as i64).ok()?.checked_mul(8)) {
+            return (items, n);
+        }
+        let index = self.v(index);
+        let offset = self.b.ins().ishl_imm(index, 3);
+        (self.b.ins().iadd(items, offset), 0)
+    }
+
+    pub(crate) fn load_item(&mut self, items: Value, index: Value) -> clif::Value {
+        let items = self.v(items);
+        if self.env.layout.is_some() {
+            let (address, offset) = self.item(items, index);
+            return self.load(types::I64, address, offset);
+        }
+        self.ask(HostFn::LoadItem, &[items, self.v(index)])
+    }
+
+    pub(crate) fn store_item(&mut self, items: Value, index: Value, content: Value) -> Nothing {
+        let (items, content) = (self.v(items), self.v(content));
+        if self.env.layout.is_some() {
+            let (address, offset) = self.item(items, index);
+            self.store(content, address, offset);
+        } else {
+            self.call(HostFn::StoreItem, &[items, self.v(index), content]);
+        }
+        None
+    }
+
+    pub(crate) fn tuple_len(&mut self, tuple: Value) -> clif::Value {
+        self.field(tuple, self.env.layout.map(|l| l.ob_size), HostFn::TupleLen)
+    }
+
+    pub(crate) fn load_tuple_item(&mut self, tuple: Value, index: Value) -> clif::Value {
+        let tuple = self.v(tuple);
+        if let Some(layout) = self.env.layout {
+            let (address, offset) = self.item(tuple, index);
+            return self.load(types::I64, address, offset + layout.tuple_ob_item);
+        }
+        self.ask(HostFn::LoadTupleItem, &[tuple, self.v(index)])
+    }
+
+    pub(crate) fn load_cell(&mut self, cell: Value) -> clif::Value {
+        self.field(cell, self.env.layout.map(|l| l.ob_ref), HostFn::LoadCell)
+    }
+
+    pub(crate) fn store_cell(&mut self, cell: Value, content: Value) -> Nothing {
+        let (cell, content) = (self.v(cell), self.v(content));
+        if let Some(layout) = self.env.layout {
+            self.store(content, cell, layout.ob_ref);
+        } else {
+            self.call(HostFn::StoreCell, &[cell, content]);
+        }
+        None
+    }
+
+    // -- dictionaries ---------------------------------------------------------------------------------------------------------
+
+    pub(crate) fn load_dict_value(&mut self, dict: clif::Value, index: u32) -> clif::Value {
+        let index = self.number(index);
+        self.ask(HostFn::LoadDictValue, &[dict, index])
+    }
+
+    pub(crate) fn store_dict_value(&mut self, dict: clif::Value, index: u32, content: Value) -> Nothing {
+        let (index, content) = (self.number(index), self.v(content));
+        self.call(HostFn::StoreDictValue, &[dict, index, content]);
+        None
+    }
+
+    pub(crate) fn module_dict(&mut self, module: Value) -> clif::Value {
+        self.field(module, self.env.layout.map(|l| l.md_dict), HostFn::ModuleDict)
+    }
+
+    // -- iterators ------------------------------------------------------------------------------------------------------------
+
+    /// The next item; exits if there is none, having changed nothing.
+    pub(crate) fn sequence_next(&mut self, iter: Value, kind: Sequence) -> clif::Value {
+        let iter = self.v(iter);
+        let Some(layout) = self.env.layout else {
+            let function = match kind {
+                Sequence::List => HostFn::ListIterNext,
+                Sequence::Tuple => HostFn::TupleIterNext,
+            };
+            let item = self.ask(function, &[iter]);
+            self.guard(item);
+            return item;
+        };
+        let sequence = self.load(types::I64, iter, layout.it_seq);
+        self.guard(sequence);
+        let index = self.load(types::I64, iter, layout.it_index);
+        let length = self.load(types::I64, sequence, layout.ob_size);
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+        self.guard(inside);
+        let (items, offset) = match kind {
+            Sequence::List => (self.load(types::I64, sequence, layout.list_ob_item), 0),
+            Sequence::Tuple => (sequence, layout.tuple_ob_item),
+        };
+        let distance = self.b.ins().ishl_imm(index, 3);
+        let address = self.b.ins().iadd(items, distance);
+        let item = self.load(types::I64, address, offset);
+        self.incref(item);
+        let next = self.b.ins().iadd_imm(index, 1);
+        self.store(next, iter, layout.it_index);
+        item
+    }
+
+    /// Exits unless there is no next item.
+    pub(crate) fn guard_iter_done(&mut self, iter: Value, kind: Sequence) -> Nothing {
+        let iter = self.v(iter);
+        let Some(layout) = self.env.layout else {
+            let function = match kind {
+                Sequence::List => HostFn::IsListIterDone,
+                Sequence::Tuple => HostFn::IsTupleIterDone,
+            };
+            let done = self.ask(function, &[iter]);
+            self.guard(done);
+            return None;
+        };
+        let sequence = self.load(types::I64, iter, layout.it_seq);
+        let (there, next) = (self.b.create_block(), self.b.create_block());
+        self.branch(sequence, there, next);
+        self.b.switch_to_block(there);
+        let index = self.load(types::I64, iter, layout.it_index);
+        let length = self.load(types::I64, sequence, layout.ob_size);
+        let inside = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
+        self.guard_not(inside);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+        None
+    }
+
+    /// How many numbers the range iterator has left are not zero.
+    fn range_left(&mut self, iter: clif::Value) -> clif::Value {
+        if let Some(layout) = self.env.layout {
+            let left = self.load(types::I64, iter, layout.range_len);
+            return self.b.ins().icmp_imm(IntCC::SignedGreaterThan, left, 0);
+        }
+        let done = self.ask(HostFn::IsRangeIterDone, &[iter]);
+        self.b.ins().bxor_imm(done, 1)
+    }
+
+    pub(crate) fn range_next(&mut self, iter: Value) -> clif::Value {
+        let iter = self.v(iter);
+        let left = self.range_left(iter);
+        self.guard(left);
+        let Some(layout) = self.env.layout else { return self.ask(HostFn::RangeIterNext, &[iter]) };
+        let number = self.load(types::I64, iter, layout.range_start);
+        let step = self.load(types::I64, iter, layout.range_step);
+        let next = self.b.ins().iadd(number, step);
+        self.store(next, iter, layout.range_start);
+        let left = self.load(types::I64, iter, layout.range_len);
+        let left = self.b.ins().iadd_imm(left, -1);
+        self.store(left, iter, layout.range_len);
+        number
+    }
+
+    pub(crate) fn guard_range_done(&mut self, iter: Value) -> Nothing {
+        let iter = self.v(iter);
+        let left = self.range_left(iter);
+        self.guard_not(left);
+        None
+    }
+}

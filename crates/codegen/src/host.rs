@@ -1,0 +1,361 @@
+//! What machine code asks of the embedder: functions, addresses, the state that both work on.
+//!
+//! # Functions
+//!
+//! `host_functions!` is the one table of functions that machine code calls, helpers apart. A row names the function and its
+//! arguments; derived from it are [`HostFn`] (by which code names it), [`HostFunctions`] (which the embedder fills) and the
+//! machine signatures. All of them are `extern "C-unwind"` and take the [`ExecState`] first. With a [`Layout`](crate::Layout), code does
+//! most of what they do by itself.
+//!
+//! Helpers ([`Helper`]) have a signature that follows from their own table: the state, then for each argument an object
+//! ([`Object`]), an `i64` or an `f64`. After the arguments that it always has, a variadic helper takes a pointer to the others and
+//! their number as a `u64`; they lie in [`ExecState::values`] from index 1, so that one more can be put before them.
+//!
+//! A panic must not get into machine code: it would leave frames half written. (`pthread_exit` may unwind it: see `unwind.rs`.)
+
+use core::ffi::c_void;
+use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::isa::CallConv;
+use hotspur_ir::{CodeRef, Helper, ObjRef, OperandKind};
+
+/// How many values a snapshot, or the fields of an object, may have in [`ExecState::values`].
+pub const MAX_VALUES: usize = 128;
+/// How many parameters a superblock may have.
+pub const MAX_PARAMS: usize = 16;
+
+/// An object's address, or null.
+pub type Object = *mut c_void;
+
+/// What machine code and embedder share while executors run: one for each time that tier 1 enters them.
+///
+/// Fields that code uses most come first, where the shortest addressing modes reach.
+#[repr(C)]
+#[derive(Debug)]
+pub struct ExecState {
+    /// The frame where the superblock that runs began (depth 0). Whoever enters an executor, or goes on in another one, sets it.
+    /// Code reads it with a `Layout` only.
+    pub frame: *mut c_void,
+    /// The thread state. Code reads it with a `Layout` only.
+    pub thread: *mut c_void,
+    /// The top frame in memory: set by the host in `execute` and `push_frame`. Code reads it with a `Layout` only.
+    pub top: *mut c_void,
+    /// The entry in the table of exits ([`ExitTable`]) of the exit that was taken last.
+    pub exit: *mut c_void,
+    /// What an exit takes along besides live values: the object that is returned, or the position of a dynamic exit.
+    pub result: u64,
+    /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
+    pub disturbed: u8,
+    /// How many times the loop of the executor went round completely. Whoever enters an executor sets it to zero.
+    pub rounds: u64,
+    /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when something is
+    /// published. Also fields of objects to be built, locals of frames to be pushed, arguments of a variadic helper. Bits of
+    /// doubles; of truth values the low byte counts.
+    pub values: [u64; MAX_VALUES],
+    /// Arguments for the parameters of the executor that is linked to.
+    pub args: [u64; MAX_PARAMS],
+    /// The embedder's own.
+    pub host: *mut c_void,
+}
+
+/// The table of an executor's exits, which the embedder makes before it compiles: `stride` bytes for each.
+#[derive(Clone, Copy, Debug)]
+pub struct ExitTable {
+    /// Address of the entry of exit 0.
+    pub base: u64,
+    /// Bytes from one to the next.
+    pub stride: u32,
+    /// Where in an entry the address of the code lies that the exit goes to: at first that of
+    /// [`CodeSpace::cold_exit`](crate::CodeSpace::cold_exit).
+    pub code: u32,
+}
+
+/// Addresses of what a superblock refers to.
+pub trait Constants {
+    /// The object's address.
+    fn object(&self, object: ObjRef) -> u64;
+    /// The code object's address.
+    fn code(&self, code: CodeRef) -> u64;
+    /// How many locals a frame for the code has: its value stack lies behind them.
+    fn locals(&self, code: CodeRef) -> u32;
+}
+
+/// A type in a signature.
+pub(crate) trait Abi {
+    fn param() -> AbiParam;
+}
+
+macro_rules! abi {
+    ($($ty:ty = $param:expr;)*) => { $(impl Abi for $ty {
+        fn param() -> AbiParam {
+            $param
+        }
+    })* };
+}
+
+abi! {
+    Object = AbiParam::new(types::I64);
+    *const u8 = AbiParam::new(types::I64);
+    u64 = AbiParam::new(types::I64);
+    i64 = AbiParam::new(types::I64);
+    u32 = AbiParam::new(types::I32).uext();
+    f64 = AbiParam::new(types::F64);
+    bool = AbiParam::new(types::I8).uext();
+}
+
+macro_rules! host_functions {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident($($arg:ident: $ty:ty),*) $(-> $result:ty)?;)*) => {
+        /// A function of the host. See [`HostFunctions`].
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u32)]
+        pub enum HostFn { $($(#[doc = $doc])+ $variant),* }
+
+        impl HostFn {
+            /// Every function, in the order of the table.
+            pub const ALL: &[HostFn] = &[$(HostFn::$variant),*];
+
+            /// Its name.
+            pub const fn name(self) -> &'static str {
+                match self { $(HostFn::$variant => stringify!($name)),* }
+            }
+
+            fn params(self) -> (Vec<AbiParam>, Option<AbiParam>) {
+                match self { $(HostFn::$variant => {
+                    (vec![$(<$ty as Abi>::param()),*], [$(Some(<$result as Abi>::param()),)? None][0])
+                })* }
+            }
+        }
+
+        /// The embedder's functions. Unless the text says otherwise, each does what the op of its name does.
+        #[derive(Clone, Copy, Debug)]
+        pub struct HostFunctions {
+            $($(#[doc = $doc])+ pub $name: unsafe extern "C-unwind" fn(*mut ExecState $(, $ty)*) $(-> $result)?,)*
+            /// Helpers, in the order of [`Helper::ALL`], with the signatures that the module's documentation describes.
+            pub helpers: [*const c_void; Helper::ALL.len()],
+        }
+
+        impl HostFunctions {
+            /// The function's address.
+            pub fn address(&self, function: HostFn) -> u64 {
+                match function { $(HostFn::$variant => self.$name as usize as u64),* }
+            }
+        }
+    };
+}
+
+host_functions! {
+    /// A local of the frame at this depth.
+    LoadLocal = load_local(depth: u32, index: u32) -> Object;
+    /// An item of the value stack of the frame at this depth.
+    LoadStack = load_stack(depth: u32, index: u32) -> Object;
+    /// The globals of the frame at this depth.
+    LoadGlobals = load_globals(depth: u32) -> Object;
+    /// Its builtins.
+    LoadBuiltins = load_builtins(depth: u32) -> Object;
+    /// Writes a local.
+    SpillLocal = spill_local(depth: u32, index: u32, value: Object);
+    /// Writes an item of the value stack.
+    SpillStack = spill_stack(depth: u32, index: u32, value: Object);
+    /// Pushes a frame. Its locals, as many as `count`, are in `values` from index 0.
+    PushFrame = push_frame(code: Object, caller_pc: u32, function: Object, count: u32);
+    /// Drops the top frame. The snapshot has been published.
+    PopFrame = pop_frame();
+
+    /// Lets other code see the frames of the snapshot, whose live values are in `values`.
+    Publish = publish(snapshot: u32);
+    /// Takes back what was published last: see `disturbed`.
+    Withdraw = withdraw();
+    /// Frees an object whose reference count has become zero, the snapshot being published meanwhile (its live values are in
+    /// `values`). Whether the superblock may go on as if no other code had run: as `is_valid`.
+    DeallocPublished = dealloc_published(snapshot: u32, value: Object) -> bool;
+
+    /// The object's type.
+    TypeOf = type_of(value: Object) -> Object;
+    /// The version of the object's type.
+    TypeVersion = type_version(value: Object) -> u32;
+    /// The version of the keys of a dictionary.
+    KeysVersion = keys_version(dict: Object) -> u32;
+    /// The version of the keys that instances of the object's type share.
+    SharedKeysVersion = shared_keys_version(value: Object) -> u32;
+    /// The version of a dictionary that the host watches.
+    GlobalVersion = global_version(dict: Object) -> u32;
+    /// The version of a function.
+    FunctionVersion = function_version(function: Object) -> u32;
+    /// Whether the int has at most one digit.
+    IsCompact = is_compact(value: Object) -> bool;
+    /// Whether the instance keeps its attributes in inline values.
+    HasInlineValues = has_inline_values(value: Object) -> bool;
+    /// Whether the attributes of an instance with inline values are not those of a dictionary as well.
+    HasNoDict = has_no_dict(value: Object) -> bool;
+    /// Whether there is more than one reference.
+    IsShared = is_shared(value: Object) -> bool;
+    /// Whether the executor is valid, and nothing that was published was changed or kept (`check_validity`).
+    IsValid = is_valid() -> bool;
+    /// Whether something asks the thread for attention.
+    IsPeriodicDue = is_periodic_due() -> bool;
+    /// Whether a frame for the code may be pushed.
+    HasStackSpace = has_stack_space(code: Object) -> bool;
+
+    /// The value of a compact int.
+    UnboxI64 = unbox_i64(value: Object) -> i64;
+    /// An int of that value.
+    BoxI64 = box_i64(value: i64) -> Object;
+    /// The value of a float.
+    UnboxF64 = unbox_f64(value: Object) -> f64;
+    /// A float of that value.
+    BoxF64 = box_f64(value: f64) -> Object;
+    /// Whether the object is True.
+    UnboxBool = unbox_bool(value: Object) -> bool;
+    /// True or False, borrowed.
+    BoxBool = box_bool(value: bool) -> Object;
+
+    /// An attribute in the inline values.
+    LoadInline = load_inline(value: Object, index: u32) -> Object;
+    /// Writes an attribute in the inline values.
+    StoreInline = store_inline(value: Object, index: u32, content: Object);
+    /// The attribute in a slot.
+    LoadSlot = load_slot(value: Object, offset: u32) -> Object;
+    /// Writes the attribute in a slot.
+    StoreSlot = store_slot(value: Object, offset: u32, content: Object);
+    /// The length of a list.
+    ListLen = list_len(list: Object) -> i64;
+    /// The address of the items of a list.
+    ListItems = list_items(list: Object) -> u64;
+    /// An item of a list.
+    LoadItem = load_item(items: u64, index: i64) -> Object;
+    /// Writes an item of a list.
+    StoreItem = store_item(items: u64, index: i64, content: Object);
+    /// The length of a tuple.
+    TupleLen = tuple_len(tuple: Object) -> i64;
+    /// An item of a tuple.
+    LoadTupleItem = load_tuple_item(tuple: Object, index: i64) -> Object;
+    /// The content of a cell.
+    LoadCell = load_cell(cell: Object) -> Object;
+    /// Writes the content of a cell.
+    StoreCell = store_cell(cell: Object, content: Object);
+    /// The value in an entry of a dictionary.
+    LoadDictValue = load_dict_value(dict: Object, index: u32) -> Object;
+    /// Writes the value in an entry of a dictionary.
+    StoreDictValue = store_dict_value(dict: Object, index: u32, content: Object);
+    /// The dictionary of a module.
+    ModuleDict = module_dict(module: Object) -> Object;
+
+    /// Takes a reference.
+    Incref = incref(value: Object);
+    /// Drops a reference, without freeing. Whether none is left.
+    Decref = decref(value: Object) -> bool;
+    /// Drops a reference; if it is the last one, frees the object, which runs no code.
+    DecrefNoDealloc = decref_no_dealloc(value: Object);
+    /// Frees an object of those whose freeing runs no code, its count having become zero.
+    DeallocSimple = dealloc_simple(value: Object);
+
+    /// Builds an object. The kind is a [`VirtualKind`](hotspur_ir::VirtualKind) by its number; the fields, as many as `count`, are in
+    /// `values` from index 0, objects with references that pass to it. Attributes that are not given are absent.
+    Build = build(kind: u32, count: u32) -> Object;
+
+    /// The next item of a list iterator, or null.
+    ListIterNext = list_iter_next(iter: Object) -> Object;
+    /// The next item of a tuple iterator, or null.
+    TupleIterNext = tuple_iter_next(iter: Object) -> Object;
+    /// The next number of a range iterator, which has one.
+    RangeIterNext = range_iter_next(iter: Object) -> i64;
+    /// Whether a list iterator has no next item.
+    IsListIterDone = is_list_iter_done(iter: Object) -> bool;
+    /// Whether a tuple iterator has no next item.
+    IsTupleIterDone = is_tuple_iter_done(iter: Object) -> bool;
+    /// Whether a range iterator has no next number.
+    IsRangeIterDone = is_range_iter_done(iter: Object) -> bool;
+
+    /// Has tier 1 execute an instruction. The frames in memory are to be those of the snapshot, which has nothing live: `stack` is
+    /// the height of the top frame's stack. `moves` is a [`Moves`](hotspur_ir::Moves) by its number. Sets `top`.
+    Execute = execute(snapshot: u32, pc: u32, moves: u32, stack: u32);
+    /// Whether that led where `guard_landed` says, and the executor is valid.
+    HasLanded = has_landed(code: Object, pc: u32, moves: u32, stack: u32) -> bool;
+
+    /// An exit was taken that leads nowhere yet (`exit` is its entry). The answer is the code to go on with, or null to leave
+    /// machine code.
+    SideExit = side_exit() -> *const u8;
+}
+
+/// What code calls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Callee {
+    /// A function of the host.
+    Host(HostFn),
+    /// A helper.
+    Helper(Helper),
+    /// `a % b` on doubles, which this crate has.
+    ModF64,
+}
+
+impl Callee {
+    /// How many there are.
+    pub(crate) const COUNT: usize = HostFn::ALL.len() + Helper::ALL.len() + 1;
+
+    /// Every callee, by number.
+    pub(crate) fn all() -> impl Iterator<Item = Callee> {
+        let hosts = HostFn::ALL.iter().map(|&f| Callee::Host(f));
+        hosts.chain(Helper::ALL.iter().map(|&h| Callee::Helper(h))).chain([Callee::ModF64])
+    }
+
+    /// Its number.
+    pub(crate) fn number(self) -> usize {
+        match self {
+            Callee::Host(f) => f as usize,
+            Callee::Helper(h) => HostFn::ALL.len() + h as usize,
+            Callee::ModF64 => Callee::COUNT - 1,
+        }
+    }
+
+    /// Its address.
+    pub(crate) fn address(self, functions: &HostFunctions) -> u64 {
+        match self {
+            Callee::Host(f) => functions.address(f),
+            Callee::Helper(h) => functions.helpers[h as usize] as u64,
+            Callee::ModF64 => mod_f64 as *const () as u64,
+        }
+    }
+
+    /// Its machine signature.
+    pub(crate) fn signature(self) -> Signature {
+        let mut signature = Signature::new(CallConv::SystemV);
+        let (params, result) = match self {
+            Callee::Host(f) => f.params(),
+            Callee::Helper(h) => helper_params(h),
+            Callee::ModF64 => {
+                let double = AbiParam::new(types::F64);
+                signature.params.extend([double, double]);
+                signature.returns.push(double);
+                return signature;
+            }
+        };
+        signature.params.push(AbiParam::new(types::I64));
+        signature.params.extend(params);
+        // What a function of Rust or C returns has undefined high bits, and Cranelift expects none.
+        signature.returns.extend(result.map(|r| AbiParam::new(r.value_type)));
+        signature
+    }
+}
+
+fn helper_params(helper: Helper) -> (Vec<AbiParam>, Option<AbiParam>) {
+    let info = helper.info();
+    let ty = |kind: &OperandKind| match kind {
+        OperandKind::Borrowed | OperandKind::Stolen | OperandKind::Any => types::I64,
+        OperandKind::Unboxed(ty) => machine_type(*ty),
+    };
+    let more = if info.variadic { 2 } else { 0 };
+    let params = info.args.iter().map(ty).chain(std::iter::repeat_n(types::I64, more));
+    (params.map(AbiParam::new).collect(), info.result.ty().map(|t| AbiParam::new(machine_type(t))))
+}
+
+/// How a value is held in machine code.
+pub(crate) fn machine_type(ty: hotspur_ir::Type) -> Type {
+    match ty {
+        hotspur_ir::Type::Obj | hotspur_ir::Type::I64 | hotspur_ir::Type::Ptr => types::I64,
+        hotspur_ir::Type::F64 => types::F64,
+        hotspur_ir::Type::Bool => types::I8,
+    }
+}
+
+extern "C" fn mod_f64(a: f64, b: f64) -> f64 {
+    hotspur_ir::arithmetic::float_modulo(a, b)
+}

@@ -1,0 +1,69 @@
+//! The layout of the embedder's structures, for code that reads and writes them by itself.
+
+/// Offsets in bytes, unless the text says otherwise. All words are 64 bits wide.
+///
+/// The numbers are CPython's names of fields; the crate that knows CPython's private layout fills them in. What is known here
+/// besides are rules that belong together with them: reference counts are 32 bits wide and negative if immortal, an int's tag
+/// is eight times the number of digits plus 0, 1 or 2 for positive, zero and negative, digits have 32 bits.
+///
+/// With a layout, ops believe what they are told about objects: `guard_shared_keys_version` and `guard_inline_values` read what only
+/// instances of types with inline values have, `guard_function_version` what only functions have. A guard of the type or of its
+/// version comes before.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "fields are named as in CPython")]
+pub struct Layout {
+    /// Reference count of an object.
+    pub ob_refcnt: i32,
+    /// Type of an object.
+    pub ob_type: i32,
+    /// Version of a type: 32 bits.
+    pub tp_version_tag: i32,
+    /// Shared keys of instances of a type.
+    pub ht_cached_keys: i32,
+    /// Version of the keys of a dictionary: 32 bits.
+    pub dk_version: i32,
+    /// Keys of a dictionary.
+    pub ma_keys: i32,
+    /// Version of a function: 32 bits.
+    pub func_version: i32,
+    pub lv_tag: i32,
+    pub ob_digit: i32,
+    pub ob_fval: i32,
+    /// Address of a list's items.
+    pub list_ob_item: i32,
+    /// Length of a list or tuple.
+    pub ob_size: i32,
+    /// First item of a tuple.
+    pub tuple_ob_item: i32,
+    /// Content of a cell.
+    pub ob_ref: i32,
+    /// First inline value of an instance.
+    pub inline_values: i32,
+    /// Whether the inline values are valid: a byte.
+    pub inline_valid: i32,
+    /// Dictionary of an instance that keeps its attributes in inline values, if they are that dictionary's as well.
+    pub managed_dict: i32,
+    /// Globals of a frame.
+    pub f_globals: i32,
+    /// Builtins of a frame.
+    pub f_builtins: i32,
+    /// Dictionary of a module.
+    pub md_dict: i32,
+    /// Position of a list or tuple iterator.
+    pub it_index: i32,
+    /// List or tuple of an iterator; null when it is exhausted.
+    pub it_seq: i32,
+    /// Next number of a range iterator.
+    pub range_start: i32,
+    pub range_step: i32,
+    /// How many numbers a range iterator has left.
+    pub range_len: i32,
+    /// First local of a frame.
+    pub localsplus: i32,
+    /// Requests to a thread: the low eight bits.
+    pub eval_breaker: i32,
+    /// Address of True.
+    pub true_object: u64,
+    /// Address of False.
+    pub false_object: u64,
+}

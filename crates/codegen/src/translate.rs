@@ -1,0 +1,344 @@
+//! The walk over a superblock: one arm for each op, which says what Cranelift IR it becomes.
+//!
+//! Values of the superblock are Cranelift values: objects, integers and addresses are `i64`, doubles `f64`, truth values `i8` (0 or
+//! 1). A superblock is SSA already, so only the addresses of frames need variables: an instruction of tier 1 may push a frame
+//! where another was.
+
+use crate::compile::{Environment, Location, Refusal, SnapshotInfo};
+use crate::exits::Exits;
+use crate::host::{Callee, ExecState, HostFn, MAX_PARAMS, machine_type};
+use core::mem::offset_of;
+use cranelift_codegen::ir::{
+    self as clif, Block, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder, MemFlags, SourceLoc,
+    UserExternalName, types,
+};
+use cranelift_entity::packed_option::PackedOption;
+use cranelift_entity::{EntityRef, SecondaryMap};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, Moves, Op, SnapshotId, Superblock, Value};
+use std::collections::{HashMap, HashSet};
+
+/// What a piece of machine code is for; kept as Cranelift's source location.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Region {
+    /// The recorded path.
+    Hot,
+    /// A path within an op that is seldom taken.
+    Slow,
+    /// What exits share.
+    Shared,
+    /// An exit's own.
+    Exit(ExitId),
+}
+
+impl Region {
+    const FIRST_EXIT: u32 = 2;
+
+    fn location(self) -> SourceLoc {
+        match self {
+            Region::Hot => SourceLoc::default(),
+            Region::Slow => SourceLoc::new(0),
+            Region::Shared => SourceLoc::new(1),
+            Region::Exit(id) => SourceLoc::new(Region::FIRST_EXIT + id.as_u32()),
+        }
+    }
+
+    /// The region with this location.
+    pub(crate) fn of(location: SourceLoc) -> Region {
+        match location.bits() {
+            0 => Region::Slow,
+            1 => Region::Shared,
+            _ if location.is_default() => Region::Hot,
+            n => Region::Exit(ExitId::new((n - Region::FIRST_EXIT) as usize)),
+        }
+    }
+}
+
+/// What translating yields besides Cranelift IR.
+pub(crate) struct Plan {
+    pub snapshots: SecondaryMap<SnapshotId, SnapshotInfo>,
+}
+
+/// The state of the walk.
+pub(crate) struct Translator<'a> {
+    pub b: FunctionBuilder<'a>,
+    pub sb: &'a Superblock,
+    pub env: &'a Environment<'a>,
+    pub state: clif::Value,
+    pub snapshots: SecondaryMap<SnapshotId, SnapshotInfo>,
+    pub exits: Exits,
+    /// Codes of the frames in memory.
+    pub frames: Vec<CodeRef>,
+    /// Variables for the addresses of frames, by depth. They have values with a layout only.
+    pub addresses: Vec<Variable>,
+    /// Where the instruction that was executed last is expected to lead.
+    pub executed: Moves,
+    /// Whether other code may have run since validity was checked.
+    pub unchecked: bool,
+    /// The thread state, if there is a layout and a check that reads it.
+    pub thread: Option<clif::Value>,
+    /// Where the loop begins.
+    pub header: Block,
+    values: SecondaryMap<Value, PackedOption<clif::Value>>,
+    constants: SecondaryMap<Value, Option<u64>>,
+    /// Integers that are lengths.
+    pub lengths: HashSet<Value>,
+    callees: HashMap<Callee, FuncRef>,
+}
+
+pub(crate) type Done = Result<(), Refusal>;
+
+impl<'a> Translator<'a> {
+    /// The beginning of a function.
+    pub(crate) fn new(
+        function: &'a mut Function,
+        context: &'a mut FunctionBuilderContext,
+        sb: &'a Superblock,
+        env: &'a Environment<'a>,
+    ) -> Translator<'a> {
+        let mut b = FunctionBuilder::new(function, context);
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        let state = b.block_params(entry)[0];
+        let header = b.create_block();
+        let exits = Exits::new(&mut b);
+        Translator {
+            b,
+            sb,
+            env,
+            state,
+            snapshots: SecondaryMap::new(),
+            exits,
+            frames: Vec::new(),
+            addresses: Vec::new(),
+            executed: Moves::Stays,
+            unchecked: false,
+            thread: None,
+            header,
+            values: SecondaryMap::new(),
+            constants: SecondaryMap::new(),
+            lengths: HashSet::new(),
+            callees: HashMap::new(),
+        }
+    }
+
+    /// Translates everything.
+    pub(crate) fn translate(mut self) -> Result<Plan, Refusal> {
+        if self.sb.params.len() > MAX_PARAMS {
+            return Err(too_large(format!("{} parameters", self.sb.params.len())));
+        }
+        self.b.set_srcloc(Region::Hot.location());
+        for (i, &v) in self.sb.params.iter().enumerate() {
+            let offset = offset_of!(ExecState, args) + 8 * i;
+            let arg = self.load(machine_type(self.sb.values[v]), self.state, offset as i32);
+            self.values[v] = arg.into();
+        }
+        self.first_frame();
+        if self.env.layout.is_some() && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {})) {
+            self.thread = Some(self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32));
+        }
+        self.section(&self.sb.prefix)?;
+        if let Some(body) = &self.sb.body {
+            for &v in &body.params {
+                let param = self.b.append_block_param(self.header, machine_type(self.sb.values[v]));
+                self.values[v] = param.into();
+            }
+            self.b.switch_to_block(self.header);
+            let frames = self.frames.clone();
+            self.section(&body.insts)?;
+            if self.frames != frames {
+                let message = "the loop begins and ends with frames of different codes".into();
+                return Err(Refusal { reason: AbortReason::CompileFailed, message });
+            }
+        }
+        self.emit_exits()?;
+        self.b.seal_all_blocks();
+        self.b.finalize();
+        Ok(Plan { snapshots: self.snapshots })
+    }
+
+    fn section(&mut self, insts: &'a [Inst]) -> Done {
+        let mut insts = insts.iter().peekable();
+        while let Some(inst) = insts.next() {
+            self.exits.next(inst);
+            // A check of validity directly after a reference was dropped belongs to the path on which it was the last one.
+            let folded = if let (Op::Decref { .. } | Op::Xdecref { .. }, false) = (&inst.op, self.unchecked) {
+                insts.next_if(|next| matches!(next.op, Op::CheckValidity {}))
+            } else {
+                None
+            };
+            if let Op::Decref { value } | Op::Xdecref { value } = inst.op {
+                self.decref(inst, value, folded)?;
+            } else {
+                self.inst(inst)?;
+            }
+            if let Op::CheckValidity {} | Op::GuardLanded { .. } = inst.op {
+                self.unchecked = false;
+            } else {
+                self.unchecked |= inst.op.effects().escapes && folded.is_none();
+            }
+        }
+        Ok(())
+    }
+
+    // -- values ---------------------------------------------------------------------------------------------------------------
+
+    /// The value.
+    pub(crate) fn v(&self, v: Value) -> clif::Value {
+        self.values[v].expand().expect("the verifier has seen that values are defined before they are used")
+    }
+
+    /// The op yields this value.
+    pub(crate) fn def(&mut self, inst: &Inst, value: clif::Value) {
+        if let Some(v) = inst.result {
+            self.values[v] = value.into();
+        }
+    }
+
+    /// The op yields a constant, of which these are the bits.
+    pub(crate) fn note_constant(&mut self, inst: &Inst, bits: u64) {
+        if let Some(v) = inst.result {
+            self.constants[v] = Some(bits);
+        }
+    }
+
+    /// The bits, if the value is a constant.
+    pub(crate) fn constant(&self, v: Value) -> Option<u64> {
+        self.constants[v]
+    }
+
+    /// Whether the integer is known not to be negative.
+    pub(crate) fn is_natural(&self, v: Value) -> bool {
+        self.lengths.contains(&v) || self.constant(v).is_some_and(|n| n as i64 >= 0)
+    }
+
+    /// A 32-bit number.
+    pub(crate) fn number(&mut self, n: u32) -> clif::Value {
+        self.b.ins().iconst(types::I32, i64::from(n))
+    }
+
+    /// A word.
+    pub(crate) fn word(&mut self, n: u64) -> clif::Value {
+        self.b.ins().iconst(types::I64, n as i64)
+    }
+
+    /// The address of an object.
+    pub(crate) fn object(&mut self, object: hotspur_ir::ObjRef) -> clif::Value {
+        self.word(self.env.constants.object(object))
+    }
+
+    /// Reads memory.
+    pub(crate) fn load(&mut self, ty: clif::Type, base: clif::Value, offset: i32) -> clif::Value {
+        self.b.ins().load(ty, MemFlags::trusted(), base, offset)
+    }
+
+    /// Writes memory.
+    pub(crate) fn store(&mut self, value: clif::Value, base: clif::Value, offset: i32) {
+        self.b.ins().store(MemFlags::trusted(), value, base, offset);
+    }
+
+    /// Writes a field of the state.
+    pub(crate) fn store_state(&mut self, value: clif::Value, offset: usize) {
+        self.store(value, self.state, offset as i32);
+    }
+
+    /// Writes `values[index]`.
+    pub(crate) fn store_value(&mut self, value: clif::Value, index: usize) {
+        self.store_state(value, offset_of!(ExecState, values) + 8 * index);
+    }
+
+    // -- control --------------------------------------------------------------------------------------------------------------
+
+    /// Goes to the first block if the condition holds, otherwise to the second, and goes on writing there, in the first.
+    pub(crate) fn branch(&mut self, condition: clif::Value, then: Block, otherwise: Block) {
+        self.b.ins().brif(condition, then, &[], otherwise, &[]);
+    }
+
+    /// Exits unless the condition holds.
+    pub(crate) fn guard(&mut self, condition: clif::Value) {
+        let (next, exit) = (self.b.create_block(), self.exit_block());
+        self.branch(condition, next, exit);
+        self.b.switch_to_block(next);
+    }
+
+    /// Exits if the condition holds.
+    pub(crate) fn guard_not(&mut self, condition: clif::Value) {
+        let (next, exit) = (self.b.create_block(), self.exit_block());
+        self.branch(condition, exit, next);
+        self.b.switch_to_block(next);
+    }
+
+    /// Does something seldom: if the condition holds, what `f` writes is executed.
+    pub(crate) fn seldom(&mut self, condition: clif::Value, f: impl FnOnce(&mut Self) -> Done) -> Done {
+        let (slow, next) = (self.b.create_block(), self.b.create_block());
+        self.branch(condition, slow, next);
+        self.b.set_cold_block(slow);
+        self.b.switch_to_block(slow);
+        self.in_region(Region::Slow, f)?;
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+        Ok(())
+    }
+
+    /// What `f` writes is accounted for there.
+    pub(crate) fn in_region<T>(&mut self, region: Region, f: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.b.srcloc();
+        self.b.set_srcloc(region.location());
+        let result = f(self);
+        self.b.set_srcloc(before);
+        result
+    }
+
+    // -- calls ----------------------------------------------------------------------------------------------------------------
+
+    fn callee(&mut self, callee: Callee) -> FuncRef {
+        if let Some(&known) = self.callees.get(&callee) {
+            return known;
+        }
+        let signature = self.b.import_signature(callee.signature());
+        let name = UserExternalName { namespace: 0, index: callee.number() as u32 };
+        let name = self.b.func.declare_imported_user_function(name);
+        let data = ExtFuncData { name: ExternalName::user(name), signature, colocated: true, patchable: false };
+        let function = self.b.import_function(data);
+        self.callees.insert(callee, function);
+        function
+    }
+
+    /// Calls anything; what it yields, if it yields something.
+    pub(crate) fn call_any(&mut self, callee: Callee, args: &[clif::Value]) -> Option<clif::Value> {
+        let function = self.callee(callee);
+        let call = self.b.ins().call(function, args);
+        self.b.inst_results(call).first().copied()
+    }
+
+    /// Calls a function of the host that yields nothing.
+    pub(crate) fn call(&mut self, function: HostFn, args: &[clif::Value]) {
+        let args: smallvec::SmallVec<[clif::Value; 6]> = [self.state].into_iter().chain(args.iter().copied()).collect();
+        self.call_any(Callee::Host(function), &args);
+    }
+
+    /// Calls a function of the host that yields something.
+    pub(crate) fn ask(&mut self, function: HostFn, args: &[clif::Value]) -> clif::Value {
+        let args: smallvec::SmallVec<[clif::Value; 6]> = [self.state].into_iter().chain(args.iter().copied()).collect();
+        self.call_any(Callee::Host(function), &args).expect("the table gives this function a result")
+    }
+}
+
+/// A limit is exceeded.
+pub(crate) fn too_large(message: String) -> Refusal {
+    Refusal { reason: AbortReason::SnapshotTooLarge, message }
+}
+
+impl Translator<'_> {
+    /// Where the value of a snapshot is.
+    pub(crate) fn location(&self, v: Value, next: &mut u32) -> Location {
+        self.constant(v).map_or_else(
+            || {
+                *next += 1;
+                Location::Values(*next - 1)
+            },
+            Location::Constant,
+        )
+    }
+}

@@ -1,0 +1,503 @@
+//! Steps of programs.
+
+use super::{Model, world};
+use cranelift_entity::EntityRef;
+use hotspur_ir::*;
+
+fn known(i: usize) -> ObjRef {
+    ObjRef::new(i)
+}
+
+impl Model {
+    /// Appends the ops of a step.
+    pub(super) fn step(&mut self, (which, raw): (u8, u32)) {
+        self.raw = raw;
+        // References die soon: what they keep alive is what makes other code run.
+        if self.owned.len() > 3 {
+            self.drop_some();
+        }
+        match which % 24 {
+            0 | 1 => self.int_op(),
+            2 => self.checked_int_op(),
+            3 => self.float_op(),
+            4 => self.conversion(),
+            5 => self.guard_number(),
+            6 => self.boxes(),
+            7 => self.load(),
+            8 => {
+                let (index, content) =
+                    (self.pick(self.frames[self.frames.len() - 1].locals.len().max(1)), self.field(0));
+                if index < self.top().locals.len() {
+                    self.set_local(index, content);
+                }
+            }
+            9 => self.give_to_local(),
+            10 => {
+                let object = self.object();
+                self.b.incref(object);
+                self.owned.push(object);
+            }
+            11 | 12 => self.drop_some(),
+            13 => self.list(),
+            14 => self.tuple(),
+            15 => self.cell(),
+            16 => self.new_object(),
+            17 => self.helper(),
+            18 => self.call(),
+            19 => self.attribute(),
+            20 => self.guard_object(),
+            21 => self.iterator(),
+            22 => self.frame(),
+            _ => {
+                let stack = self.pick(3);
+                self.execute(stack);
+            }
+        }
+    }
+
+    fn int_op(&mut self) {
+        let (a, b) = (self.int(), self.int());
+        let v = match self.pick(8) {
+            0 => self.b.add_i64(a, b),
+            1 => self.b.sub_i64(a, b),
+            2 => self.b.mul_i64(a, b),
+            3 => self.b.and_i64(a, b),
+            4 => self.b.or_i64(a, b),
+            5 => self.b.xor_i64(a, b),
+            6 => self.b.neg_i64(a),
+            _ => self.b.not_i64(a),
+        };
+        self.ints.push(v);
+    }
+
+    fn checked_int_op(&mut self) {
+        self.at();
+        let (a, b) = (self.int(), self.int());
+        let v = match self.pick(8) {
+            0 => self.b.add_i64_ovf(a, b),
+            1 => self.b.sub_i64_ovf(a, b),
+            2 => self.b.mul_i64_ovf(a, b),
+            3 => self.b.neg_i64_ovf(a),
+            4 => self.b.shl_i64_ovf(a, b),
+            5 => self.b.shr_i64_ovf(a, b),
+            6 => self.b.floor_div_i64(a, b),
+            _ => self.b.mod_i64(a, b),
+        };
+        self.ints.push(v);
+    }
+
+    fn float_op(&mut self) {
+        let (a, b) = (self.float(), self.float());
+        let v = match self.pick(8) {
+            0 => self.b.add_f64(a, b),
+            1 => self.b.sub_f64(a, b),
+            2 => self.b.mul_f64(a, b),
+            3 => self.b.div_f64(a, b),
+            4 => self.b.mod_f64(a, b),
+            5 => self.b.neg_f64(a),
+            6 => self.b.abs_f64(a),
+            _ => self.b.sqrt_f64(a),
+        };
+        self.floats.push(v);
+    }
+
+    fn cond(&mut self) -> Cond {
+        Cond::ALL[self.pick(6)]
+    }
+
+    fn conversion(&mut self) {
+        match self.pick(6) {
+            0 => {
+                let a = self.int();
+                let v = self.b.i64_to_f64(a);
+                self.floats.push(v);
+            }
+            1 => {
+                let a = self.truth();
+                let v = self.b.bool_to_i64(a);
+                self.ints.push(v);
+            }
+            2 => {
+                self.at();
+                let a = self.float();
+                let v = self.b.f64_to_i64_ovf(a);
+                self.ints.push(v);
+            }
+            3 => {
+                let (cond, a, b) = (self.cond(), self.int(), self.int());
+                let v = self.b.cmp_i64(cond, a, b);
+                self.bools.push(v);
+            }
+            4 => {
+                let (cond, a, b) = (self.cond(), self.float(), self.float());
+                let v = self.b.cmp_f64(cond, a, b);
+                self.bools.push(v);
+            }
+            _ => {
+                let a = self.truth();
+                let v = self.b.not_bool(a);
+                self.bools.push(v);
+            }
+        }
+    }
+
+    fn guard_number(&mut self) {
+        self.at();
+        match self.pick(8) {
+            0 => {
+                let v = self.truth();
+                self.b.guard_true(v);
+            }
+            1 => {
+                let v = self.truth();
+                self.b.guard_false(v);
+            }
+            2 => {
+                let (index, length) = (self.int(), self.int());
+                self.b.guard_index(index, length);
+            }
+            3 => {
+                let (cond, a, b) = (self.cond(), self.float(), self.float());
+                self.b.guard_cmp_f64(cond, a, b);
+            }
+            4 => self.b.check_periodic(),
+            5 => self.b.check_stack_space(CodeRef::new(1)),
+            6 => self.b.check_validity(),
+            _ => {
+                let (cond, a, b) = (self.cond(), self.int(), self.int());
+                self.b.guard_cmp_i64(cond, a, b);
+            }
+        }
+    }
+
+    fn boxes(&mut self) {
+        match self.pick(5) {
+            0 => {
+                let a = self.int();
+                let v = self.b.box_i64(a);
+                self.owned.push(v);
+            }
+            1 => {
+                let a = self.float();
+                let v = self.b.box_f64(a);
+                self.owned.push(v);
+            }
+            2 => {
+                let a = self.truth();
+                let v = self.b.box_bool(a);
+                let back = self.b.unbox_bool(v);
+                self.bools.push(back);
+                self.borrowed.push(v);
+            }
+            3 => {
+                let object = self.b.const_obj(known(world::INT));
+                self.at();
+                self.b.guard_compact(object);
+                let v = self.b.unbox_i64(object);
+                self.ints.push(v);
+            }
+            _ => {
+                let a = self.float();
+                let object = self.b.box_f64(a);
+                self.b.decref_no_dealloc(object);
+            }
+        }
+    }
+
+    fn load(&mut self) {
+        let depth = self.frames.len() - 1;
+        let frame = &self.frames[depth];
+        let (locals, stack) = (frame.locals.len(), frame.stack);
+        let v = match self.pick(2) {
+            0 if stack > 0 => {
+                let index = self.pick(stack) as u32;
+                self.b.load_stack(depth as u32, index)
+            }
+            _ if locals > 0 => {
+                let index = self.pick(locals);
+                if self.frames[depth].locals[index] != Slot::Unchanged {
+                    return;
+                }
+                let v = self.b.load_local(depth as u32, index as u32);
+                if self.pick(2) == 0 {
+                    // The slot's own reference becomes the superblock's.
+                    self.at();
+                    self.b.guard_not_null(v);
+                    self.top().locals[index] = Slot::Null;
+                    self.owned.push(v);
+                    return;
+                }
+                v
+            }
+            _ => return,
+        };
+        let absent = self.b.is_null(v);
+        self.bools.push(absent);
+        self.at();
+        self.b.guard_not_null(v);
+        // It goes on being the slot's, which may be overwritten: the superblock takes a reference.
+        self.b.incref(v);
+        self.owned.push(v);
+    }
+
+    fn give_to_local(&mut self) {
+        let n = self.top().locals.len();
+        if n > 0 {
+            let (index, object) = (self.pick(n), self.reference());
+            self.set_local(index, Slot::Owned(object));
+        }
+    }
+
+    fn drop_some(&mut self) {
+        for _ in 0..=self.pick(2) {
+            if !self.owned.is_empty() {
+                let i = self.pick(self.owned.len());
+                let v = self.owned.swap_remove(i);
+                let may_be_null = self.pick(2) == 0;
+                self.drop_reference(v, may_be_null);
+            }
+        }
+        self.next_pc += 1;
+        let pc = self.next_pc;
+        self.snapshot(Resume::After, pc, &[]);
+        self.check_validity();
+    }
+
+    /// An index, mostly one that is in bounds.
+    fn index(&mut self) -> Value {
+        if self.pick(8) == 0 {
+            return self.int();
+        }
+        let i = self.pick(2);
+        self.ints[i]
+    }
+
+    fn list(&mut self) {
+        let list = self.b.const_obj(known(world::LIST));
+        let (length, index) = (self.b.list_len(list), self.index());
+        self.ints.push(length);
+        let items = self.b.list_items(list);
+        self.at();
+        self.b.guard_index(index, length);
+        let old = self.b.load_item(items, index);
+        if self.pick(2) == 0 {
+            self.b.incref(old);
+            self.owned.push(old);
+        } else {
+            let new = self.reference();
+            self.b.store_item(items, index, new);
+            self.owned.push(old);
+        }
+    }
+
+    fn tuple(&mut self) {
+        let tuple = self.b.const_obj(known(world::TUPLE));
+        let (length, index) = (self.b.tuple_len(tuple), self.index());
+        self.at();
+        self.b.guard_index(index, length);
+        let item = self.b.load_tuple_item(tuple, index);
+        let class = self.b.type_of(item);
+        let same = self.b.same_obj(class, item);
+        self.bools.push(same);
+        self.borrowed.push(item);
+    }
+
+    fn cell(&mut self) {
+        let cell = self.b.const_obj(known(world::CELL));
+        let old = self.b.load_cell(cell);
+        self.at();
+        self.b.guard_not_null(old);
+        if self.pick(2) == 0 {
+            let new = self.reference();
+            self.b.store_cell(cell, new);
+            self.owned.push(old);
+        } else {
+            self.b.incref(old);
+            self.owned.push(old);
+        }
+    }
+
+    fn new_object(&mut self) {
+        let references = |m: &mut Model, n: usize| (0..n).map(|_| m.reference()).collect::<Vec<_>>();
+        let v = match self.pick(8) {
+            0 | 1 => {
+                let n = self.pick(4);
+                let items = references(self, n);
+                self.b.new_tuple(&items)
+            }
+            2 => {
+                let n = self.pick(4);
+                let items = references(self, n);
+                self.b.new_list(&items)
+            }
+            3 => {
+                let parts = references(self, 3);
+                self.b.new_slice(parts[0], parts[1], parts[2])
+            }
+            4 => {
+                let parts = references(self, 2);
+                self.b.new_bound_method(parts[0], parts[1])
+            }
+            5 => {
+                let content = self.reference();
+                self.b.new_cell(content)
+            }
+            6 => self.b.new_instance(known(world::POINT)),
+            _ => {
+                let id = self.virtual_object(0);
+                let copy = self.copy(id, &mut std::collections::BTreeMap::new());
+                self.b.materialize(copy)
+            }
+        };
+        self.owned.push(v);
+    }
+
+    /// A helper, whose result is not used before it was checked.
+    fn helper(&mut self) {
+        let at = |m: &mut Model| {
+            m.borrowed.clear();
+            m.at()
+        };
+        let (helper, args) = match self.pick(9) {
+            0 => (Helper::BinaryOp, vec![self.constant(), self.constant(), self.int()]),
+            1 => (Helper::CompareOp, vec![self.constant(), self.constant(), self.int()]),
+            2 => (Helper::IsTrue, vec![self.constant()]),
+            3 => (Helper::Length, vec![self.constant()]),
+            4 => {
+                let list = self.b.const_obj(known(world::LIST));
+                (Helper::GetItem, vec![list, self.constant()])
+            }
+            5 => {
+                let list = self.b.const_obj(known(world::LIST));
+                (Helper::SetItem, vec![list, self.constant(), self.constant()])
+            }
+            6 => {
+                let list = self.b.const_obj(known(world::LIST));
+                // What is stolen is gone, whatever happens.
+                let item = self.constant();
+                self.b.incref(item);
+                (Helper::ListAppend, vec![list, item])
+            }
+            7 => {
+                let (a, b) = (self.float(), self.float());
+                let v = self.b.call_helper(Helper::FloatPow, &[a, b]).expect("a double");
+                self.floats.push(v);
+                return;
+            }
+            _ => (Helper::IntAdd, vec![self.constant(), self.constant()]),
+        };
+        let pc = at(self);
+        let result = self.b.call_helper(helper, &args).expect("it yields something");
+        self.checked(helper, result, pc);
+    }
+
+    fn call(&mut self) {
+        let which = world::ACTIONS + self.pick(world::ACTIONS_END - world::ACTIONS);
+        let function = self.b.const_obj(known(which));
+        let null = self.b.const_null();
+        let mut args = vec![function, null];
+        args.extend((0..self.pick(3)).map(|_| self.constant()));
+        self.borrowed.clear();
+        let pc = self.at();
+        let result = self.b.call_helper(Helper::Call, &args).expect("it yields something");
+        self.checked(Helper::Call, result, pc);
+    }
+
+    /// Checks what a helper has yielded, and validity.
+    fn checked(&mut self, helper: Helper, result: Value, pc: u32) {
+        self.snapshot(Resume::Raise, pc, &[]);
+        let is_object = self.b.superblock().values[result] == Type::Obj;
+        if is_object {
+            self.b.check_error(result);
+            self.owned.push(result);
+        } else {
+            self.b.check_negative(result);
+            self.ints.push(result);
+        }
+        if helper.info().effects.escapes {
+            self.snapshot(Resume::After, pc, &[]);
+            self.check_validity();
+        }
+    }
+
+    fn attribute(&mut self) {
+        let instance = self.b.const_obj(known(world::INSTANCE));
+        self.at();
+        self.b.guard_type_version(instance, 3);
+        self.b.guard_inline_values(instance);
+        let index = self.pick(2) as u32;
+        let old = self.b.load_inline(instance, index);
+        if self.pick(2) == 0 {
+            self.b.guard_not_null(old);
+            let new = self.reference();
+            self.b.store_inline(instance, index, new);
+            self.owned.push(old);
+        } else {
+            let absent = self.b.is_null(old);
+            self.bools.push(absent);
+            self.b.guard_null(old);
+            let new = self.reference();
+            self.b.store_inline(instance, index, new);
+        }
+    }
+
+    fn guard_object(&mut self) {
+        let object = self.object();
+        self.at();
+        match self.pick(7) {
+            0 => self.b.guard_type(object, known(world::INT_TYPE)),
+            1 => self.b.guard_is(object, known(world::STR)),
+            2 => self.b.guard_is_not(object, known(world::STR)),
+            3 => {
+                let function = self.b.const_obj(known(world::FUNCTION));
+                let version = 9 - self.pick(2) as u32;
+                self.b.guard_function_version(function, version);
+            }
+            4 => {
+                let version = 2 + self.pick(2) as u32;
+                let dict = self.b.const_obj(known(world::DICT));
+                self.b.guard_keys_version(dict, version);
+                let value = self.b.load_dict_value(dict, 0);
+                let new = self.reference();
+                self.b.store_dict_value(dict, 0, new);
+                self.owned.push(value);
+            }
+            5 => {
+                let version = 1 + self.pick(2) as u32;
+                self.b.guard_global_version(known(world::DICT), version);
+                let value = self.b.load_global(known(world::DICT), 0);
+                self.b.incref(value);
+                self.owned.push(value);
+            }
+            _ => {
+                let null = self.b.is_null(object);
+                self.bools.push(null);
+            }
+        }
+    }
+
+    fn iterator(&mut self) {
+        let (list, tuple, range) = (world::LIST_ITER, world::TUPLE_ITER, world::RANGE_ITER);
+        let which = self.pick(6);
+        let iter = self.b.const_obj(known([list, tuple, range][which % 3]));
+        self.at();
+        match which {
+            0 => {
+                let v = self.b.list_iter_next(iter);
+                self.owned.push(v);
+            }
+            1 => {
+                let v = self.b.tuple_iter_next(iter);
+                self.owned.push(v);
+            }
+            2 => {
+                let v = self.b.range_iter_next(iter);
+                self.ints.push(v);
+            }
+            3 if self.pick(4) == 0 => self.b.guard_list_iter_done(iter),
+            4 if self.pick(4) == 0 => self.b.guard_tuple_iter_done(iter),
+            3 | 4 => {}
+            _ => self.b.guard_range_iter_done(iter),
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! The toy runtime as a host of machine code.
+//!
+//! Objects are addresses in an image of the toy heap (see [`image`]). Without a layout, everything is done by host functions, and
+//! nobody reads what is there. With one, code reads and writes the image, and each host function begins and ends with bringing
+//! heap and image together. Frames are made from snapshots by the tier 2
+//! interpreter's own routine, so what is tested is what the code does, and where it says that values are.
+
+use core::ffi::c_void;
+use cranelift_entity::EntityRef;
+use hotspur_codegen::{
+    Code, CodeSpace, Compiler, Constants, Environment, ExecState, ExitTable, HostFunctions, Layout, Location,
+    MAX_PARAMS, MAX_VALUES, Object, Options, Refusal,
+};
+use hotspur_interp::toy::{Toy, ToyRef, image};
+use hotspur_interp::{Leave, Machine, Outcome, Published, Register, Runtime};
+use hotspur_ir::{CodeRef, ExitId, Helper, Moves, ObjRef, Op, SnapshotId, Superblock, Type, Value, VirtualKind};
+
+/// What `ExecState::host` points to.
+struct Host<'a> {
+    machine: Machine<'a, Toy>,
+    code: &'a Code,
+    published: Vec<Published<ToyRef>>,
+    has_layout: bool,
+    /// How many [`Synced`] there are.
+    synced: usize,
+    exits: *const Entry,
+    /// The exit that was taken.
+    exit: Option<ExitId>,
+    /// What went wrong: nothing may unwind into machine code.
+    errors: Vec<String>,
+}
+
+/// An entry of the table of exits.
+#[repr(C)]
+struct Entry {
+    code: *const u8,
+    /// As in a real host, entries hold more than the code.
+    temperature: u64,
+}
+
+/// The host of a state.
+///
+/// # Safety
+/// The state is the one that `Engine::run` set up, and no other reference to its host is in use.
+unsafe fn host<'a>(state: *mut ExecState) -> &'a mut Host<'a> {
+    // SAFETY: `Engine::run` put it there; it outlives the execution.
+    unsafe { &mut *(*state).host.cast::<Host<'a>>() }
+}
+
+fn toy<'a>(state: *mut ExecState) -> &'a mut Toy {
+    // SAFETY: a host function runs, and uses this reference only until it returns.
+    unsafe { host(state) }.machine.runtime()
+}
+
+/// The address of the image of this thread.
+fn base() -> u64 {
+    thread_local! {
+        static BASE: u64 = Box::leak(vec![0_u64; image::WORDS].into_boxed_slice()).as_mut_ptr().expose_provenance() as u64;
+    }
+    BASE.with(|base| *base)
+}
+
+/// The image. Only one reference to it is in use at a time, and none while code runs.
+fn words<'a>() -> &'a mut [u64] {
+    // SAFETY: it was leaked, with this length; this thread uses it only through references that end before code goes on.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut(base() as usize), image::WORDS) }
+}
+
+/// While it lives, the heap is the truth; before and after, what is in the image is the same.
+struct Synced(*mut ExecState);
+
+impl Synced {
+    fn new(state: *mut ExecState) -> Synced {
+        // SAFETY: as in `toy`.
+        let host = unsafe { host(state) };
+        if host.synced == 0 && host.has_layout {
+            host.machine.runtime().read_image(base(), words());
+        }
+        host.synced += 1;
+        Synced(state)
+    }
+}
+
+impl Drop for Synced {
+    fn drop(&mut self) {
+        // SAFETY: as in `toy`.
+        let host = unsafe { host(self.0) };
+        host.synced -= 1;
+        if host.synced == 0 && host.has_layout {
+            host.machine.runtime().write_image(base(), words());
+        }
+    }
+}
+
+fn nullable(object: Object) -> Option<ToyRef> {
+    reference(object.addr() as u64)
+}
+
+/// The object at an address.
+fn reference(address: u64) -> Option<ToyRef> {
+    image::object(base(), address)
+}
+
+fn object(object: Object) -> ToyRef {
+    // Null where there must be an object: the first object of the heap will do to go on, and faults show.
+    nullable(object).or(reference(base())).expect("not zero")
+}
+
+fn word(object: Option<ToyRef>) -> Object {
+    std::ptr::without_provenance_mut(image::address(base(), object) as usize)
+}
+
+fn register(ty: Type, bits: u64) -> Register<ToyRef> {
+    match ty {
+        Type::Obj => Register::Obj(reference(bits)),
+        Type::I64 => Register::I64(bits as i64),
+        Type::F64 => Register::F64(f64::from_bits(bits)),
+        Type::Bool => Register::Bool(bits as u8 != 0),
+        Type::Ptr => Register::Ptr(bits),
+    }
+}
+
+fn bits(register: &Register<ToyRef>) -> u64 {
+    match register {
+        Register::Obj(object) => image::address(base(), *object),
+        Register::I64(n) => *n as u64,
+        Register::F64(x) => x.to_bits(),
+        Register::Bool(b) => (*b).into(),
+        Register::Ptr(p) => *p,
+    }
+}
+
+/// Gives the machine the live values of a snapshot.
+fn take_live(state: *mut ExecState, snapshot: SnapshotId) {
+    // SAFETY: as in `toy`; values are read from the state as the code has described them.
+    let (host, values) = unsafe { (host(state), &(*state).values) };
+    for live in &host.code.snapshots[snapshot].live {
+        let bits = match live.location {
+            Location::Values(i) => values[i as usize],
+            Location::Constant(bits) => bits,
+        };
+        if let Err(message) = host.machine.set(live.value, register(live.ty, bits)) {
+            host.errors.push(message);
+        }
+    }
+}
+
+fn publish_snapshot(state: *mut ExecState, snapshot: u32) {
+    let snapshot = SnapshotId::new(snapshot as usize);
+    take_live(state, snapshot);
+    // SAFETY: as in `toy`.
+    let host = unsafe { host(state) };
+    match host.machine.publish(snapshot) {
+        Ok(published) => host.published.push(published),
+        Err(message) => host.errors.push(message),
+    }
+}
+
+/// Host functions: a row gives the arguments after the state, and what is done with the toy.
+macro_rules! functions {
+    ($($name:ident |$t:ident $(, $arg:ident: $ty:ty)*| $(-> $result:ty)? $body:block)*) => {
+        $(extern "C-unwind" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
+            let _synced = Synced::new(state);
+            let $t = toy(state);
+            $body
+        })*
+    };
+}
+
+functions! {
+    load_local |t, depth: u32, index: u32| -> Object { word(t.load_local(depth as usize, index as usize)) }
+    load_stack |t, depth: u32, index: u32| -> Object { word(t.load_stack(depth as usize, index as usize)) }
+    load_globals |t, depth: u32| -> Object { word(Some(t.globals(depth as usize))) }
+    load_builtins |t, depth: u32| -> Object { word(Some(t.builtins(depth as usize))) }
+    spill_local |t, depth: u32, index: u32, value: Object| {
+        t.spill_local(depth as usize, index as usize, nullable(value));
+    }
+    spill_stack |t, depth: u32, index: u32, value: Object| {
+        t.spill_stack(depth as usize, index as usize, nullable(value));
+    }
+    pop_frame |t| { t.pop_frame(); }
+    type_of |t, value: Object| -> Object { word(Some(t.type_of(object(value)))) }
+    type_version |t, value: Object| -> u32 { t.type_version(object(value)) }
+    keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
+    shared_keys_version |t, value: Object| -> u32 { t.shared_keys_version(object(value)) }
+    global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
+    function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
+    is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
+    has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
+    has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
+    is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
+    is_periodic_due |t| -> bool { t.is_periodic_due() }
+    has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
+    unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
+    box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }
+    unbox_f64 |t, value: Object| -> f64 { t.unbox_f64(object(value)) }
+    box_f64 |t, value: f64| -> Object { word(Some(t.box_f64(value))) }
+    unbox_bool |t, value: Object| -> bool { t.unbox_bool(object(value)) }
+    box_bool |t, value: bool| -> Object { word(Some(t.box_bool(value))) }
+    load_inline |t, value: Object, index: u32| -> Object { word(t.load_inline(object(value), index as usize)) }
+    store_inline |t, value: Object, index: u32, content: Object| {
+        t.store_inline(object(value), index as usize, nullable(content));
+    }
+    load_slot |t, value: Object, offset: u32| -> Object { word(t.load_slot(object(value), offset as usize)) }
+    store_slot |t, value: Object, offset: u32, content: Object| {
+        t.store_slot(object(value), offset as usize, nullable(content));
+    }
+    list_len |t, list: Object| -> i64 { t.list_len(object(list)) }
+    list_items |t, list: Object| -> u64 { t.list_items(object(list)) }
+    load_item |t, items: u64, index: i64| -> Object { word(t.load_item(items, index)) }
+    store_item |t, items: u64, index: i64, content: Object| { t.store_item(items, index, nullable(content)); }
+    tuple_len |t, tuple: Object| -> i64 { t.tuple_len(object(tuple)) }
+    load_tuple_item |t, tuple: Object, index: i64| -> Object { word(t.load_tuple_item(object(tuple), index)) }
+    load_cell |t, cell: Object| -> Object { word(t.load_cell(object(cell))) }
+    store_cell |t, cell: Object, content: Object| { t.store_cell(object(cell), nullable(content)); }
+    load_dict_value |t, dict: Object, index: u32| -> Object { word(t.load_dict_value(object(dict), index as usize)) }
+    store_dict_value |t, dict: Object, index: u32, content: Object| {
+        t.store_dict_value(object(dict), index as usize, nullable(content));
+    }
+    module_dict |t, module: Object| -> Object { word(Some(t.module_dict(object(module)))) }
+    incref |t, value: Object| { t.incref(object(value)); }
+    decref |t, value: Object| -> bool { t.drop_reference(object(value)) }
+    decref_no_dealloc |t, value: Object| { t.decref_no_dealloc(object(value)); }
+    dealloc_simple |t, value: Object| { t.dealloc(object(value)); }
+    list_iter_next |t, iter: Object| -> Object { word(t.list_iter_next(object(iter))) }
+    tuple_iter_next |t, iter: Object| -> Object { word(t.tuple_iter_next(object(iter))) }
+    range_iter_next |t, iter: Object| -> i64 { t.range_iter_next(object(iter)).unwrap_or(i64::MIN) }
+    is_iter_done |t, iter: Object| -> bool { t.is_iter_done(object(iter)) }
+}
+
+fn code_ref(code: Object) -> CodeRef {
+    CodeRef::new(code.addr().saturating_sub(1))
+}
+
+/// There may be another top frame.
+fn set_top(state: *mut ExecState) {
+    let depth = toy(state).frames().len().saturating_sub(1);
+    // SAFETY: the state is in use by a host function only.
+    unsafe { (*state).top = std::ptr::without_provenance_mut(image::frame(base(), depth) as usize) };
+}
+
+extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+    let _synced = Synced::new(state);
+    // SAFETY: the state is in use by this function only.
+    let locals = unsafe { &(&(*state).values)[..count as usize] };
+    let locals = locals.iter().map(|&bits| reference(bits)).collect();
+    toy(state).push_frame(code_ref(code), caller_pc, object(function), locals);
+    set_top(state);
+}
+
+extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
+    let _synced = Synced::new(state);
+    let kind = VirtualKind::ALL[kind as usize];
+    let (kinds, _) = kind.fields();
+    // SAFETY: as in `push_frame`.
+    let fields = unsafe { &(&(*state).values)[..count as usize] };
+    let ty = |i: usize| if kinds.get(i).is_some_and(|k| !k.accepts(Type::Obj)) { Type::I64 } else { Type::Obj };
+    let fields = fields.iter().enumerate().map(|(i, &bits)| register(ty(i), bits)).collect();
+    word(Some(toy(state).build(kind, fields)))
+}
+
+extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
+    let _synced = Synced::new(state);
+    publish_snapshot(state, snapshot);
+}
+
+extern "C-unwind" fn withdraw(state: *mut ExecState) {
+    let _synced = Synced::new(state);
+    // SAFETY: as in `toy`.
+    let host = unsafe { host(state) };
+    if let Some(published) = host.published.pop() {
+        host.machine.withdraw(published);
+    }
+}
+
+extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
+    let _synced = Synced::new(state);
+    // SAFETY: as in `toy`.
+    unsafe { host(state) }.machine.is_undisturbed()
+}
+
+extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
+    let _synced = Synced::new(state);
+    publish_snapshot(state, snapshot);
+    toy(state).dealloc(object(value));
+    withdraw(state);
+    is_valid(state)
+}
+
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
+    let _synced = Synced::new(state);
+    publish_snapshot(state, snapshot);
+    // SAFETY: as in `toy`.
+    unsafe { host(state) }.published.clear();
+    toy(state).execute(pc, Moves::ALL[moves as usize]);
+    set_top(state);
+}
+
+extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
+    let _synced = Synced::new(state);
+    is_valid(state) && toy(state).has_landed(code_ref(code), pc, Moves::ALL[moves as usize], stack as usize)
+}
+
+extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
+    // SAFETY: as in `toy`; the exit is an entry of the table.
+    let (host, exit) = unsafe { (host(state), (*state).exit.cast::<Entry>().cast_const()) };
+    let index = (exit.addr() - host.exits.addr()) / size_of::<Entry>();
+    host.exit = Some(ExitId::new(index));
+    std::ptr::null()
+}
+
+fn helper(state: *mut ExecState, helper: Helper, args: &[Register<ToyRef>]) -> u64 {
+    let _synced = Synced::new(state);
+    let result = toy(state).call_helper(helper, args);
+    result.as_ref().map_or(0, bits)
+}
+
+fn obj(object: Object) -> Register<ToyRef> {
+    Register::Obj(nullable(object))
+}
+
+/// Functions for helpers, by the shape of their arguments.
+macro_rules! helpers {
+    ($($shape:ident: $($helper:ident)*;)*) => {
+        fn helper_functions() -> [*const c_void; Helper::ALL.len()] {
+            Helper::ALL.iter().map(|helper| match helper {
+                $($(Helper::$helper => helpers!(@function $shape $helper),)*)*
+            }).collect::<Vec<_>>().try_into().expect("one for each")
+        }
+    };
+    (@function one $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object) -> u64 { helper(state, Helper::$helper, &[obj(a)]) }
+        f as *const c_void
+    }};
+    (@function two $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b)])
+        }
+        f as *const c_void
+    }};
+    (@function three $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b), obj(c)])
+        }
+        f as *const c_void
+    }};
+    (@function operator $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
+        }
+        f as *const c_void
+    }};
+    (@function many $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
+            // SAFETY: so many arguments lie there.
+            let more = unsafe { std::slice::from_raw_parts(more, count as usize) };
+            let more = more.iter().map(|&bits| Register::Obj(reference(bits)));
+            helper(state, Helper::$helper, &[obj(a), obj(b)].into_iter().chain(more).collect::<Vec<_>>())
+        }
+        f as *const c_void
+    }};
+    (@function doubles $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: f64, b: f64) -> f64 {
+            f64::from_bits(helper(state, Helper::$helper, &[Register::F64(a), Register::F64(b)]))
+        }
+        f as *const c_void
+    }};
+}
+
+helpers! {
+    one: UnaryNegative IsTrue Length GetIter;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd;
+    three: SetItem SetAttr;
+    operator: BinaryOp CompareOp;
+    many: Call;
+    doubles: FloatPow;
+}
+
+fn host_functions() -> HostFunctions {
+    let (is_list_iter_done, is_tuple_iter_done, is_range_iter_done) = (is_iter_done, is_iter_done, is_iter_done);
+    HostFunctions {
+        load_local,
+        load_stack,
+        load_globals,
+        load_builtins,
+        spill_local,
+        spill_stack,
+        push_frame,
+        pop_frame,
+        publish,
+        withdraw,
+        dealloc_published,
+        type_of,
+        type_version,
+        keys_version,
+        shared_keys_version,
+        global_version,
+        function_version,
+        is_compact,
+        has_inline_values,
+        has_no_dict,
+        is_shared,
+        is_valid,
+        is_periodic_due,
+        has_stack_space,
+        unbox_i64,
+        box_i64,
+        unbox_f64,
+        box_f64,
+        unbox_bool,
+        box_bool,
+        load_inline,
+        store_inline,
+        load_slot,
+        store_slot,
+        list_len,
+        list_items,
+        load_item,
+        store_item,
+        tuple_len,
+        load_tuple_item,
+        load_cell,
+        store_cell,
+        load_dict_value,
+        store_dict_value,
+        module_dict,
+        incref,
+        decref,
+        decref_no_dealloc,
+        dealloc_simple,
+        build,
+        list_iter_next,
+        tuple_iter_next,
+        range_iter_next,
+        is_list_iter_done,
+        is_tuple_iter_done,
+        is_range_iter_done,
+        execute,
+        has_landed,
+        side_exit,
+        helpers: helper_functions(),
+    }
+}
+
+/// The layout of images of this heap, which must have a True and a False.
+pub fn layout(toy: &mut Toy) -> Layout {
+    use image::{FIRST, SECOND, THIRD};
+    let word = |n: usize| 8 * n as i32;
+    let [true_object, false_object] = [true, false].map(|b| image::address(base(), Some(toy.box_bool(b))));
+    Layout {
+        ob_refcnt: word(image::COUNT),
+        ob_type: word(image::TYPE),
+        tp_version_tag: word(FIRST),
+        ht_cached_keys: word(SECOND),
+        dk_version: 12,
+        ma_keys: word(THIRD),
+        func_version: word(SECOND),
+        lv_tag: word(FIRST),
+        ob_digit: word(SECOND),
+        ob_fval: word(FIRST),
+        list_ob_item: word(SECOND),
+        ob_size: word(FIRST),
+        tuple_ob_item: word(SECOND),
+        ob_ref: word(FIRST),
+        inline_values: word(SECOND),
+        inline_valid: word(FIRST) + image::VALID_BIT as i32 / 8,
+        md_dict: word(FIRST),
+        it_index: word(FIRST),
+        it_seq: word(SECOND),
+        range_start: word(FIRST),
+        range_step: word(SECOND),
+        range_len: word(THIRD),
+        localsplus: word(image::LOCALS),
+        eval_breaker: 0,
+        true_object,
+        false_object,
+    }
+}
+
+/// Addresses of what a superblock refers to, on the toy heap.
+struct ToyConstants<'a>(&'a Toy);
+
+impl Constants for ToyConstants<'_> {
+    fn object(&self, object: ObjRef) -> u64 {
+        image::address(base(), self.0.constant(object))
+    }
+    fn code(&self, code: CodeRef) -> u64 {
+        u64::from(code.as_u32()) + 1
+    }
+    /// As the generator of superblocks numbers codes.
+    fn locals(&self, code: CodeRef) -> u32 {
+        match code.as_u32() {
+            0 => 3,
+            n @ 1..20 => n - 1,
+            _ => 2,
+        }
+    }
+}
+
+/// A compiler, and memory for code.
+#[derive(Debug)]
+pub struct Engine {
+    compiler: Compiler,
+    space: CodeSpace,
+}
+
+impl Engine {
+    /// An engine.
+    ///
+    /// # Errors
+    /// There is no memory, or Cranelift does not know the machine.
+    pub fn new(options: Options) -> Result<Engine, String> {
+        let mut compiler = Compiler::new(options)?;
+        // SAFETY: the functions have the signatures of the table; code runs in `run` only.
+        let space = unsafe { CodeSpace::new(&mut compiler, &host_functions(), 1 << 20) };
+        Ok(Engine { compiler, space: space.map_err(|e| e.to_string())? })
+    }
+
+    /// How much code memory is used.
+    pub fn statistics(&self) -> hotspur_codegen::Statistics {
+        self.space.statistics()
+    }
+
+    /// Runs a superblock as machine code on the toy runtime, code reading and writing objects by itself if there is a layout
+    /// ([`layout`]). Nothing bounds how long that takes.
+    ///
+    /// # Errors
+    /// There is no code.
+    pub fn run(
+        &mut self,
+        sb: &Superblock,
+        toy: &mut Toy,
+        args: &[Register<ToyRef>],
+        layout: Option<&Layout>,
+    ) -> Result<(Outcome<ToyRef>, Code), Refusal> {
+        let mut exits: Vec<Entry> =
+            sb.exits().map(|_| Entry { code: self.space.cold_exit(), temperature: 0 }).collect();
+        let table = exits.as_mut_ptr().expose_provenance() as u64;
+        let table = ExitTable {
+            base: table,
+            stride: size_of::<Entry>() as u32,
+            code: std::mem::offset_of!(Entry, code) as u32,
+        };
+        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0 };
+        let code = self.compiler.compile(sb, &environment)?;
+        let mut state = ExecState {
+            frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),
+            // The last block of an image: a thread that nothing is asked of.
+            thread: std::ptr::without_provenance_mut(image::frame(base(), image::FRAMES - 1) as usize),
+            top: std::ptr::null_mut(),
+            exit: std::ptr::null_mut(),
+            result: 0,
+            disturbed: 0,
+            rounds: 0,
+            // What nobody has written must not be read: it is a number of no object.
+            values: [0xdead_beef; MAX_VALUES],
+            args: [0; MAX_PARAMS],
+            host: std::ptr::null_mut(),
+        };
+        for (slot, arg) in state.args.iter_mut().zip(args) {
+            *slot = bits(arg);
+        }
+        let exits = exits.as_ptr();
+        let machine = Machine::new(sb, toy);
+        let mut host = Host {
+            machine,
+            code: &code,
+            published: Vec::new(),
+            has_layout: layout.is_some(),
+            synced: 0,
+            exits,
+            exit: None,
+            errors: Vec::new(),
+        };
+        state.host = (&raw mut host).cast();
+        if host.has_layout {
+            host.machine.runtime().write_image(base(), words());
+        }
+        // SAFETY: nobody executes code of the space; the state is set up, and everything that it refers to lives on.
+        unsafe {
+            let installed = self.space.install(&code)?;
+            (self.space.enter())(&raw mut state, installed.entry());
+            self.space.remove(installed);
+        }
+        assert!(host.errors.is_empty(), "{}\n{sb}", host.errors.join("\n"));
+        if host.has_layout {
+            host.machine.runtime().read_image(base(), words());
+        }
+        let id = host.exit.expect("code leaves by an exit");
+        let snapshot = code.exits[id.index()].snapshot;
+        take_live(&raw mut state, snapshot);
+        let op = &sb.insts().filter(|i| i.op.exit_reason().is_some()).nth(id.index()).expect("an exit").op;
+        let leave = match op {
+            Op::DynamicExit { .. } => Leave::Dynamic(state.result as i64),
+            Op::ReturnValue { .. } => Leave::Return(reference(state.result).expect("an object")),
+            Op::Link { executor, args } => {
+                let ty = |v: &Value| sb.values[*v];
+                Leave::Link(*executor, args.iter().zip(state.args).map(|(v, bits)| register(ty(v), bits)).collect())
+            }
+            _ => Leave::Side,
+        };
+        let outcome = host.machine.leave(id, leave);
+        Ok((outcome.unwrap_or_else(|e| panic!("{e}\n{sb}")), code))
+    }
+}

@@ -1,0 +1,130 @@
+//! Comparisons, identity, truth.
+
+use super::{Lowering, Outcome};
+use crate::facts;
+use crate::trace::Keep;
+use core::ptr;
+use hotspur_cpython_sys::*;
+use hotspur_ir::{Cond, Helper, Value};
+use hotspur_tier1::context::known;
+use hotspur_tier1::table::op;
+
+/// The comparison that the argument of COMPARE_OP names.
+fn condition(oparg: usize) -> Option<Cond> {
+    match (oparg >> 5) as i32 {
+        ffi::Py_LT => Some(Cond::Lt),
+        ffi::Py_LE => Some(Cond::Le),
+        ffi::Py_EQ => Some(Cond::Eq),
+        ffi::Py_NE => Some(Cond::Ne),
+        ffi::Py_GT => Some(Cond::Gt),
+        ffi::Py_GE => Some(Cond::Ge),
+        _ => None,
+    }
+}
+
+pub(super) unsafe fn compare_op(l: &mut Lowering) -> Option<Outcome> {
+    let cond = condition(l.oparg())?;
+    let (left, right) = (l.real(2), l.real(1));
+    if facts::is_int(left) && facts::is_int(right) {
+        l.real_int(2)?;
+        l.real_int(1)?;
+        let (a, b) = (l.int(2)?, l.int(1)?);
+        let truth = l.f.builder.cmp_i64(cond, a, b);
+        return l.replace(2, truth);
+    }
+    if facts::is_str(left) && facts::is_str(right) {
+        return compare_strings(l, cond);
+    }
+    let (a, b) = l.doubles()?;
+    let truth = l.f.builder.cmp_f64(cond, a, b);
+    l.replace(2, truth)
+}
+
+unsafe fn compare_strings(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
+    if !matches!(cond, Cond::Eq | Cond::Ne) {
+        return None;
+    }
+    let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
+    for v in [left, right] {
+        l.f.guard_class(v, &raw mut ffi::PyUnicode_Type);
+    }
+    let equal = l.f.builder.call_helper(Helper::StrEq, &[left, right])?;
+    let one = l.f.builder.const_i64(1);
+    let truth = l.f.builder.cmp_i64(cond, equal, one);
+    l.replace(2, truth)
+}
+
+pub(super) unsafe fn is_op(l: &mut Lowering) -> Option<Outcome> {
+    let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
+    let (left, right) = (l.f.boxed(left), l.f.boxed(right));
+    let mut truth = l.f.builder.same_obj(left, right);
+    if l.oparg() != 0 {
+        truth = l.f.builder.not_bool(truth);
+    }
+    l.replace(2, truth)
+}
+
+/// The operand, which is True or False, unboxed.
+unsafe fn truth(l: &mut Lowering, v: Value) -> Value {
+    if l.f.is_unboxed_bool(v) {
+        return v;
+    }
+    if let Some(unboxed) = l.f.info(v).unboxed {
+        return unboxed;
+    }
+    l.f.guard_class(v, &raw mut ffi::PyBool_Type);
+    let unboxed = l.f.builder.unbox_bool(v);
+    l.f.info(v).unboxed = Some(unboxed);
+    unboxed
+}
+
+pub(super) unsafe fn unary_not(l: &mut Lowering) -> Option<Outcome> {
+    let v = l.f.peek(1)?;
+    let truth = truth(l, v);
+    let result = l.f.builder.not_bool(truth);
+    l.replace(1, result)
+}
+
+pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
+    let real = l.real(1);
+    let class = ty(real);
+    let is = |t: *mut ffi::PyTypeObject| ptr::eq(class, t);
+    let v = l.f.peek(1)?;
+    let result = if is(&raw mut ffi::PyBool_Type) {
+        truth(l, v)
+    } else if is(&raw mut ffi::PyLong_Type) {
+        l.real_int(1)?;
+        let a = l.int(1)?;
+        let zero = l.f.builder.const_i64(0);
+        l.f.builder.cmp_i64(Cond::Ne, a, zero)
+    } else if real == ffi::Py_None() {
+        let id = l.f.object(real, Keep::Immortal);
+        l.guard_is(v, real, id);
+        l.f.info(v).class = class;
+        l.f.constant(ffi::Py_False(), Keep::Immortal)
+    } else if is(&raw mut ffi::PyFloat_Type) {
+        return None;
+    } else if is(&raw mut ffi::PyUnicode_Type) {
+        l.f.guard_class(v, class);
+        let empty = l.f.constant(known().empty_string, Keep::Hold);
+        let equal = l.f.builder.call_helper(Helper::StrEq, &[v, empty])?;
+        let zero = l.f.builder.const_i64(0);
+        l.f.builder.cmp_i64(Cond::Eq, equal, zero)
+    } else if is(&raw mut ffi::PyList_Type) || is(&raw mut ffi::PyTuple_Type) {
+        let length = l.length_of(v, class);
+        let zero = l.f.builder.const_i64(0);
+        l.f.builder.cmp_i64(Cond::Ne, length, zero)
+    } else if l.op() == op::TO_BOOL_ALWAYS_TRUE && u64::from((*class).tp_version_tag) == cache(l) {
+        l.f.at();
+        l.f.builder.guard_type_version(v, (*class).tp_version_tag);
+        l.f.constant(ffi::Py_True(), Keep::Immortal)
+    } else {
+        return None;
+    };
+    l.replace(1, result)
+}
+
+unsafe fn cache(l: &Lowering) -> u64 {
+    let (low, high) = l.halves();
+    u64::from(low) | u64::from(high) << 32
+}

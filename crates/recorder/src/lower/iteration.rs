@@ -1,0 +1,52 @@
+//! FOR_ITER over lists, tuples and ranges.
+
+use super::{Lowering, Outcome};
+use core::ptr;
+use hotspur_cpython_sys::*;
+
+pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
+    let real = l.real(1);
+    let class = ty(real);
+    let iter = l.f.peek(1)?;
+    if ptr::eq(class, &raw mut PyRangeIter_Type) {
+        l.f.guard_class(iter, class);
+        l.f.at();
+        if (*real.cast::<RangeIterObject>()).len <= 0 {
+            l.f.builder.guard_range_iter_done(iter);
+            // Behind the END_FOR and the POP_TOP that the target holds.
+            let target = l.position(2 + l.oparg() + 2);
+            l.f.discard();
+            l.f.drop_dead(Some(target));
+            return Some(Outcome::Next(target));
+        }
+        let number = l.f.builder.range_iter_next(iter);
+        let item = l.box_int(number);
+        l.f.push_value(item);
+        return l.done();
+    }
+    // An exhausted iterator lets go of what it iterated over, so that it stays exhausted: tier 1 does that.
+    let item = if ptr::eq(class, &raw mut PyListIter_Type) {
+        let iterator = real.cast::<ListIterObject>();
+        let list = (*iterator).it_seq;
+        if list.is_null() || (*iterator).it_index as usize >= size(list.cast()) as usize {
+            return None;
+        }
+        l.f.guard_class(iter, class);
+        l.f.at();
+        l.f.builder.list_iter_next(iter)
+    } else if ptr::eq(class, &raw mut PyTupleIter_Type) {
+        let iterator = real.cast::<TupleIterObject>();
+        let tuple = (*iterator).it_seq;
+        if tuple.is_null() || (*iterator).it_index >= size(tuple.cast()) {
+            return None;
+        }
+        l.f.guard_class(iter, class);
+        l.f.at();
+        l.f.builder.tuple_iter_next(iter)
+    } else {
+        return None;
+    };
+    l.f.owned(item);
+    l.f.push_value(item);
+    l.done()
+}

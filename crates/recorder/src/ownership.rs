@@ -1,0 +1,165 @@
+//! A check of finished superblocks: every reference is passed on or dropped exactly once.
+//!
+//! The verifier knows nothing of reference counts. This follows a superblock from its beginning to its end and keeps account of how many
+//! references the superblock owns to each value: new objects and `incref` give one, stolen operands take one; a slot in memory
+//! gives its own when the value that was loaded from it is no longer there in a snapshot, or is overwritten; a store into an object gives the one to what
+//! was loaded from there before. At each exit, the snapshot must pass on just what is owned; where all is in memory, nothing may be.
+//!
+//! Nobody counts references to None, True and False. What is null has none.
+
+use hotspur_ir::{FrameState, Inst, Op, ResultKind, Resume, Slot, Superblock, Value};
+use std::collections::{HashMap, HashSet};
+
+/// A slot of a frame in memory: depth, and the index of a local or of a stack item.
+type Place = (u32, Result<u32, u32>);
+
+/// A place in an object: what names it in a load and in a store.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Inline(Value, u32),
+    Slot(Value, u32),
+    Item(Value, Value),
+    Cell(Value),
+}
+
+struct Account<'a> {
+    superblock: &'a Superblock,
+    uncounted: &'a dyn Fn(Value) -> bool,
+    owned: HashMap<Value, i64>,
+    homes: HashMap<Place, Value>,
+    loaded: HashMap<Part, Value>,
+    null: HashSet<Value>,
+}
+
+/// Checks a superblock. `uncounted`: whether all objects that the value may be are such that nobody counts references to. `height`: how
+/// many stack items the frame has where the superblock's loop begins.
+///
+/// # Errors
+/// Says what is wrong and where.
+pub(crate) fn check(superblock: &Superblock, uncounted: &dyn Fn(Value) -> bool, height: usize) -> Result<(), String> {
+    let mut account = Account {
+        superblock,
+        uncounted,
+        owned: HashMap::new(),
+        homes: HashMap::new(),
+        loaded: HashMap::new(),
+        null: HashSet::new(),
+    };
+    superblock.insts().try_for_each(|inst| account.inst(inst, height).map_err(|e| format!("{e}, in `{inst}`")))
+}
+
+impl Account<'_> {
+    fn give(&mut self, v: Value, n: i64) {
+        *self.owned.entry(v).or_insert(0) += n;
+    }
+
+    fn inst(&mut self, inst: &Inst, height: usize) -> Result<(), String> {
+        if let Some(id) = inst.snapshot {
+            let snapshot = &self.superblock.snapshots[id];
+            if let Op::CheckError { value } = inst.op {
+                // At the exit it is null.
+                let had = self.owned.remove(&value);
+                self.settle(&snapshot.frames)?;
+                self.owned.extend(had.map(|n| (value, n)));
+            } else if inst.op.exit_reason().is_some() && snapshot.resume != Resume::Landed {
+                self.settle(&snapshot.frames)?;
+            } else if let Op::Execute { .. } = inst.op {
+                self.settle(&snapshot.frames)?;
+                *self = Account {
+                    owned: HashMap::new(),
+                    homes: HashMap::new(),
+                    loaded: HashMap::new(),
+                    null: HashSet::new(),
+                    ..*self
+                };
+            }
+        }
+        if let Op::JumpLoop { .. } = inst.op {
+            let frame = FrameState {
+                code: self.superblock.code,
+                pc: self.superblock.pc,
+                function: None,
+                locals: Vec::new(),
+                stack: vec![Slot::Unchanged; height],
+            };
+            self.settle(&[frame])?;
+        }
+        self.effects(inst);
+        Ok(())
+    }
+
+    /// What an op does to references.
+    fn effects(&mut self, inst: &Inst) {
+        match inst.op {
+            Op::GuardNull { value } => _ = self.null.insert(value),
+            Op::ConstNull {} => self.null.extend(inst.result),
+            Op::Incref { value } => self.give(value, 1),
+            Op::LoadLocal { depth, index } => _ = self.homes.insert((depth, Ok(index)), defined(inst)),
+            Op::LoadStack { depth, index } => _ = self.homes.insert((depth, Err(index)), defined(inst)),
+            Op::SpillLocal { depth, index, value } => self.spill((depth, Ok(index)), value),
+            Op::SpillStack { depth, index, value } => self.spill((depth, Err(index)), value),
+            Op::LoadInline { value, index } => _ = self.loaded.insert(Part::Inline(value, index), defined(inst)),
+            Op::LoadSlot { value, offset } => _ = self.loaded.insert(Part::Slot(value, offset), defined(inst)),
+            Op::LoadItem { items, index } => _ = self.loaded.insert(Part::Item(items, index), defined(inst)),
+            Op::LoadCell { cell } => _ = self.loaded.insert(Part::Cell(cell), defined(inst)),
+            Op::StoreInline { value, index, .. } => self.store(Part::Inline(value, index)),
+            Op::StoreSlot { value, offset, .. } => self.store(Part::Slot(value, offset)),
+            Op::StoreItem { items, index, .. } => self.store(Part::Item(items, index)),
+            Op::StoreCell { cell, .. } => self.store(Part::Cell(cell)),
+            _ => {}
+        }
+        for (v, kind) in inst.op.operands() {
+            if kind == hotspur_ir::OperandKind::Stolen {
+                self.give(v, -1);
+            }
+        }
+        if let (Some(v), ResultKind::New) = (inst.result, inst.op.result()) {
+            self.give(v, 1);
+        }
+    }
+
+    /// A slot in memory is overwritten.
+    fn spill(&mut self, place: Place, value: Value) {
+        if let Some(old) = self.homes.insert(place, value) {
+            self.give(old, 1);
+        }
+    }
+
+    /// A place in an object is overwritten.
+    fn store(&mut self, part: Part) {
+        if let Some(old) = self.loaded.remove(&part) {
+            self.give(old, 1);
+        }
+    }
+
+    /// The frames as they are said to be: what is owned, and what memory no longer owns, must be what they get.
+    fn settle(&self, frames: &[FrameState]) -> Result<(), String> {
+        let mut due = self.owned.clone();
+        for (&(depth, index), &v) in &self.homes {
+            let slot = frames.get(depth as usize).and_then(|f| match index {
+                // Where the loop goes round, only the stack is looked at.
+                Ok(_) if f.locals.is_empty() => Some(Slot::Unchanged),
+                Ok(i) => f.locals.get(i as usize).copied(),
+                Err(i) => f.stack.get(i as usize).copied(),
+            });
+            if slot != Some(Slot::Unchanged) {
+                *due.entry(v).or_insert(0) += 1;
+            }
+        }
+        for slot in frames.iter().flat_map(FrameState::slots) {
+            if let Slot::Owned(v) = slot {
+                *due.entry(v).or_insert(0) -= 1;
+            }
+        }
+        due.retain(|v, n| *n != 0 && !self.null.contains(v) && !(self.uncounted)(*v));
+        match due.into_iter().min() {
+            None => Ok(()),
+            Some((v, n)) if n > 0 => Err(format!("{n} references to {v} are lost")),
+            Some((v, n)) => Err(format!("{} references to {v} too many are passed on", -n)),
+        }
+    }
+}
+
+fn defined(inst: &Inst) -> Value {
+    inst.result.expect("the op has a result")
+}

@@ -1,0 +1,772 @@
+//! The recorder's picture of the frames: which values the slots hold, and who owns the references.
+//!
+//! # Aliases
+//!
+//! In CPython each local and each stack item owns a reference of its own: LOAD_FAST takes one, POP_TOP drops one. Nearly all of
+//! that is in vain, so the recorder does not follow it. Here a slot is an *alias* of a value: loading a local makes another alias,
+//! popping takes one away, and neither is a micro-op. What counts is that as long as a value has aliases, something keeps its
+//! object alive, and that the object dies where CPython would let it die. A value is kept alive in one of these ways:
+//!
+//! * It has a *home*: a slot in memory that it was loaded from and that has not been overwritten since. The slot goes on owning
+//!   the reference it had before the superblock began.
+//! * The superblock *owns* one reference to it: that of an op which makes new objects, or one taken explicitly (`incref`) because the
+//!   value was borrowed from the heap, where other code may overwrite it.
+//! * It is *held*: a constant that something else keeps alive as long as the superblock's frames are there, or no object at all
+//!   but an unboxed truth value.
+//!
+//! # Moving references
+//!
+//! * A slot that is a home is overwritten or popped: its reference passes to the superblock. (No op: from now on, memory is
+//!   stale there, and snapshots name another content for the slot.)
+//! * The last alias of an owned value goes away: CPython's last reference from these frames goes away in the same instruction, so
+//!   the superblock drops its own (`drop_dead`), after the instruction has updated the slots, as CPython's handlers do.
+//! * An op steals a reference, or a flush writes a slot ([`Frames::take`]): if no alias needs the owned reference any more it is passed on,
+//!   else one is taken.
+//! * An exit: the first slot that holds an owned value gets the superblock's reference (`own v`), further aliases get new ones
+//!   (`v`), homes are left as they are (`_`). So each owned reference is passed on exactly once.
+//!
+//! A value has at most one home and at most one owned reference, never both.
+//!
+//! # What is known
+//!
+//! The exact type of a value, if it is one of CPython's static types (which no assignment to `__class__` changes); the unboxed
+//! number that it was made from or was unboxed to. Nothing that other code could change is remembered: such things are
+//! guarded where they are used, and removing what is redundant is the optimizer's work.
+
+use crate::trace::{Keep, Object};
+use core::ptr;
+use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
+use hotspur_cpython_sys::*;
+use hotspur_ir::{
+    Builder, CodeRef, ExitReason, FrameState, ObjRef, Resume, Slot as SnapshotSlot, Snapshot, SnapshotId, Superblock,
+    Type, Value,
+};
+use hotspur_tier1::code::CodeState;
+use std::collections::{HashMap, HashSet};
+
+/// What a local or a stack item holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Content {
+    /// What is in memory, not looked at yet. The slot is a home.
+    Memory,
+    /// Null.
+    Null,
+    /// A value.
+    Value(Value),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Slot {
+    pub content: Content,
+    /// Whether the slot in memory still owns the reference to its content.
+    pub home: bool,
+}
+
+impl Slot {
+    pub const MEMORY: Slot = Slot { content: Content::Memory, home: true };
+
+    fn holding(content: Content) -> Slot {
+        Slot { content, home: false }
+    }
+}
+
+/// A frame of the trace.
+pub(crate) struct Frame {
+    /// The frame itself. Dangling once it was left: only compared, unless it is known to be among the thread's frames.
+    pub real: *mut InterpreterFrame,
+    pub cs: *mut CodeState,
+    pub code: CodeRef,
+    /// The instruction that is being lowered; in frames below the top: the call.
+    pub pc: u32,
+    pub locals: Vec<Slot>,
+    pub stack: Vec<Slot>,
+    /// Its function, if the frame does not exist in memory when the superblock runs.
+    pub function: Option<Value>,
+    /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
+    pub namespaces: [Option<Value>; 2],
+    /// How often a back-edge has led to a position in it.
+    pub rounds: HashMap<u32, u32>,
+}
+
+/// Which slot of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Where {
+    Local(usize),
+    Stack(usize),
+}
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Info {
+    aliases: u32,
+    owned: bool,
+    pub held: bool,
+    /// It is an object that may be null.
+    pub nullable: bool,
+    /// It was guarded to be a compact int.
+    pub compact: bool,
+    /// As long as the executor is valid, something that is watched has a reference, too.
+    pub kept: bool,
+    /// The exact type, if that is a static type.
+    pub class: *mut PyTypeObject,
+    /// The object, if it is a constant.
+    pub constant: *mut PyObject,
+    /// The same number unboxed.
+    pub unboxed: Option<Value>,
+}
+
+impl Default for Info {
+    fn default() -> Info {
+        Info {
+            aliases: 0,
+            owned: false,
+            held: false,
+            nullable: false,
+            compact: false,
+            kept: false,
+            class: ptr::null_mut(),
+            constant: ptr::null_mut(),
+            unboxed: None,
+        }
+    }
+}
+
+/// The picture, and the superblock that is being built along with it.
+pub(crate) struct Frames {
+    pub builder: Builder,
+    pub frames: Vec<Frame>,
+    pub objects: Vec<Object>,
+    pub codes: Vec<*mut PyCodeObject>,
+    code_ids: HashMap<*mut PyCodeObject, CodeRef>,
+    /// Dictionaries and keys whose values were taken for granted.
+    pub values: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Functions whose code, defaults and globals were taken for granted.
+    pub functions: Vec<*mut PyObject>,
+    object_ids: HashMap<*mut PyObject, ObjRef>,
+    infos: Vec<Info>,
+    /// Values whose last alias went away in the current instruction and whose reference is to be dropped, in CPython's order.
+    dead: Vec<Value>,
+    /// A value that was guarded to have another reference.
+    surviving: Option<Value>,
+    /// The snapshot `at` the current instruction, once one was needed.
+    at: Option<SnapshotId>,
+    /// Whether slots have changed since the current instruction began.
+    changed: bool,
+    /// How many instructions of tier 1 are done.
+    pub count: u32,
+    /// For each op: how many instructions are done when it exits.
+    counts: Vec<u32>,
+}
+
+impl Frames {
+    pub fn new(code: CodeRef, pc: u32, bottom: Frame) -> Frames {
+        Frames {
+            builder: Builder::new(code, pc),
+            frames: vec![bottom],
+            objects: Vec::new(),
+            codes: Vec::new(),
+            code_ids: HashMap::new(),
+            values: Vec::new(),
+            functions: Vec::new(),
+            object_ids: HashMap::new(),
+            infos: Vec::new(),
+            dead: Vec::new(),
+            surviving: None,
+            at: None,
+            changed: false,
+            count: 0,
+            counts: Vec::new(),
+        }
+    }
+
+    /// Notes for the ops since the last time how many instructions are done where they exit.
+    pub fn stamp(&mut self, count: u32) {
+        self.counts.resize(self.builder.superblock().prefix.len(), count);
+    }
+
+    /// Values that nobody counts references to.
+    pub fn uncounted(&self) -> HashSet<Value> {
+        let is_uncounted = |info: &Info| {
+            // SAFETY: a constant is alive while it is recorded.
+            let is_immortal = !info.constant.is_null() && unsafe { is_immortal(info.constant) };
+            is_immortal || crate::facts::is_immortal_class(info.class)
+        };
+        let values = self.infos.iter().enumerate().filter(|(_, info)| is_uncounted(info));
+        values.map(|(i, _)| Value::from_u32(i as u32)).collect()
+    }
+
+    /// The counts by op, and the superblock.
+    pub fn finish(mut self) -> (Superblock, Vec<Object>, Vec<u32>) {
+        self.stamp(self.count);
+        (self.builder.finish(), self.objects, self.counts)
+    }
+
+    pub fn top(&self) -> &Frame {
+        self.frames.last().expect("the bottom frame is never popped")
+    }
+
+    pub fn top_mut(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("the bottom frame is never popped")
+    }
+
+    fn depth(&self) -> u32 {
+        self.frames.len() as u32 - 1
+    }
+
+    /// Begins the instruction at a position of the top frame.
+    pub fn begin(&mut self, pc: u32) {
+        debug_assert!(self.dead.is_empty());
+        self.top_mut().pc = pc;
+        self.at = None;
+        self.surviving = None;
+        self.changed = false;
+    }
+
+    // -- values
+
+    pub fn info(&mut self, v: Value) -> &mut Info {
+        let index = v.as_u32() as usize;
+        if self.infos.len() <= index {
+            self.infos.resize(index + 1, Info::default());
+        }
+        &mut self.infos[index]
+    }
+
+    /// A value that the superblock owns a reference to.
+    pub fn owned(&mut self, v: Value) -> Value {
+        self.info(v).owned = true;
+        v
+    }
+
+    /// A borrowed object that other code may let die: takes a reference.
+    pub fn borrowed(&mut self, v: Value) -> Value {
+        self.builder.incref(v);
+        self.owned(v)
+    }
+
+    /// States the exact type of a value.
+    pub fn of_class(&mut self, v: Value, class: *mut PyTypeObject) -> Value {
+        self.info(v).class = class;
+        v
+    }
+
+    pub fn object(&mut self, object: *mut PyObject, keep: Keep) -> ObjRef {
+        let next = ObjRef::from_u32(self.objects.len() as u32);
+        let id = *self.object_ids.entry(object).or_insert(next);
+        if id == next {
+            self.objects.push(Object { object, keep });
+        }
+        // What is kept alive best counts.
+        let known = &mut self.objects[id.as_u32() as usize].keep;
+        if *known == Keep::Guarded || keep == Keep::Hold {
+            *known = keep;
+        }
+        id
+    }
+
+    /// The object as a constant. With [`Keep::Guarded`] the caller goes on with [`Frames::borrowed`], else with nothing.
+    pub unsafe fn constant(&mut self, object: *mut PyObject, keep: Keep) -> Value {
+        let id = self.object(object, keep);
+        let v = self.builder.const_obj(id);
+        let info = self.info(v);
+        info.constant = object;
+        info.held = keep != Keep::Guarded;
+        if crate::facts::is_static(ty(object)) {
+            info.class = ty(object);
+        }
+        v
+    }
+
+    // -- slots
+
+    /// The value in a slot of the top frame, loaded if need be. None if it is known to be null.
+    fn load(&mut self, at: Where) -> Option<Value> {
+        let depth = self.depth();
+        let slot = *self.slot(at);
+        match slot.content {
+            Content::Null => None,
+            Content::Value(v) => Some(v),
+            Content::Memory => {
+                let v = match at {
+                    Where::Local(i) => self.builder.load_local(depth, i as u32),
+                    Where::Stack(i) => self.builder.load_stack(depth, i as u32),
+                };
+                *self.info(v) = Info { aliases: 1, nullable: true, ..Info::default() };
+                self.slot(at).content = Content::Value(v);
+                Some(v)
+            }
+        }
+    }
+
+    fn slot(&mut self, at: Where) -> &mut Slot {
+        let top = self.top_mut();
+        match at {
+            Where::Local(i) => &mut top.locals[i],
+            Where::Stack(i) => &mut top.stack[i],
+        }
+    }
+
+    /// Takes the content out of a slot: its alias goes, and what the slot owned passes to the superblock.
+    fn vacate(&mut self, at: Where) -> Content {
+        self.changed = true;
+        if self.slot(at).content == Content::Memory {
+            self.load(at);
+        }
+        let Slot { content, home } = *self.slot(at);
+        if let Content::Value(v) = content {
+            let info = self.info(v);
+            info.aliases -= 1;
+            if home {
+                info.owned = true;
+            }
+        }
+        *self.slot(at) = Slot::holding(Content::Null);
+        content
+    }
+
+    fn fill(&mut self, at: Where, content: Content) {
+        self.changed = true;
+        if let Content::Value(v) = content {
+            self.info(v).aliases += 1;
+        }
+        *self.slot(at) = Slot::holding(content);
+    }
+
+    /// A local that is bound.
+    pub fn local(&mut self, i: usize) -> Option<Value> {
+        let v = self.load(Where::Local(i))?;
+        self.info(v).nullable = false;
+        Some(v)
+    }
+
+    /// A local that may be unbound.
+    pub fn local_or_null(&mut self, i: usize) -> Option<Value> {
+        self.load(Where::Local(i))
+    }
+
+    /// Replaces a local; the old content, to be released.
+    pub fn set_local(&mut self, i: usize, content: Content) -> Content {
+        let old = self.vacate(Where::Local(i));
+        self.fill(Where::Local(i), content);
+        old
+    }
+
+    /// In the current instruction, dropping a reference to the value does not drop the last one.
+    pub fn survives(&mut self, v: Value) {
+        self.surviving = Some(v);
+    }
+
+    /// Whether overwriting the local would drop the last reference that the frames of the trace have to its object.
+    pub fn will_die_in(&mut self, i: usize) -> bool {
+        let Slot { content, home } = self.top().locals[i];
+        match content {
+            Content::Memory => true,
+            Content::Null => false,
+            Content::Value(v) => {
+                let info = self.info(v);
+                info.aliases == 1 && (home || info.owned)
+            }
+        }
+    }
+
+    /// The local was guarded to be null.
+    pub fn local_stays_null(&mut self, i: usize) {
+        self.stays_null(Where::Local(i));
+    }
+
+    /// The stack item, counted from the top, was guarded to be null.
+    pub fn item_stays_null(&mut self, n: usize) {
+        let at = Where::Stack(self.height() - n);
+        self.stays_null(at);
+    }
+
+    /// What was loaded from the slot's memory was guarded to be null. Memory is right still.
+    fn stays_null(&mut self, at: Where) {
+        debug_assert!(self.slot(at).home);
+        self.slot(at).content = Content::Null;
+    }
+
+    pub fn height(&self) -> usize {
+        self.top().stack.len()
+    }
+
+    /// The operand `n` from the top (1 is the top), which is an object by the meaning of the instruction.
+    pub fn peek(&mut self, n: usize) -> Option<Value> {
+        let v = self.peek_or_null(n)?;
+        self.info(v).nullable = false;
+        Some(v)
+    }
+
+    /// The stack item `n` from the top, which may be null.
+    pub fn peek_or_null(&mut self, n: usize) -> Option<Value> {
+        let index = self.height().checked_sub(n)?;
+        self.load(Where::Stack(index))
+    }
+
+    /// What the stack holds `n` from the top, without looking at memory.
+    pub fn content(&self, n: usize) -> Content {
+        self.top().stack[self.height() - n].content
+    }
+
+    pub fn pop(&mut self) -> Content {
+        let content = self.vacate(Where::Stack(self.height() - 1));
+        self.top_mut().stack.pop();
+        content
+    }
+
+    pub fn push(&mut self, content: Content) {
+        self.top_mut().stack.push(Slot::holding(Content::Null));
+        self.fill(Where::Stack(self.height() - 1), content);
+    }
+
+    pub fn push_value(&mut self, v: Value) {
+        self.push(Content::Value(v));
+    }
+
+    /// Exchanges two stack items, counted from the top.
+    pub fn swap(&mut self, a: usize, b: usize) {
+        let height = self.height();
+        let (a, b) = (Where::Stack(height - a), Where::Stack(height - b));
+        let (x, y) = (self.vacate(a), self.vacate(b));
+        self.fill(a, y);
+        self.fill(b, x);
+    }
+
+    // -- references
+
+    /// The content left a slot for good: if it was the last alias of an owned value, the reference is dropped with
+    /// [`Frames::drop_dead`].
+    pub fn release(&mut self, content: Content) {
+        if let Content::Value(v) = content {
+            let info = self.info(v);
+            if info.aliases == 0 && info.owned {
+                info.owned = false;
+                self.dead.push(v);
+            }
+        }
+    }
+
+    /// Pops and releases.
+    pub fn discard(&mut self) {
+        let content = self.pop();
+        self.release(content);
+    }
+
+    /// A reference to the value that an op may steal. The value is an object (see [`Frames::boxed`]).
+    pub fn take(&mut self, v: Value) -> Value {
+        let info = self.info(v);
+        if info.owned && info.aliases == 0 {
+            info.owned = false;
+        } else {
+            self.builder.incref(v);
+        }
+        v
+    }
+
+    /// The value as an object: a truth value becomes True or False.
+    pub fn boxed(&mut self, v: Value) -> Value {
+        if self.builder.superblock().values[v] != Type::Bool {
+            return v;
+        }
+        let object = self.builder.box_bool(v);
+        let class = &raw mut ffi::PyBool_Type;
+        *self.info(object) = Info { held: true, class, unboxed: Some(v), ..Info::default() };
+        object
+    }
+
+    pub fn is_unboxed_bool(&self, v: Value) -> bool {
+        self.builder.superblock().values[v] == Type::Bool
+    }
+
+    /// Whether dropping the last reference to the value may run other code.
+    pub fn may_run_code(&mut self, v: Value) -> bool {
+        let class = self.info(v).class;
+        class.is_null() || !crate::facts::dies_quietly(class)
+    }
+
+    /// Drops what died in the current instruction. `target`: where execution goes on, if the instruction jumps.
+    ///
+    /// Other code that runs then sees the frames as they are after the instruction, and at it. Answers whether any can run.
+    pub fn drop_dead(&mut self, target: Option<u32>) -> bool {
+        self.stamp(self.count);
+        let mut escaped = false;
+        let mut dead = core::mem::take(&mut self.dead);
+        // What is kept must be dropped while it is: before other code runs. Nobody can tell.
+        dead.retain(|&v| {
+            if self.info(v).kept {
+                self.builder.decref_no_dealloc(v);
+            }
+            !self.info(v).kept
+        });
+        for v in dead {
+            let Info { class, nullable, held, .. } = *self.info(v);
+            if crate::facts::is_immortal_class(class) {
+                continue;
+            }
+            // What a constant stands for is kept alive by others.
+            if !self.may_run_code(v) || held || self.surviving == Some(v) {
+                self.builder.decref_no_dealloc(v);
+                continue;
+            }
+            if !escaped {
+                self.snapshot(Resume::After);
+                escaped = true;
+            }
+            if nullable {
+                self.builder.xdecref(v);
+            } else {
+                self.builder.decref(v);
+            }
+        }
+        if escaped {
+            if let Some(target) = target {
+                let pc = core::mem::replace(&mut self.top_mut().pc, target);
+                self.snapshot(Resume::At);
+                self.builder.check_validity();
+                self.top_mut().pc = pc;
+            } else {
+                self.builder.check_validity();
+            }
+        }
+        self.stamp(self.count + 1);
+        escaped
+    }
+
+    // -- snapshots
+
+    /// Makes the snapshot `at` the current instruction the one that ops name. No slot has changed yet.
+    pub fn at(&mut self) {
+        debug_assert!(!self.changed, "guards come before the instruction's effects");
+        if let Some(id) = self.at {
+            self.builder.set_snapshot(id);
+        } else {
+            self.at = Some(self.snapshot(Resume::At));
+        }
+    }
+
+    /// Adds a snapshot of the frames as they are, and makes it the one that ops name.
+    pub fn snapshot(&mut self, resume: Resume) -> SnapshotId {
+        let mut passed = HashSet::new();
+        let infos = &self.infos;
+        let mut slot = |slot: &Slot| match slot.content {
+            _ if slot.home => SnapshotSlot::Unchanged,
+            Content::Memory => SnapshotSlot::Unchanged,
+            Content::Null => SnapshotSlot::Null,
+            Content::Value(v) => {
+                let owned = infos.get(v.as_u32() as usize).is_some_and(|i| i.owned);
+                if owned && passed.insert(v) { SnapshotSlot::Owned(v) } else { SnapshotSlot::Value(v) }
+            }
+        };
+        let frames = self
+            .frames
+            .iter()
+            .map(|f| FrameState {
+                code: f.code,
+                pc: f.pc,
+                function: f.function.map(|v| slot(&Slot::holding(Content::Value(v)))),
+                locals: f.locals.iter().map(&mut slot).collect(),
+                stack: f.stack.iter().map(&mut slot).collect(),
+            })
+            .collect();
+        self.builder.snapshot(Snapshot { resume, frames })
+    }
+
+    /// After a flush: a snapshot in which every slot is as in memory.
+    pub fn snapshot_in_memory(&mut self, resume: Resume) -> SnapshotId {
+        self.forget();
+        self.snapshot(resume)
+    }
+
+    /// How many slots a snapshot has now.
+    pub fn snapshot_size(&self) -> usize {
+        self.frames.iter().map(|f| f.locals.len() + f.stack.len()).sum()
+    }
+
+    // -- flushing
+
+    /// Brings all frames to memory: virtual ones are pushed, slots that are not homes are written. Values stay known; those that slots
+    /// hold are at home there now.
+    pub fn flush(&mut self) {
+        for depth in 0..self.frames.len() {
+            if self.frames[depth].function.is_some() {
+                self.push_frame(depth);
+            }
+            for i in 0..self.frames[depth].locals.len() {
+                self.spill(depth, Where::Local(i));
+            }
+            for i in 0..self.frames[depth].stack.len() {
+                self.spill(depth, Where::Stack(i));
+            }
+        }
+    }
+
+    /// A reference to what a slot holds, for the slot itself.
+    fn moved_out(&mut self, content: Content) -> Value {
+        match content {
+            Content::Null | Content::Memory => self.builder.const_null(),
+            Content::Value(v) => {
+                self.info(v).aliases -= 1;
+                let object = self.boxed(v);
+                self.take(object)
+            }
+        }
+    }
+
+    /// The slot's content is in memory now, which owns it.
+    fn settled(&mut self, content: Content) -> Slot {
+        let Content::Value(v) = content else { return Slot::MEMORY };
+        // A value that is at home somewhere else, is owned or is held, keeps its own way of being alive; this slot is loaded
+        // anew when it is needed.
+        let info = self.info(v);
+        if info.aliases == 0 && !info.held && !self.is_unboxed_bool(v) {
+            self.info(v).aliases = 1;
+            return Slot { content, home: true };
+        }
+        Slot::MEMORY
+    }
+
+    fn spill(&mut self, depth: usize, at: Where) {
+        let frame = &self.frames[depth];
+        let slot = match at {
+            Where::Local(i) => frame.locals[i],
+            Where::Stack(i) => frame.stack[i],
+        };
+        if slot.home {
+            return;
+        }
+        let value = self.moved_out(slot.content);
+        match at {
+            Where::Local(i) => self.builder.spill_local(depth as u32, i as u32, value),
+            Where::Stack(i) => self.builder.spill_stack(depth as u32, i as u32, value),
+        }
+        let settled = self.settled(slot.content);
+        let frame = &mut self.frames[depth];
+        match at {
+            Where::Local(i) => frame.locals[i] = settled,
+            Where::Stack(i) => frame.stack[i] = settled,
+        }
+    }
+
+    fn push_frame(&mut self, depth: usize) {
+        let Some(function) = self.frames[depth].function.take() else { return };
+        let caller_pc = self.frames[depth - 1].pc;
+        let code = self.frames[depth].code;
+        let contents: Vec<_> = self.frames[depth].locals.iter().map(|s| s.content).collect();
+        let locals: Vec<_> = contents.iter().map(|&c| self.moved_out(c)).collect();
+        let function = self.moved_out(Content::Value(function));
+        self.builder.push_frame(code, caller_pc, function, &locals);
+        self.frames[depth].locals = contents.iter().map(|&c| self.settled(c)).collect();
+    }
+
+    /// After a flush, before other code runs that may change what is in the slots: nothing is known of them any more.
+    pub fn forget(&mut self) {
+        debug_assert!(self.frames.iter().all(|f| f.function.is_none()));
+        for frame in &mut self.frames {
+            frame.locals.fill(Slot::MEMORY);
+            frame.stack.fill(Slot::MEMORY);
+        }
+        for info in &mut self.infos {
+            info.aliases = 0;
+            info.owned = false;
+        }
+        self.at = None;
+    }
+
+    /// The namespace of globals (0) or builtins (1) of the top frame. None if the frame is not in memory, and its function not known.
+    pub fn namespace(&mut self, which: usize) -> Option<Value> {
+        if let Some(v) = self.top().namespaces[which] {
+            return Some(v);
+        }
+        if self.top().function.is_some() {
+            return None;
+        }
+        let depth = self.depth();
+        let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };
+        self.info(v).held = true;
+        self.top_mut().namespaces[which] = Some(v);
+        Some(v)
+    }
+
+    pub fn code(&mut self, code: *mut PyCodeObject) -> CodeRef {
+        let next = CodeRef::from_u32(self.codes.len() as u32);
+        let id = *self.code_ids.entry(code).or_insert(next);
+        if id == next {
+            self.codes.push(code);
+        }
+        id
+    }
+
+    // -- virtual frames
+
+    /// Enters a function: a frame that is not in memory, with these contents, which were popped, as its first locals.
+    pub fn enter(&mut self, cs: *mut CodeState, code: CodeRef, function: Value, args: Vec<Content>, locals: usize) {
+        self.info(function).aliases += 1;
+        self.frames.push(Frame {
+            real: ptr::null_mut(),
+            cs,
+            code,
+            pc: 0,
+            locals: vec![Slot::holding(Content::Null); locals],
+            stack: Vec::new(),
+            function: Some(function),
+            namespaces: [None; 2],
+            rounds: HashMap::new(),
+        });
+        for (i, content) in args.into_iter().enumerate() {
+            self.fill(Where::Local(i), content);
+        }
+    }
+
+    /// Leaves the top frame, which is not in memory, with the content on top of its stack. What was in the frame is released, in
+    /// the order in which CPython clears it.
+    pub fn leave(&mut self, function: Value) {
+        let result = self.pop();
+        if let Content::Value(v) = result {
+            // The function's constants may die with it.
+            let info = *self.info(v);
+            if info.held && !info.constant.is_null() && !info.owned && !self.is_immortal(v) {
+                self.info(v).held = false;
+                self.borrowed(v);
+            }
+        }
+        let mut contents: Vec<_> = (0..self.top().locals.len()).map(|i| self.vacate(Where::Local(i))).collect();
+        while self.height() > 0 {
+            contents.push(self.pop());
+        }
+        self.frames.pop();
+        self.push(result);
+        contents.into_iter().for_each(|content| self.release(content));
+        self.info(function).aliases -= 1;
+        self.release(Content::Value(function));
+    }
+
+    fn is_immortal(&mut self, v: Value) -> bool {
+        let constant = self.info(v).constant;
+        // SAFETY: a constant is alive while it is recorded.
+        !constant.is_null() && unsafe { is_immortal(constant) }
+    }
+
+    // -- guards
+
+    /// Guards that the value's type is this one, a static type, unless that is known.
+    pub fn guard_class(&mut self, v: Value, class: *mut PyTypeObject) {
+        if self.info(v).class == class {
+            return;
+        }
+        self.at();
+        let id = self.object(class.cast(), Keep::Immortal);
+        self.builder.guard_type(v, id);
+        self.info(v).class = class;
+    }
+
+    /// Leaves for good, with the frames as they are.
+    pub fn exit(&mut self, reason: ExitReason) {
+        self.snapshot(Resume::At);
+        self.builder.exit(reason);
+    }
+
+    /// Ops so far.
+    pub fn len(&self) -> usize {
+        self.builder.superblock().prefix.len()
+    }
+}

@@ -1,0 +1,95 @@
+//! What a recording yields.
+
+use hotspur_cpython_sys::PyCodeObject;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_ir::{CodeRef, ExecutorRef, ObjRef, Superblock};
+use hotspur_tier1::code::CodeState;
+
+/// A position in code that tier 1 executes: where a superblock begins, or goes on in another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Place {
+    /// The code. Borrowed: it dies with its code object.
+    pub code: *mut CodeState,
+    /// The instruction's index, in code units.
+    pub position: usize,
+}
+
+/// Why an object may be a constant of a superblock: what keeps it alive.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Keep {
+    /// Nothing has to: it is immortal, or a static type.
+    Immortal,
+    /// It is one of the constants or names of a code object that the trace depends on. A frame that runs the code keeps it alive
+    /// as well, so it can be borrowed as long as that frame is there.
+    Code(CodeRef),
+    /// Whoever keeps the trace must hold a reference: a C function, a method descriptor. (The recorder takes none.)
+    Hold,
+    /// A guard in front of each use proves that it is alive there: a method that a type of the guarded version has. The superblock takes a reference
+    /// where it uses it, and nobody may remove that for the reason that the object is a constant.
+    Guarded,
+}
+
+/// A constant of a superblock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Object {
+    /// The object.
+    pub object: *mut PyObject,
+    /// What keeps it alive.
+    pub keep: Keep,
+}
+
+/// What has to stay as it is for a superblock to be right, besides what its guards test. Pointers are borrowed: each is
+/// that of an object which has to be watched, its end included.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Dependencies {
+    /// Dictionaries with the version of their keys.
+    pub dicts: Vec<(*mut PyObject, u32)>,
+    /// Dictionaries with a key (an interned string, which is a name of one of the codes) whose value was taken for granted.
+    pub values: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Types with their version.
+    pub types: Vec<(*mut PyObject, u32)>,
+    /// Functions.
+    pub functions: Vec<*mut PyObject>,
+    /// Code objects whose instructions, constants and names are part of the superblock.
+    pub codes: Vec<*mut PyCodeObject>,
+}
+
+/// A finished recording: a superblock, and what its references to the world stand for. It holds no references; whoever keeps
+/// it does what [`Keep`] and [`Dependencies`] say, before any other code runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    /// The superblock. It passes [`hotspur_ir::verify`].
+    pub superblock: Superblock,
+    /// Its constants, by [`ObjRef`].
+    pub objects: Vec<Object>,
+    /// Its code objects, by [`CodeRef`]. All of them are among the dependencies.
+    pub codes: Vec<*mut PyCodeObject>,
+    /// The executors that it links to, by [`ExecutorRef`]: where they begin.
+    pub executors: Vec<Place>,
+    /// What else has to stay as it is.
+    pub dependencies: Dependencies,
+    /// Where it begins.
+    pub entry: Place,
+    /// For each exit, in the order of [`Superblock::exits`]: how many instructions of tier 1 have been executed completely since the
+    /// entry, or since the loop was last entered, when it is taken.
+    pub instructions_at_exit: Vec<u32>,
+    /// How many instructions of tier 1 a round of the loop stands for; zero if there is no loop.
+    pub instructions_in_loop: u32,
+}
+
+impl Trace {
+    /// What a constant stands for.
+    pub fn object(&self, object: ObjRef) -> Object {
+        self.objects[object.as_u32() as usize]
+    }
+
+    /// What a code reference stands for.
+    pub fn code(&self, code: CodeRef) -> *mut PyCodeObject {
+        self.codes[code.as_u32() as usize]
+    }
+
+    /// Where an executor begins.
+    pub fn executor(&self, executor: ExecutorRef) -> Place {
+        self.executors[executor.as_u32() as usize]
+    }
+}

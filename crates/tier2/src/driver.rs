@@ -1,0 +1,247 @@
+//! Running executors: in from tier 1, from one to the next, out to tier 1.
+//!
+//! # One loop
+//! [`enter`] runs the executor that tier 1 has met, and those that its exits lead to, one after the other in a loop, so that the
+//! C stack does not grow with the number of passages. Between two executors everything is in memory: the frames have been
+//! written, and where execution stands is a [`Landing`], just as between an executor and tier 1.
+//!
+//! The next executor is referred to before the previous one is let go, so each is alive while it runs, whatever becomes of the
+//! exits and places that led there. (In terms of CPython's tier 2: the reference that is dropped is `previous_executor`'s.)
+//!
+//! # No endless loops
+//! Executors check for signals and other threads in their own loops. A circle of executors, each without a loop, would not; so the
+//! passage to the next executor is also refused when something asks for attention. And an executor that is entered at a
+//! RESUME and leaves at once, having done nothing, must not be entered again by the very RESUME: that is stepped over.
+//!
+//! # The C stack
+//! An executor takes more of the C stack than tier 1, which takes next to nothing, and CPython's limit of nested C calls is made
+//! for its own loop. Where code recurses through C, only the outer activations run executors ([`Parameter::NestedCalls`]).
+//!
+//! # What happens at an exit
+//! 1. It counts.
+//! 2. The frames are in memory, and the landing says where execution stands. If that is an exception, or the end of the
+//!    activation, tier 1 does the rest.
+//! 3. If an executor is there (attached to the exit, to the place of a dynamic exit, or linked to), execution goes on in it.
+//! 4. If not, the exit has become warmer. When it is hot, recording is asked for, which begins as soon as tier 1 goes on.
+
+use crate::executor::Executor;
+use crate::exits::Exit;
+use crate::params::Parameter;
+use crate::runtime::{Host, Obj};
+use crate::{graph, jit, recording, stats};
+use cranelift_entity::EntityRef;
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
+use hotspur_interp::{Leave, Outcome, Register};
+use hotspur_ir::{ExitReason, Resume};
+use hotspur_recorder::Place;
+use hotspur_tier1::context::Context;
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::table::{INFO, op};
+use hotspur_tier1::tier2::{Landing, LandingKind, execute_one};
+use std::rc::Rc;
+
+/// Where an executor begins that the instruction at `at.pc`, a back-edge or a RESUME, enters.
+///
+/// # Safety
+/// As for a handler of tier 1.
+pub unsafe fn start_of(at: State) -> Landing {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let is_jump = INFO[usize::from((*at.pc).op)].base == op::JUMP_BACKWARD;
+        let pc = if is_jump { at.pc.add(2).sub(at.oparg()) } else { at.pc };
+        Landing { kind: LandingKind::Running, pc, sp: at.sp, frame: at.frame, cs: at.cs, value: core::ptr::null_mut() }
+    }
+}
+
+/// The place of a landing that is `Running`.
+///
+/// # Safety
+/// The landing's code is live.
+pub unsafe fn place_of(landing: &Landing) -> Place {
+    // SAFETY: as the caller promises.
+    unsafe { Place { code: landing.cs, position: landing.pc.offset_from((*landing.cs).words) as usize } }
+}
+
+/// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and
+/// not when the frame evaluation function is another one, for then calls are not ours to inline.
+///
+/// # Safety
+/// GIL held.
+#[inline(always)]
+pub unsafe fn may_run(cx: *mut Context) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        Context::refresh(cx);
+        !(*(*cx).thread).tools_active && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+    }
+}
+
+/// The registers of tier 1 at a landing.
+fn registers(cx: *mut Context, landing: &Landing) -> State {
+    State { pc: landing.pc, sp: landing.sp, frame: landing.frame, cx, cs: landing.cs }
+}
+
+/// [`hotspur_tier1::tier2::Tier2::enter`].
+///
+/// # Safety
+/// As for a handler of tier 1.
+pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
+    // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
+    unsafe {
+        if !graph::graveyard_is_empty() {
+            at.save_ip();
+            graph::empty_graveyard();
+        }
+        let start = start_of(at);
+        let place = place_of(&start);
+        let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
+        if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
+            return execute_one(at);
+        }
+        let Some(executor) = graph::at(place.code, place.position) else {
+            // What was just freed has taken the executor along; the word is an ordinary one again.
+            return execute_one(at);
+        };
+        stats::count(|s| s.entries += 1);
+        let (landing, last) = run(cx, executor, start);
+        let stuck = landing.kind == LandingKind::Running
+            && (*landing.pc).op == op::RESUME_EXECUTOR
+            && last.place() == Some(place_of(&landing));
+        drop(last);
+        if stuck { execute_one(registers(cx, &landing)) } else { landing }
+    }
+}
+
+/// Runs an executor and those that it leads to. Answers where execution stands in the end, and which executor was the last.
+unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
+    // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
+    unsafe {
+        if first.has_code() {
+            return jit::run::run(cx, first, start);
+        }
+        let mut host = Host::new(cx);
+        let mut current = first;
+        let mut at = start;
+        let mut args = Vec::new();
+        loop {
+            host.begin(Rc::as_ptr(&current), &at);
+            begun(&current);
+            let outcome = hotspur_interp::run(&current.trace.superblock, &mut host, &args, u64::MAX);
+            let outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
+            at = left(&mut host, &current, &outcome);
+            let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else { return (at, current) };
+            args = next_args;
+            // The previous one is let go when its successor is held already.
+            drop(core::mem::replace(&mut current, next));
+        }
+    }
+}
+
+/// An executor begins to run.
+pub(crate) fn begun(executor: &Executor) {
+    executor.warm.set(true);
+    executor.runs.set(executor.runs.get() + 1);
+    executor.running.set(executor.running.get() + 1);
+}
+
+/// An executor was left: counts that, and answers where execution stands.
+pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcome<Obj>) -> Landing {
+    executor.running.set(executor.running.get() - 1);
+    let number = outcome.exit.index();
+    let exit = &executor.exits[number];
+    exit.count();
+    let trace = &executor.trace;
+    let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
+    // SAFETY: as for `run`.
+    unsafe {
+        stats::count(|s| {
+            s.runs += 1;
+            s.micro_ops += outcome.executed;
+            s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop) + u64::from(completed);
+        });
+        match outcome.leave {
+            Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
+            Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
+            Leave::Link(..) => host.left_at(Resume::At, exit.pc as usize),
+            Leave::Return(value) => host.return_value(exit.pc as usize, value),
+        }
+    }
+}
+
+/// What an exit leads to.
+pub(crate) enum Passage {
+    /// Another executor, with its arguments.
+    To(Rc<Executor>, Vec<Register<Obj>>),
+    /// Tier 1, which may be asked to record.
+    Tier1,
+}
+
+/// Finds what the exit that was taken leads to, and counts it.
+pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landing, outcome: Outcome<Obj>) -> Passage {
+    let number = outcome.exit.index();
+    let exit = &current.exits[number];
+    // SAFETY: as for `run`.
+    unsafe {
+        if let Some((next, args)) = next(cx, current, exit, at, outcome.leave) {
+            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            return Passage::To(next, args);
+        }
+        stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
+        warm_up(cx, current, at, number);
+        Passage::Tier1
+    }
+}
+
+/// A superblock did what verified superblocks cannot do. References and frames are in an unknown state: going on would be worse
+/// than the end.
+#[cold]
+pub(crate) fn broken(executor: &Executor, message: &str) -> ! {
+    eprintln!("hotspur: executor {}: {message}\n{}", executor.id, executor.trace.superblock);
+    // SAFETY: it ends the process.
+    unsafe { ffi::Py_FatalError(c"Hotspur: a superblock is not what it should be".as_ptr()) }
+}
+
+type Next = Option<(Rc<Executor>, Vec<Register<Obj>>)>;
+
+/// The executor that execution goes on in, with its arguments.
+unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, leave: Leave<Obj>) -> Next {
+    // SAFETY: as for `run`.
+    unsafe {
+        let events = (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK;
+        if at.kind != LandingKind::Running || events != 0 || !may_run(cx) || (*(*cx).thread).tracing {
+            return None;
+        }
+        let here = place_of(at);
+        match leave {
+            Leave::Link(executor, args) => {
+                let place = current.trace.executor(executor);
+                let target = graph::at(place.code, place.position)?;
+                let fits = place == here && target.trace.superblock.params.len() == args.len();
+                fits.then_some((target, args))
+            }
+            Leave::Dynamic(_) | Leave::Return(_) => graph::at(here.code, here.position).and_then(without_args),
+            Leave::Side if exit.is_dynamic() => graph::at(here.code, here.position).and_then(without_args),
+            Leave::Side if exit.reason == ExitReason::Invalidated => None,
+            Leave::Side => exit.target().and_then(without_args),
+        }
+    }
+}
+
+fn without_args(executor: Rc<Executor>) -> Next {
+    executor.trace.superblock.params.is_empty().then_some((executor, Vec::new()))
+}
+
+/// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
+unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
+    let exit = &executor.exits[number];
+    if at.kind != LandingKind::Running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+        return;
+    }
+    // SAFETY: as for `run`.
+    let started = unsafe { recording::start_at_exit(cx, at, executor, number) };
+    if started {
+        exit.temperature.cool();
+    } else {
+        exit.temperature.back_off();
+    }
+}

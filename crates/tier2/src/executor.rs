@@ -1,0 +1,146 @@
+//! Executors: superblocks that can be run, with their exits.
+//!
+//! # Life
+//! An executor is reference-counted. References are held by the place in code where it is attached, by the exits that lead to it,
+//! and by whoever runs it. Exits of executors refer to each other in cycles; these are broken when an executor becomes
+//! invalid, which every executor does before it can be freed: it loses its place and the targets of its exits then.
+//!
+//! Becoming invalid is a flag that can be set at any time, also in the middle of a run: the executor notices at its next
+//! `check_validity` or `guard_landed`, leaves, and is freed when the one who ran it lets go.
+//!
+//! Freeing runs no Python code: references to objects, and to other executors, go to the [graveyard](crate::graph::bury).
+
+use crate::exits::Exit;
+use crate::graph;
+use crate::jit::MachineCode;
+use core::cell::{Cell, OnceCell, RefCell};
+use core::ffi::c_void;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_ir::InvalidationReason;
+use hotspur_recorder::{Place, Trace};
+use hotspur_tier1::code::Word;
+use std::rc::Rc;
+
+/// An executor; see the module's documentation.
+#[derive(Debug)]
+pub struct Executor {
+    /// Its number, which no other ever has.
+    pub id: u64,
+    /// What was recorded.
+    pub trace: Trace,
+    /// Its exits, by number.
+    pub exits: Box<[Exit]>,
+    /// The largest number of frames that it has on top of each other.
+    pub most_frames: usize,
+    /// Its machine code, if it is run as such; otherwise the tier 2 interpreter runs it.
+    code: OnceCell<MachineCode>,
+    /// Not zero while it may be entered, and go on running: what machine code tests. It is valid and no tool is active.
+    pub(crate) go: Cell<u8>,
+    /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
+    held: Vec<*mut PyObject>,
+    /// Why it is invalid, if it is.
+    invalid: Cell<Option<InvalidationReason>>,
+    /// Whether it was entered since the last sweep.
+    pub(crate) warm: Cell<bool>,
+    /// How many activations run it.
+    pub(crate) running: Cell<u32>,
+    /// How often it was run.
+    pub(crate) runs: Cell<u64>,
+    /// Where it is attached, if it can be found by place.
+    pub(crate) place: Cell<Option<Place>>,
+    /// Words of the stream that enter it, by index, with what stood there before.
+    pub(crate) words: RefCell<Vec<(usize, Word)>>,
+}
+
+impl Executor {
+    /// A valid executor that is not attached anywhere. `held` are references that pass to it.
+    pub(crate) fn new(id: u64, trace: Trace, held: Vec<*mut PyObject>) -> Rc<Executor> {
+        let superblock = &trace.superblock;
+        let exits: Box<[Exit]> = {
+            let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
+            superblock.exits().zip(ops).map(|(exit, op)| Exit::new(superblock, exit, op)).collect()
+        };
+        let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
+        Rc::new(Executor {
+            id,
+            exits,
+            most_frames,
+            code: OnceCell::new(),
+            go: Cell::new(1),
+            held,
+            trace,
+            invalid: Cell::new(None),
+            warm: Cell::new(true),
+            running: Cell::new(0),
+            runs: Cell::new(0),
+            place: Cell::new(None),
+            words: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// Whether it may be entered, and go on running.
+    #[inline(always)]
+    pub fn is_valid(&self) -> bool {
+        self.invalid.get().is_none()
+    }
+
+    /// Why it is invalid.
+    pub fn invalid_reason(&self) -> Option<InvalidationReason> {
+        self.invalid.get()
+    }
+
+    /// Sets the reason, unless there is one already. Whether it was valid before.
+    pub(crate) fn mark_invalid(&self, reason: InvalidationReason) -> bool {
+        let was_valid = self.is_valid();
+        if was_valid {
+            self.invalid.set(Some(reason));
+            self.go.set(0);
+        }
+        was_valid
+    }
+
+    /// Whether it is run as machine code.
+    pub fn has_code(&self) -> bool {
+        self.code.get().is_some()
+    }
+
+    /// Its machine code, which it has.
+    pub(crate) fn code(&self) -> &MachineCode {
+        self.code.get().expect("only executors that have machine code are run as such")
+    }
+
+    /// Bytes of machine code; zeros if it has none.
+    pub fn code_sizes(&self) -> hotspur_codegen::Sizes {
+        self.code.get().map(|code| code.sizes).unwrap_or_default()
+    }
+
+    pub(crate) fn set_code(&self, code: MachineCode) {
+        let set = self.code.set(code);
+        debug_assert!(set.is_ok());
+    }
+
+    /// The number of an exit, given its address.
+    pub(crate) fn number_of_exit(&self, exit: *const c_void) -> usize {
+        (exit.addr() - self.exits.as_ptr().addr()) / size_of::<Exit>()
+    }
+
+    /// How often it was run.
+    pub fn runs(&self) -> u64 {
+        self.runs.get()
+    }
+
+    /// Where it is attached, if it can be found by place.
+    pub fn place(&self) -> Option<Place> {
+        self.place.get()
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        for exit in &self.exits {
+            graph::bury_executor(exit.take_target());
+        }
+        graph::bury(core::mem::take(&mut self.held));
+        graph::forget(self.id);
+    }
+}

@@ -1,0 +1,131 @@
+//! Exits: how often each is taken, and where it leads.
+//!
+//! An exit starts cold: it leads to tier 1, and counts. When it is hot, execution is recorded from there, and the executor
+//! that comes of it is attached to the exit; from then on the exit leads to that. Exits whose target is not known beforehand
+//! (`guard_landed`, `dynamic_exit`, `leave_landed`) have no executor attached: they look for one at the place where execution
+//! has got to, and what is recorded from them is attached to the place.
+
+use crate::executor::Executor;
+use crate::temperature::Temperature;
+use core::cell::{Cell, RefCell};
+use hotspur_ir::{ExitReason, Op, Resume, SnapshotId, Superblock};
+use std::rc::Rc;
+
+/// An exit of an executor.
+#[derive(Debug)]
+pub struct Exit {
+    /// Why it is taken.
+    pub reason: ExitReason,
+    /// The frames that it makes.
+    pub snapshot: SnapshotId,
+    /// What the innermost frame does next.
+    pub resume: Resume,
+    /// The position of the innermost frame's instruction.
+    pub pc: u32,
+    /// The op that leaves, if it passes something on besides the frames.
+    pub(crate) leaves: Option<Op>,
+    /// Where machine code jumps to when it takes the exit.
+    pub(crate) code: Cell<*const u8>,
+    /// When it is to be recorded from.
+    pub temperature: Temperature,
+    hits: Cell<u64>,
+    failures: Cell<u32>,
+    target: RefCell<Option<Rc<Executor>>>,
+}
+
+impl Exit {
+    pub(crate) fn new(superblock: &Superblock, exit: hotspur_ir::Exit, op: &Op) -> Exit {
+        let passes_on = matches!(op, Op::DynamicExit { .. } | Op::ReturnValue { .. } | Op::Link { .. });
+        let snapshot = &superblock.snapshots[exit.snapshot];
+        Exit {
+            reason: exit.reason,
+            snapshot: exit.snapshot,
+            resume: snapshot.resume,
+            pc: snapshot.frames.last().map_or(0, |f| f.pc),
+            leaves: passes_on.then(|| op.clone()),
+            code: Cell::new(core::ptr::null()),
+            temperature: Temperature::cold(),
+            hits: Cell::new(0),
+            failures: Cell::new(0),
+            target: RefCell::new(None),
+        }
+    }
+
+    /// Whether where it leads depends on data.
+    pub fn is_dynamic(&self) -> bool {
+        self.reason == ExitReason::DynamicTarget
+    }
+
+    /// Whether recording from it makes sense: it leads to an instruction, and always to the same.
+    pub fn can_grow(&self) -> bool {
+        match self.reason {
+            ExitReason::WrongType
+            | ExitReason::TypeChanged
+            | ExitReason::KeysChanged
+            | ExitReason::GlobalsChanged
+            | ExitReason::FunctionChanged
+            | ExitReason::OtherObject
+            | ExitReason::OtherBranch
+            | ExitReason::Unbound
+            | ExitReason::Bound
+            | ExitReason::NotCompact
+            | ExitReason::IndexOutOfBounds
+            | ExitReason::ValuesInvalid
+            | ExitReason::LastReference
+            | ExitReason::Overflow
+            | ExitReason::ZeroDivision
+            | ExitReason::Exhausted
+            | ExitReason::NotExhausted
+            | ExitReason::DynamicTarget
+            | ExitReason::EndOfTrace
+            | ExitReason::ColdPath
+            | ExitReason::Unsupported => true,
+            ExitReason::Invalidated
+            | ExitReason::Periodic
+            | ExitReason::StackSpace
+            | ExitReason::Raised
+            | ExitReason::Linked
+            | ExitReason::Returned => false,
+        }
+    }
+
+    /// How often it was taken.
+    pub fn hits(&self) -> u64 {
+        self.hits.get()
+    }
+
+    pub(crate) fn count(&self) {
+        self.hits.set(self.hits.get() + 1);
+    }
+
+    /// Notes a recording from here that failed, and answers how many that were.
+    pub(crate) fn note_failure(&self) -> u32 {
+        self.failures.set(self.failures.get() + 1);
+        self.failures.get()
+    }
+
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures.get()
+    }
+
+    /// The executor that it leads to, if that is valid. An invalid one is let go: it is buried, so nothing runs.
+    pub fn target(&self) -> Option<Rc<Executor>> {
+        let target = self.target.borrow().as_ref().map(Rc::clone)?;
+        if target.is_valid() {
+            return Some(target);
+        }
+        crate::graph::bury_executor(self.take_target());
+        crate::graph::bury_executor(Some(target));
+        self.temperature.cool();
+        None
+    }
+
+    pub(crate) fn set_target(&self, target: Rc<Executor>) {
+        let old = self.target.borrow_mut().replace(target);
+        crate::graph::bury_executor(old);
+    }
+
+    pub(crate) fn take_target(&self) -> Option<Rc<Executor>> {
+        self.target.borrow_mut().take()
+    }
+}

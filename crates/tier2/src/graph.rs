@@ -1,0 +1,288 @@
+//! The executors of the process: the table of all, places, what is to be freed.
+//!
+//! Everything is guarded by the GIL. No function here runs Python code except [`empty_graveyard`], and no reference to the
+//! process-wide state outlives a function.
+//!
+//! # Places
+//! An executor that begins where other code can find it is *attached* to its place: the slot of its first instruction in
+//! [`CodeState::executors`] points to it. The words of the stream that lead there (the RESUME itself, or all back-edges whose
+//! target it is) are rewritten to enter it. The table here owns the reference.
+
+use crate::executor::Executor;
+use crate::params::Parameter;
+use crate::stats;
+use crate::temperature;
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ptr;
+use hotspur_cpython_sys::decref;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_recorder::Place;
+use hotspur_tier1::code::{CodeState, Word};
+use hotspur_tier1::table::{INFO, op};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::{Rc, Weak};
+
+#[derive(Default)]
+struct Graph {
+    next_id: u64,
+    all: BTreeMap<u64, Weak<Executor>>,
+    attached: HashMap<Place, Rc<Executor>>,
+    dead_objects: Vec<*mut PyObject>,
+    dead_executors: Vec<Rc<Executor>>,
+    created_since_sweep: u32,
+    /// Failed recordings by place, for places that tier 1 counts.
+    failures: HashMap<Place, u32>,
+}
+
+struct Global(UnsafeCell<Option<Graph>>);
+// SAFETY: only touched with the GIL held; see the module's documentation.
+unsafe impl Sync for Global {}
+static GRAPH: Global = Global(UnsafeCell::new(None));
+
+/// Gives access to the table; `f` must not call anything that asks for it as well.
+fn with<T>(f: impl FnOnce(&mut Graph) -> T) -> T {
+    // SAFETY: the GIL is held, and all callers are in this file, where nothing nests.
+    f(unsafe { (*GRAPH.0.get()).get_or_insert_default() })
+}
+
+/// A number for a new executor.
+pub(crate) fn next_id() -> u64 {
+    with(|g| {
+        g.next_id += 1;
+        g.next_id
+    })
+}
+
+/// Enters a new executor in the table.
+pub(crate) fn remember(executor: &Rc<Executor>) {
+    with(|g| {
+        g.all.insert(executor.id, Rc::downgrade(executor));
+        g.created_since_sweep += 1;
+    });
+    // SAFETY: the GIL is held.
+    unsafe { stats::count(|s| s.executors_created += 1) };
+}
+
+/// An executor is being freed.
+pub(crate) fn forget(id: u64) {
+    with(|g| g.all.remove(&id));
+    // SAFETY: the GIL is held.
+    unsafe { stats::count(|s| s.executors_freed += 1) };
+}
+
+/// The executor with this number.
+pub fn find(id: u64) -> Option<Rc<Executor>> {
+    with(|g| g.all.get(&id).and_then(Weak::upgrade))
+}
+
+/// All executors, in the order in which they were made.
+pub fn all() -> Vec<Rc<Executor>> {
+    with(|g| g.all.values().filter_map(Weak::upgrade).collect())
+}
+
+/// Lets machine code of valid executors go on, or stops it at its next check of validity.
+pub(crate) fn set_going(going: bool) {
+    with(|g| {
+        for executor in g.all.values().filter_map(Weak::upgrade) {
+            executor.go.set(u8::from(going && executor.is_valid()));
+            // It may be the last reference, and freeing comes back here.
+            g.dead_executors.push(executor);
+        }
+    });
+}
+
+/// How many executors there are.
+pub fn len() -> usize {
+    with(|g| g.all.len())
+}
+
+/// Whether so many executors were made since the last sweep that it is time for another one; if so, counts anew.
+pub(crate) fn sweep_is_due() -> bool {
+    with(|g| {
+        let due = g.created_since_sweep >= Parameter::SweepInterval.get();
+        if due {
+            g.created_since_sweep = 0;
+        }
+        due
+    })
+}
+
+/// References to be dropped when it can be done.
+pub(crate) fn bury(objects: Vec<*mut PyObject>) {
+    if !objects.is_empty() {
+        with(|g| g.dead_objects.extend(objects));
+    }
+}
+
+/// An executor to be let go when it can be done.
+pub(crate) fn bury_executor(executor: Option<Rc<Executor>>) {
+    if let Some(executor) = executor {
+        with(|g| g.dead_executors.push(executor));
+    }
+}
+
+/// Frees what was buried. Any code may run.
+///
+/// # Safety
+/// GIL held, at a place where any code may run.
+pub unsafe fn empty_graveyard() {
+    loop {
+        // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
+        while let Some(executor) = with(|g| g.dead_executors.pop()) {
+            drop(executor);
+        }
+        let Some(object) = with(|g| g.dead_objects.pop()) else { return };
+        // SAFETY: the reference was held by an executor that is gone.
+        unsafe { decref(object) };
+    }
+}
+
+/// Whether [`empty_graveyard`] has something to do.
+pub(crate) fn graveyard_is_empty() -> bool {
+    with(|g| g.dead_executors.is_empty() && g.dead_objects.is_empty())
+}
+
+/// The executor that is attached to a place, if there is one.
+///
+/// # Safety
+/// GIL held, `cs` live, `position` in it.
+#[inline]
+pub unsafe fn at(cs: *mut CodeState, position: usize) -> Option<Rc<Executor>> {
+    // SAFETY: as the caller promises; a slot is null or points to an executor that the table holds.
+    unsafe {
+        let slots = (*cs).executors;
+        if slots.is_null() {
+            return None;
+        }
+        let executor = (*slots.add(position)).cast::<Executor>();
+        if executor.is_null() {
+            return None;
+        }
+        Rc::increment_strong_count(executor);
+        Some(Rc::from_raw(executor))
+    }
+}
+
+/// Whether a word leads to the instruction at `position`, as a back-edge or as that instruction.
+unsafe fn leads_to(cs: *mut CodeState, index: usize, position: usize) -> bool {
+    // SAFETY: the index is in the stream.
+    let word = unsafe { *(*cs).words.add(index) };
+    match INFO[usize::from(word.op)].base {
+        op::RESUME => index == position,
+        op::JUMP_BACKWARD => index + 2 == position + word.oparg as usize,
+        _ => false,
+    }
+}
+
+/// The words that enter, or count for, an executor at a place.
+///
+/// # Safety
+/// GIL held, the code live.
+pub(crate) unsafe fn words_that_lead_to(place: Place) -> Vec<*mut Word> {
+    let mut words = Vec::new();
+    // SAFETY: as the caller promises; indices are in the stream.
+    unsafe {
+        let cs = place.code;
+        let mut index = 0;
+        while index < (*cs).len {
+            let word: *mut Word = (*cs).words.add(index);
+            if leads_to(cs, index, place.position) {
+                words.push(word);
+            }
+            // Cache words hold anything.
+            index += 1 + usize::from(INFO[usize::from((*word).op)].caches);
+        }
+    }
+    words
+}
+
+/// Attaches an executor to its place, instead of the one that may be there.
+///
+/// # Safety
+/// GIL held, the code live.
+pub(crate) unsafe fn attach(executor: &Rc<Executor>, place: Place) {
+    // SAFETY: as the caller promises; indices are in the stream.
+    unsafe {
+        let cs = place.code;
+        if let Some(old) = at(cs, place.position) {
+            detach(&old);
+            bury_executor(Some(old));
+        }
+        if (*cs).executors.is_null() {
+            (*cs).executors = Box::into_raw(vec![ptr::null_mut::<c_void>(); (*cs).len].into_boxed_slice()).cast();
+        }
+        *(*cs).executors.add(place.position) = Rc::as_ptr(executor).cast_mut().cast();
+        executor.place.set(Some(place));
+        for word in words_that_lead_to(place) {
+            executor.words.borrow_mut().push((word.offset_from((*cs).words) as usize, *word));
+            let is_resume = INFO[usize::from((*word).op)].base == op::RESUME;
+            (*word).op = if is_resume { op::RESUME_EXECUTOR } else { op::JUMP_BACKWARD_EXECUTOR };
+        }
+    }
+    let old = with(|g| g.attached.insert(place, Rc::clone(executor)));
+    bury_executor(old);
+}
+
+/// Takes an executor from its place; words that enter it are what they were, and count anew.
+///
+/// # Safety
+/// GIL held, the code live.
+pub(crate) unsafe fn detach(executor: &Executor) {
+    let Some(place) = executor.place.take() else { return };
+    // SAFETY: as the caller promises.
+    unsafe {
+        for (index, mut word) in executor.words.take() {
+            let is_resume = INFO[usize::from(word.op)].base == op::RESUME;
+            let (op, threshold) = if is_resume {
+                (op::RESUME_COUNTED, Parameter::EntryThreshold)
+            } else {
+                (op::JUMP_BACKWARD_COUNTED, Parameter::BackEdgeThreshold)
+            };
+            // A word that did not count before was made to enter by hand, or had been given up.
+            if word.op == op {
+                word.counter = temperature::initial(threshold);
+            }
+            *(*place.code).words.add(index) = word;
+        }
+        *(*place.code).executors.add(place.position) = ptr::null_mut();
+    }
+    let entry = with(|g| g.attached.remove(&place));
+    bury_executor(entry);
+}
+
+/// A code object is going: its places are no more. The executors that were attached there.
+///
+/// # Safety
+/// GIL held, called before the stream is freed.
+pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
+    with(|g| g.failures.retain(|place, _| place.code != cs));
+    // SAFETY: as the caller promises.
+    unsafe {
+        let slots = (*cs).executors;
+        if slots.is_null() {
+            return Vec::new();
+        }
+        let executors: Vec<_> = (0..(*cs).len).filter_map(|i| at(cs, i)).collect();
+        for executor in &executors {
+            detach(executor);
+        }
+        (*cs).executors = ptr::null_mut();
+        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(slots, (*cs).len)));
+        executors
+    }
+}
+
+/// Notes that a recording from a place failed, and answers how many that were.
+pub(crate) fn note_failure(place: Place) -> u32 {
+    with(|g| {
+        let failures = g.failures.entry(place).or_default();
+        *failures += 1;
+        *failures
+    })
+}
+
+/// How many recordings from a place have failed.
+pub(crate) fn failures(place: Place) -> u32 {
+    with(|g| g.failures.get(&place).copied().unwrap_or(0))
+}

@@ -1,0 +1,356 @@
+//! What machine code calls.
+//!
+//! Most of these are ops that the code does by itself as a rule, since it knows the layout; they are here for what is left.
+//! They do what the tier 2 interpreter has its runtime do, by calling the same functions.
+
+use super::run::{Run, run_of};
+use crate::runtime::{Host, Obj, dies_quietly};
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+use hotspur_codegen::{ExecState, HostFunctions, Object};
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::{PyCodeObject, dealloc, decref_is_zero};
+use hotspur_interp::{Register, Runtime};
+use hotspur_ir::{Helper, Moves, SnapshotId, Type, VirtualKind};
+
+fn host<'a>(state: *mut ExecState) -> &'a mut Host {
+    // SAFETY: a function of the host is running, which uses the reference only until it returns.
+    unsafe { run_of(state) }.host()
+}
+
+fn nullable(object: Object) -> Option<Obj> {
+    NonNull::new(object.cast())
+}
+
+/// An object that is not null, as the op's operand is not.
+fn object(object: Object) -> Obj {
+    // SAFETY: the table of ops says which operands may be null, and the superblock was verified.
+    unsafe { NonNull::new_unchecked(object.cast()) }
+}
+
+fn word(object: Option<Obj>) -> Object {
+    object.map_or(ptr::null_mut(), |o| o.as_ptr().cast())
+}
+
+pub(super) fn register(ty: Type, bits: u64) -> Register<Obj> {
+    match ty {
+        Type::Obj => Register::Obj(NonNull::new(ptr::with_exposed_provenance_mut(bits as usize))),
+        Type::I64 => Register::I64(bits as i64),
+        Type::F64 => Register::F64(f64::from_bits(bits)),
+        Type::Bool => Register::Bool(bits as u8 != 0),
+        Type::Ptr => Register::Ptr(bits),
+    }
+}
+
+fn bits(register: &Register<Obj>) -> u64 {
+    match register {
+        Register::Obj(object) => object.map_or(0, |o| o.as_ptr().expose_provenance() as u64),
+        Register::I64(n) => *n as u64,
+        Register::F64(x) => x.to_bits(),
+        Register::Bool(b) => (*b).into(),
+        Register::Ptr(p) => *p,
+    }
+}
+
+/// A row gives a function's arguments after the state, and what is done with the runtime.
+macro_rules! functions {
+    ($($name:ident |$t:ident $(, $arg:ident: $ty:ty)*| $(-> $result:ty)? $body:block)*) => {
+        $(extern "C-unwind" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
+            let $t = host(state);
+            $body
+        })*
+    };
+}
+
+functions! {
+    load_local |t, depth: u32, index: u32| -> Object { word(t.load_local(depth as usize, index as usize)) }
+    load_stack |t, depth: u32, index: u32| -> Object { word(t.load_stack(depth as usize, index as usize)) }
+    load_globals |t, depth: u32| -> Object { word(Some(t.globals(depth as usize))) }
+    load_builtins |t, depth: u32| -> Object { word(Some(t.builtins(depth as usize))) }
+    spill_local |t, depth: u32, index: u32, value: Object| {
+        t.spill_local(depth as usize, index as usize, nullable(value));
+    }
+    spill_stack |t, depth: u32, index: u32, value: Object| {
+        t.spill_stack(depth as usize, index as usize, nullable(value));
+    }
+    type_of |t, value: Object| -> Object { word(Some(t.type_of(object(value)))) }
+    type_version |t, value: Object| -> u32 { t.type_version(object(value)) }
+    keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
+    shared_keys_version |t, value: Object| -> u32 { t.shared_keys_version(object(value)) }
+    global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
+    function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
+    is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
+    has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
+    has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
+    is_shared |t, value: Object| -> bool { t.refcount(object(value)) > 1 }
+    is_periodic_due |t| -> bool { t.is_periodic_due() }
+    has_stack_space |t, _code: Object| -> bool { t.has_room() }
+    unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
+    box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }
+    unbox_f64 |t, value: Object| -> f64 { t.unbox_f64(object(value)) }
+    box_f64 |t, value: f64| -> Object { word(Some(t.box_f64(value))) }
+    unbox_bool |t, value: Object| -> bool { t.unbox_bool(object(value)) }
+    box_bool |t, value: bool| -> Object { word(Some(t.box_bool(value))) }
+    load_inline |t, value: Object, index: u32| -> Object { word(t.load_inline(object(value), index as usize)) }
+    store_inline |t, value: Object, index: u32, content: Object| {
+        t.store_inline(object(value), index as usize, nullable(content));
+    }
+    load_slot |t, value: Object, offset: u32| -> Object { word(t.load_slot(object(value), offset as usize)) }
+    store_slot |t, value: Object, offset: u32, content: Object| {
+        t.store_slot(object(value), offset as usize, nullable(content));
+    }
+    list_len |t, list: Object| -> i64 { t.list_len(object(list)) }
+    list_items |t, list: Object| -> u64 { t.list_items(object(list)) }
+    load_item |t, items: u64, index: i64| -> Object { word(t.load_item(items, index)) }
+    store_item |t, items: u64, index: i64, content: Object| { t.store_item(items, index, nullable(content)); }
+    tuple_len |t, tuple: Object| -> i64 { t.tuple_len(object(tuple)) }
+    load_tuple_item |t, tuple: Object, index: i64| -> Object { word(t.load_tuple_item(object(tuple), index)) }
+    load_cell |t, cell: Object| -> Object { word(t.load_cell(object(cell))) }
+    store_cell |t, cell: Object, content: Object| { t.store_cell(object(cell), nullable(content)); }
+    load_dict_value |t, dict: Object, index: u32| -> Object { word(t.load_dict_value(object(dict), index as usize)) }
+    store_dict_value |t, dict: Object, index: u32, content: Object| {
+        t.store_dict_value(object(dict), index as usize, nullable(content));
+    }
+    module_dict |t, module: Object| -> Object { word(Some(t.module_dict(object(module)))) }
+    incref |t, value: Object| { t.incref(object(value)); }
+    decref_no_dealloc |t, value: Object| { t.decref_no_dealloc(object(value)); }
+    list_iter_next |t, iter: Object| -> Object { word(t.list_iter_next(object(iter))) }
+    tuple_iter_next |t, iter: Object| -> Object { word(t.tuple_iter_next(object(iter))) }
+    range_iter_next |t, iter: Object| -> i64 { t.range_iter_next(object(iter)).unwrap_or(0) }
+    is_iter_done |t, iter: Object| -> bool { t.is_iter_done(object(iter)) }
+}
+
+extern "C-unwind" fn decref(_: *mut ExecState, value: Object) -> bool {
+    // SAFETY: the superblock owns the reference.
+    unsafe { decref_is_zero(value.cast()) }
+}
+
+extern "C-unwind" fn dealloc_simple(_: *mut ExecState, value: Object) {
+    // SAFETY: the object's count is zero.
+    unsafe { crate::runtime::free_simple(value.cast()) }
+}
+
+extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+    // SAFETY: the state is in use by this function only; the frame is pushed on that of the running executor.
+    unsafe {
+        let locals = (&raw const (*state).values).cast::<u64>();
+        let locals: smallvec::SmallVec<[Option<Obj>; 16]> = (0..count as usize)
+            .map(|i| NonNull::new(ptr::with_exposed_provenance_mut::<PyObject>(*locals.add(i) as usize)))
+            .collect();
+        let host = host(state);
+        host.push_real_code(code.cast::<PyCodeObject>(), caller_pc, object(function), &locals);
+        (*state).top = host.top_frame().cast();
+    }
+}
+
+extern "C-unwind" fn pop_frame(state: *mut ExecState) {
+    host(state).pop_frame();
+}
+
+extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
+    let kind = VirtualKind::ALL[kind as usize];
+    let (kinds, _) = kind.fields();
+    // SAFETY: the fields lie there.
+    let fields = unsafe { &(&(*state).values)[..count as usize] };
+    let ty = |i: usize| if kinds.get(i).is_some_and(|k| !k.accepts(Type::Obj)) { Type::I64 } else { Type::Obj };
+    let fields = fields.iter().enumerate().map(|(i, &bits)| register(ty(i), bits)).collect();
+    word(Some(host(state).build(kind, fields)))
+}
+
+extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
+    // SAFETY: machine code of the running executor calls.
+    unsafe { run_of(state).publish(state, SnapshotId::from_u32(snapshot)) }
+}
+
+extern "C-unwind" fn withdraw(state: *mut ExecState) {
+    // SAFETY: as above.
+    unsafe { run_of(state).withdraw(state) }
+}
+
+extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
+    // SAFETY: as above.
+    unsafe { run_of(state).is_undisturbed() }
+}
+
+extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
+    // SAFETY: as above; the object's count is zero.
+    unsafe {
+        if dies_quietly(value.cast(), 3) {
+            dealloc(value.cast());
+            return true;
+        }
+        let run = run_of(state);
+        run.publish(state, SnapshotId::from_u32(snapshot));
+        dealloc(value.cast());
+        run.withdraw(state);
+        run.is_undisturbed()
+    }
+}
+
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, _moves: u32, stack: u32) {
+    // SAFETY: as above; all slots are in memory.
+    unsafe {
+        let run = run_of(state);
+        if !run.host().is_settled() {
+            run.settle(state, SnapshotId::from_u32(snapshot));
+        }
+        let host = run.host();
+        host.step_at(pc, stack as usize);
+        (*state).top = host.top_frame().cast();
+    }
+}
+
+extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
+    // SAFETY: as above.
+    unsafe {
+        let run = run_of(state);
+        let host = run.host();
+        if !host.is_where_expected(code.cast::<PyCodeObject>(), pc, Moves::ALL[moves as usize], stack as usize) {
+            return false;
+        }
+        (*state).top = host.top_frame().cast();
+        run.is_undisturbed()
+    }
+}
+
+extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
+    // SAFETY: as above.
+    unsafe { Run::side_exit(state) }
+}
+
+fn helper(state: *mut ExecState, helper: Helper, args: &[Register<Obj>]) -> u64 {
+    host(state).call_helper(helper, args).as_ref().map_or(0, bits)
+}
+
+fn obj(object: Object) -> Register<Obj> {
+    Register::Obj(nullable(object))
+}
+
+/// Functions for helpers, by the shape of their arguments.
+macro_rules! helpers {
+    ($($shape:ident: $($helper:ident)*;)*) => {
+        fn helper_functions() -> [*const c_void; Helper::ALL.len()] {
+            let mut functions = [ptr::null(); Helper::ALL.len()];
+            for &helper in Helper::ALL {
+                functions[helper as usize] = match helper {
+                    $($(Helper::$helper => helpers!(@function $shape $helper),)*)*
+                };
+            }
+            functions
+        }
+    };
+    (@function one $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object) -> u64 { helper(state, Helper::$helper, &[obj(a)]) }
+        f as *const c_void
+    }};
+    (@function two $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b)])
+        }
+        f as *const c_void
+    }};
+    (@function three $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b), obj(c)])
+        }
+        f as *const c_void
+    }};
+    (@function operator $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
+        }
+        f as *const c_void
+    }};
+    (@function many $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
+            // SAFETY: so many arguments lie there.
+            let more = unsafe { core::slice::from_raw_parts(more, count as usize) };
+            let more = more.iter().map(|&bits| register(Type::Obj, bits));
+            let args: smallvec::SmallVec<[_; 8]> = [obj(a), obj(b)].into_iter().chain(more).collect();
+            helper(state, Helper::$helper, &args)
+        }
+        f as *const c_void
+    }};
+    (@function doubles $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: f64, b: f64) -> f64 {
+            f64::from_bits(helper(state, Helper::$helper, &[Register::F64(a), Register::F64(b)]))
+        }
+        f as *const c_void
+    }};
+}
+
+helpers! {
+    one: UnaryNegative IsTrue Length GetIter;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd;
+    three: SetItem SetAttr;
+    operator: BinaryOp CompareOp;
+    many: Call;
+    doubles: FloatPow;
+}
+
+/// The table for the code generator.
+pub(super) fn host_functions() -> HostFunctions {
+    let (is_list_iter_done, is_tuple_iter_done, is_range_iter_done) = (is_iter_done, is_iter_done, is_iter_done);
+    HostFunctions {
+        load_local,
+        load_stack,
+        load_globals,
+        load_builtins,
+        spill_local,
+        spill_stack,
+        push_frame,
+        pop_frame,
+        publish,
+        withdraw,
+        dealloc_published,
+        type_of,
+        type_version,
+        keys_version,
+        shared_keys_version,
+        global_version,
+        function_version,
+        is_compact,
+        has_inline_values,
+        has_no_dict,
+        is_shared,
+        is_valid,
+        is_periodic_due,
+        has_stack_space,
+        unbox_i64,
+        box_i64,
+        unbox_f64,
+        box_f64,
+        unbox_bool,
+        box_bool,
+        load_inline,
+        store_inline,
+        load_slot,
+        store_slot,
+        list_len,
+        list_items,
+        load_item,
+        store_item,
+        tuple_len,
+        load_tuple_item,
+        load_cell,
+        store_cell,
+        load_dict_value,
+        store_dict_value,
+        module_dict,
+        incref,
+        decref,
+        decref_no_dealloc,
+        dealloc_simple,
+        build,
+        list_iter_next,
+        tuple_iter_next,
+        range_iter_next,
+        is_list_iter_done,
+        is_tuple_iter_done,
+        is_range_iter_done,
+        execute,
+        has_landed,
+        side_exit,
+        helpers: helper_functions(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The layout of CPython's structures, for the code generator.
+
+use core::mem::offset_of;
+use hotspur_codegen::Layout;
+use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
+use hotspur_cpython_sys::*;
+
+/// The layout of the CPython that runs.
+pub(super) fn layout() -> Layout {
+    const OBJECT: i32 = size_of::<PyObject>() as i32;
+    // SAFETY: they exist as long as the process.
+    let (true_object, false_object) = unsafe { (ffi::Py_True() as u64, ffi::Py_False() as u64) };
+    Layout {
+        ob_refcnt: 0,
+        ob_type: offset_of!(PyObject, ob_type) as i32,
+        tp_version_tag: offset_of!(PyTypeObject, tp_version_tag) as i32,
+        ht_cached_keys: HT_CACHED_KEYS_OFFSET as i32,
+        dk_version: offset_of!(DictKeys, dk_version) as i32,
+        ma_keys: offset_of!(PyDictObject, ma_keys) as i32,
+        func_version: offset_of!(PyFunctionObject, func_version) as i32,
+        lv_tag: offset_of!(PyLongObject, lv_tag) as i32,
+        ob_digit: offset_of!(PyLongObject, ob_digit) as i32,
+        ob_fval: offset_of!(PyFloatObject, ob_fval) as i32,
+        list_ob_item: offset_of!(PyListObject, ob_item) as i32,
+        ob_size: offset_of!(PyListObject, ob_base) as i32 + OBJECT,
+        tuple_ob_item: offset_of!(PyTupleObject, ob_item) as i32,
+        ob_ref: offset_of!(PyCellObject, ob_ref) as i32,
+        inline_values: OBJECT + offset_of!(DictValues, values) as i32,
+        inline_valid: OBJECT + offset_of!(DictValues, valid) as i32,
+        managed_dict: MANAGED_DICT_OFFSET as i32,
+        f_globals: offset_of!(InterpreterFrame, f_globals) as i32,
+        f_builtins: offset_of!(InterpreterFrame, f_builtins) as i32,
+        md_dict: offset_of!(PyModuleObject, md_dict) as i32,
+        it_index: offset_of!(ListIterObject, it_index) as i32,
+        it_seq: offset_of!(ListIterObject, it_seq) as i32,
+        range_start: offset_of!(RangeIterObject, start) as i32,
+        range_step: offset_of!(RangeIterObject, step) as i32,
+        range_len: offset_of!(RangeIterObject, len) as i32,
+        localsplus: offset_of!(InterpreterFrame, localsplus) as i32,
+        eval_breaker: offset_of!(ThreadState, eval_breaker) as i32,
+        true_object,
+        false_object,
+    }
+}
+
+// One layout serves both iterators.
+const _: () = assert!(offset_of!(ListIterObject, it_index) == offset_of!(TupleIterObject, it_index));
+const _: () = assert!(offset_of!(ListIterObject, it_seq) == offset_of!(TupleIterObject, it_seq));

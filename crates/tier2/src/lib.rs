@@ -1,0 +1,103 @@
+//! Tier 2 inside CPython: executors, where they are attached, what they rely on, and how they run.
+//!
+//! Read in this order: [`executor`] (what there is), [`driver`] (how it runs), [`runtime`] (what ops mean on real objects and
+//! frames), [`recording`] (how executors come to be), [`invalidate`] and [`watch`] (how they end).
+//!
+//! **Invariants.** Everything is guarded by the GIL. Making an executor invalid runs no Python code and frees no object. An
+//! executor keeps nothing alive that Python code could notice: built-in functions, at most. Nothing runs in an executor while
+//! tracing, profiling or monitoring is on.
+
+pub mod driver;
+pub mod executor;
+pub mod exits;
+pub mod graph;
+pub mod inspect;
+pub mod invalidate;
+pub mod jit;
+pub mod locals;
+pub mod params;
+pub mod recording;
+pub mod runtime;
+pub mod stats;
+pub mod sweep;
+pub mod temperature;
+pub mod watch;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use hotspur_tier1::code::CodeState;
+use hotspur_tier1::context::Context;
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::tier2::Tier2;
+use recording::Hooks;
+
+static TIER2: Tier2 = Tier2 { hot: recording::hot, record, enter: driver::enter, code_freed, tools_changed, counters };
+
+unsafe fn tools_changed(active: bool) {
+    graph::set_going(!active);
+}
+
+unsafe fn counters() -> (u16, u16) {
+    recording::initial_counters()
+}
+
+unsafe fn record(cx: *mut Context, at: State) {
+    // SAFETY: tier 1 calls as the hook expects.
+    unsafe {
+        if let Some(hooks) = recording::hooks() {
+            (hooks.record)(cx, at);
+        }
+    }
+}
+
+unsafe fn code_freed(cs: *mut CodeState) {
+    // SAFETY: tier 1 calls with the GIL held, before it frees the stream.
+    unsafe {
+        if let Some(hooks) = recording::hooks() {
+            (hooks.code_freed)(cs);
+        }
+        invalidate::code_freed(cs);
+    }
+}
+
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Has executors that are made from now on run as machine code.
+///
+/// # Errors
+/// A message for the user when that cannot be.
+///
+/// # Safety
+/// GIL held, tier 1 initialized.
+pub unsafe fn use_machine_code() -> Result<(), String> {
+    // SAFETY: as the caller promises.
+    unsafe { jit::initialize() }
+}
+
+/// Sets tier 2 up and registers it with tier 1, once per process. Without hooks nothing is recorded, and executors are those
+/// that are attached by hand; a later call with hooks adds recording.
+///
+/// # Errors
+/// A message for the user when the interpreter is not what we know.
+///
+/// # Safety
+/// GIL held, tier 1 initialized.
+pub unsafe fn initialize(hooks: Option<Hooks>) -> Result<(), String> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if hooks.is_some() {
+            recording::set_hooks(hooks);
+        }
+        if STARTED.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        locals::watch().map_err(String::from)?;
+        hotspur_tier1::register_tier2(&TIER2);
+    }
+    STARTED.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Whether tier 2 was set up.
+pub fn started() -> bool {
+    STARTED.load(Ordering::Relaxed)
+}

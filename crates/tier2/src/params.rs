@@ -1,0 +1,146 @@
+//! The parameters of tier 2: one table.
+//!
+//! Each can be set by the environment variable `HOTSPUR_<NAME>` (in capitals) when the process starts, and by name through the
+//! API while it runs. What code that was decoded before counts with, and executors that exist, are not touched by a change.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// What the table says of a parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value if nobody sets it.
+    pub default: u32,
+    /// What it counts.
+    pub unit: &'static str,
+    /// The smallest and the largest value.
+    pub range: (u32, u32),
+    /// What it does.
+    pub doc: &'static str,
+}
+
+macro_rules! parameters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident, $default:literal $unit:literal, $min:literal..=$max:literal;)*) => {
+        /// A parameter.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Parameter { $($(#[doc = $doc])+ $variant),* }
+
+        impl Parameter {
+            /// Every parameter.
+            pub const ALL: &[Parameter] = &[$(Parameter::$variant),*];
+
+            /// Its row.
+            pub const fn info(self) -> &'static Info {
+                match self {
+                    $(Parameter::$variant => const { &Info {
+                        name: stringify!($name),
+                        default: $default,
+                        unit: $unit,
+                        range: ($min, $max),
+                        doc: concat!($($doc, "\n"),+),
+                    } },)*
+                }
+            }
+        }
+
+        const _: () = { $(assert!($min <= $default && $default <= $max);)* };
+
+        static VALUES: [AtomicU32; Parameter::ALL.len()] = [$(AtomicU32::new($default)),*];
+    };
+}
+
+parameters! {
+    /// How often a loop goes round before its body is recorded.
+    BackEdgeThreshold = back_edge_threshold, 1000 "rounds", 1..=4095;
+    /// How often a function is called before it is recorded from its beginning.
+    EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
+    /// How often a side exit is taken before execution is recorded from there.
+    ExitThreshold = exit_threshold, 200 "exits", 1..=4095;
+    /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
+    Backoff = backoff, 9 "power of two", 1..=12;
+    /// Recordings that may fail at one place before it is left alone for good.
+    Attempts = attempts, 6 "recordings", 1..=255;
+    /// Micro-ops in a trace.
+    TraceLength = trace_length, 6000 "micro-ops", 16..=65535;
+    /// Frames on top of each other in a trace.
+    InlinedFrames = inlined_frames, 24 "frames", 1..=200;
+    /// Exits of a trace.
+    Exits = exits, 3000 "exits", 1..=65535;
+    /// Slots of all frames in a snapshot.
+    SnapshotSlots = snapshot_slots, 1000 "slots", 16..=65535;
+    /// Constants of a trace.
+    Constants = constants, 2000 "objects", 1..=65535;
+    /// Executors that exist at one time.
+    Executors = executors, 5000 "executors", 1..=1000000;
+    /// Memory for machine code.
+    CodeBytes = code_bytes, 67108864 "bytes", 65536..=2147483647;
+    /// Executors that are made between two sweeps, which remove those that were not entered in between.
+    SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
+    /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
+    NestedCalls = nested_calls, 1000 "calls", 0..=10000;
+    /// Whether superblocks are verified before they become executors.
+    Verify = verify, 1 "switch", 0..=1;
+    /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.
+    CountInstructions = count_instructions, 0 "switch", 0..=1;
+}
+
+impl Parameter {
+    /// Its value.
+    pub fn get(self) -> u32 {
+        VALUES[self as usize].load(Ordering::Relaxed)
+    }
+
+    /// The parameter with this name.
+    pub fn from_name(name: &str) -> Option<Parameter> {
+        Parameter::ALL.iter().copied().find(|p| p.info().name == name)
+    }
+
+    /// Sets its value.
+    ///
+    /// # Errors
+    /// A message for the user if the value is out of range.
+    pub fn set(self, value: i64) -> Result<(), String> {
+        let info = self.info();
+        let (min, max) = info.range;
+        let fitting = u32::try_from(value).ok().filter(|v| (min..=max).contains(v));
+        let Some(value) = fitting else {
+            return Err(format!("{} must be from {min} to {max} {}, and not {value}", info.name, info.unit));
+        };
+        VALUES[self as usize].store(value, Ordering::Relaxed);
+        if self == Parameter::CountInstructions {
+            // SAFETY: tier 1 is initialized before tier 2, and callers hold the GIL.
+            unsafe { hotspur_tier1::count_instructions(value != 0) };
+        }
+        Ok(())
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(self) -> String {
+        format!("HOTSPUR_{}", self.info().name.to_uppercase())
+    }
+}
+
+/// Sets a parameter by name.
+///
+/// # Errors
+/// A message for the user if there is no such parameter, or the value is out of range.
+pub fn set(name: &str, value: i64) -> Result<(), String> {
+    Parameter::from_name(name).ok_or_else(|| format!("there is no parameter {name:?}"))?.set(value)
+}
+
+/// Sets what the environment says.
+///
+/// # Errors
+/// A message for the user for each variable that is not right; the others count.
+pub fn set_from_environment() -> Result<(), Vec<String>> {
+    let mut errors = Vec::new();
+    for &parameter in Parameter::ALL {
+        let variable = parameter.variable();
+        let Some(value) = std::env::var_os(&variable) else { continue };
+        let number = value.to_str().and_then(|v| v.trim().parse::<i64>().ok());
+        let set = number.ok_or_else(|| format!("{value:?} is no number")).and_then(|n| parameter.set(n));
+        errors.extend(set.err().map(|message| format!("{variable}: {message}")));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}

@@ -1,0 +1,305 @@
+//! When and where to record, and what becomes of a recording.
+//!
+//! The recorder itself is another crate's, and whoever puts the engine together connects the two: [`Hooks`] starts a recording,
+//! and when that has ended, [`finish`] takes the trace, or the reason why there is none.
+//!
+//! A place or exit where recording failed has to wait longer for the next attempt each time, and after
+//! [`Parameter::Attempts`] failures it is left alone: the word that counted becomes the plain instruction.
+
+use crate::executor::Executor;
+use crate::invalidate::invalidate;
+use crate::params::Parameter;
+use crate::{driver, graph, jit, stats, sweep, temperature, watch};
+use core::cell::UnsafeCell;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::{incref, newref};
+use hotspur_ir::{AbortReason, InvalidationReason};
+use hotspur_recorder::{Keep, Place, Trace};
+use hotspur_tier1::code::Word;
+use hotspur_tier1::context::Context;
+use hotspur_tier1::counter;
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::table::{INFO, op};
+use hotspur_tier1::tier2::Landing;
+use std::rc::Rc;
+use std::time::Instant;
+
+/// What tier 2 asks of the recorder.
+#[derive(Debug, Clone, Copy)]
+pub struct Hooks {
+    /// Begins to record what the thread executes from `at` on. False if that cannot be done now; the origin is given back to
+    /// nobody then. For a landing at a RESUME that enters: tier 1 executes the RESUME before it tells the recorder anything.
+    pub start: unsafe fn(cx: *mut Context, at: &Landing, origin: Origin) -> bool,
+    /// [`hotspur_tier1::tier2::Tier2::record`].
+    pub record: unsafe fn(cx: *mut Context, at: State),
+    /// A code object is going; a recording that contains it is to be given up.
+    pub code_freed: unsafe fn(cs: *mut hotspur_tier1::code::CodeState),
+}
+
+struct Global(UnsafeCell<Option<Hooks>>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Global {}
+static HOOKS: Global = Global(UnsafeCell::new(None));
+
+pub(crate) unsafe fn set_hooks(hooks: Option<Hooks>) {
+    // SAFETY: the GIL is held.
+    unsafe { *HOOKS.0.get() = hooks };
+}
+
+pub(crate) unsafe fn hooks() -> Option<Hooks> {
+    // SAFETY: the GIL is held.
+    unsafe { *HOOKS.0.get() }
+}
+
+/// Where a recording began, and so what its executor is to be attached to. Keeps what it refers to alive.
+#[derive(Debug)]
+pub struct Origin {
+    place: Place,
+    code: *mut PyObject,
+    exit: Option<(Rc<Executor>, usize)>,
+}
+
+impl Origin {
+    unsafe fn new(place: Place, exit: Option<(Rc<Executor>, usize)>) -> Origin {
+        // SAFETY: the place is in live code.
+        let code = unsafe { newref((*place.code).code.cast()) };
+        Origin { place, code, exit }
+    }
+
+    /// Where the trace begins.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// The number of the executor and of its exit that the trace grows from, if it does.
+    pub fn parent(&self) -> Option<(u64, usize)> {
+        self.exit.as_ref().map(|(executor, exit)| (executor.id, *exit))
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        graph::bury(vec![self.code]);
+        graph::bury_executor(self.exit.take().map(|(executor, _)| executor));
+    }
+}
+
+/// Backoff counters that streams begin with: [`hotspur_tier1::tier2::Tier2::counters`].
+pub(crate) fn initial_counters() -> (u16, u16) {
+    (temperature::initial(Parameter::BackEdgeThreshold), temperature::initial(Parameter::EntryThreshold))
+}
+
+/// [`hotspur_tier1::tier2::Tier2::hot`].
+///
+/// # Safety
+/// As for a handler of tier 1.
+pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let start = driver::start_of(at);
+        let place = driver::place_of(&start);
+        if graph::failures(place) >= Parameter::Attempts.get() {
+            give_up(at.pc);
+            return 0;
+        }
+        let threshold = threshold_of((*at.pc).op);
+        if start_recording(cx, &start, None) {
+            temperature::initial(threshold)
+        } else {
+            counter::back_off((*at.pc).counter)
+        }
+    }
+}
+
+fn threshold_of(op: u16) -> Parameter {
+    if INFO[usize::from(op)].base == op::RESUME { Parameter::EntryThreshold } else { Parameter::BackEdgeThreshold }
+}
+
+/// Makes a word that counts the plain instruction.
+unsafe fn give_up(word: *mut Word) {
+    // SAFETY: a word of a live stream.
+    unsafe {
+        (*word).op = INFO[usize::from((*word).op)].base;
+        stats::count(|s| s.places_given_up += 1);
+    }
+}
+
+/// An exit has become hot: asks for a recording.
+pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc<Executor>, exit: usize) -> bool {
+    if executor.exits[exit].failures() >= Parameter::Attempts.get() {
+        return false;
+    }
+    // SAFETY: `at` is a landing that is running.
+    unsafe { start_recording(cx, at, Some((Rc::clone(executor), exit))) }
+}
+
+unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Executor>, usize)>) -> bool {
+    // SAFETY: the GIL is held, and the landing's code is live.
+    unsafe {
+        let Some(hooks) = hooks() else { return false };
+        let thread = (*cx).thread;
+        if (*thread).tracing || (*thread).tools_active {
+            return false;
+        }
+        let started = (hooks.start)(cx, at, Origin::new(driver::place_of(at), exit));
+        if started {
+            stats::count(|s| s.traces_started += 1);
+        }
+        started
+    }
+}
+
+/// A recording has ended: makes an executor of the trace and attaches it. Answers the executor's number.
+///
+/// # Errors
+/// Why there is no executor: the recorder's reason, or that the trace cannot be used.
+///
+/// # Safety
+/// GIL held; no other code has run since the recorder looked at what the trace depends on.
+pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
+    let began = Instant::now();
+    // SAFETY: as the caller promises; the origin keeps its code alive.
+    let made = unsafe { recorded.and_then(|trace| install(trace, &origin)) };
+    let spent = began.elapsed().as_nanos() as u64;
+    // SAFETY: as the caller promises.
+    unsafe {
+        stats::count(|s| match &made {
+            Ok(_) => {
+                s.traces_finished += 1;
+                s.compile_nanoseconds += spent;
+            }
+            Err(reason) => s.traces_aborted[*reason as usize] += 1,
+        });
+        if made.is_err() {
+            failed(&origin);
+        }
+    }
+    made
+}
+
+/// Sees to it that the next attempt comes later, or never.
+unsafe fn failed(origin: &Origin) {
+    if let Some((executor, exit)) = &origin.exit {
+        let exit = &executor.exits[*exit];
+        exit.note_failure();
+        exit.temperature.back_off();
+        return;
+    }
+    let failures = graph::note_failure(origin.place);
+    let exponent = (Parameter::Backoff.get() + failures).min(12) as u16;
+    // SAFETY: the origin keeps its code alive.
+    unsafe {
+        for word in graph::words_that_lead_to(origin.place) {
+            let counts = matches!((*word).op, op::RESUME_COUNTED | op::JUMP_BACKWARD_COUNTED);
+            if counts && failures >= Parameter::Attempts.get() {
+                give_up(word);
+            } else if counts {
+                (*word).counter = ((1 << exponent) - 1) << 4 | exponent;
+            }
+        }
+    }
+}
+
+/// Makes an executor of a trace.
+unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
+    let parent = origin.exit.as_ref().map(|(executor, exit)| (executor, &executor.exits[*exit]));
+    // SAFETY: as for `finish`.
+    unsafe {
+        if graph::sweep_is_due() || graph::len() >= Parameter::Executors.get() as usize {
+            sweep::sweep();
+        }
+        if graph::len() >= Parameter::Executors.get() as usize {
+            return Err(AbortReason::TooManyExecutors);
+        }
+        if parent.is_some_and(|(executor, _)| !executor.is_valid()) {
+            return Err(AbortReason::ExecutorRemoved);
+        }
+        let executor = make(trace)?;
+        match parent {
+            Some((_, exit)) if !exit.is_dynamic() => exit.set_target(Rc::clone(&executor)),
+            Some(_) | None => graph::attach(&executor, executor.trace.entry),
+        }
+        let id = executor.id;
+        graph::bury_executor(Some(executor));
+        Ok(id)
+    }
+}
+
+/// Makes an executor that is not attached anywhere.
+///
+/// # Safety
+/// As for [`finish`].
+pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
+    if Parameter::Verify.get() != 0
+        && let Err(problems) = hotspur_ir::verify(&trace.superblock)
+    {
+        debug_assert!(false, "{problems:?}");
+        return Err(AbortReason::VerifierFailed);
+    }
+    let id = graph::next_id();
+    // SAFETY: as the caller promises.
+    unsafe {
+        if watch::rely(id, &trace.dependencies).is_err() {
+            watch::rely_no_more(id, &trace.dependencies);
+            return Err(AbortReason::DependencyChanged);
+        }
+        let held: Vec<*mut PyObject> =
+            trace.objects.iter().filter(|o| o.keep == Keep::Hold).map(|o| o.object).collect();
+        held.iter().for_each(|&object| incref(object));
+        let executor = Executor::new(id, trace, held);
+        graph::remember(&executor);
+        if jit::is_on()
+            && let Err(reason) = jit::compile(&executor)
+        {
+            invalidate(&executor, InvalidationReason::Requested);
+            graph::bury_executor(Some(executor));
+            return Err(reason);
+        }
+        Ok(executor)
+    }
+}
+
+/// Attaches an executor made of a hand-written trace to its place, for tests and for trying things out.
+///
+/// # Errors
+/// See [`finish`].
+///
+/// # Safety
+/// GIL held, all that the trace refers to is live.
+pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let executor = make(trace)?;
+        graph::attach(&executor, executor.trace.entry);
+        Ok(executor.id)
+    }
+}
+
+/// Attaches an executor made of a hand-written trace to an exit of another one; see [`attach_by_hand`].
+///
+/// # Errors
+/// See [`finish`]; also if there is no such exit.
+///
+/// # Safety
+/// As for [`attach_by_hand`].
+pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> Result<u64, AbortReason> {
+    let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
+    let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
+    // SAFETY: as the caller promises.
+    let executor = unsafe { make(trace)? };
+    let id = executor.id;
+    parent.exits[exit].set_target(executor);
+    Ok(id)
+}
+
+/// Makes an executor invalid at a user's request. False if there is none with this number.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn remove(id: u64) -> bool {
+    let Some(executor) = graph::find(id) else { return false };
+    // SAFETY: as the caller promises.
+    unsafe { invalidate(&executor, InvalidationReason::Requested) };
+    graph::bury_executor(Some(executor));
+    true
+}

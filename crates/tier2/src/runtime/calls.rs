@@ -1,0 +1,49 @@
+//! Helpers.
+
+use super::{Obj, cooked, raw};
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::*;
+use hotspur_interp::Register;
+use hotspur_ir::Helper;
+use smallvec::SmallVec;
+
+/// Calls a helper. The arguments are as its table has them.
+pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Obj> {
+    let object = |i: usize| if let Register::Obj(object) = args[i] { raw(object) } else { core::ptr::null_mut() };
+    let number = |i: usize| if let Register::I64(n) = args[i] { n } else { 0 };
+    let double = |i: usize| if let Register::F64(x) = args[i] { x } else { 0.0 };
+    let new = |object: *mut PyObject| Register::Obj(cooked(object));
+    let status = |status: core::ffi::c_int| Register::I64(status.into());
+    match helper {
+        Helper::BinaryOp => {
+            // Indexed by BINARY_OP's argument, for which the recorder vouches; there is no operator without a function.
+            let operator = _PyEval_BinaryOps[number(2) as usize].unwrap_unchecked();
+            new(operator(object(0), object(1)))
+        }
+        Helper::UnaryNegative => new(ffi::PyNumber_Negative(object(0))),
+        Helper::CompareOp => new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int)),
+        Helper::ContainsOp => status(ffi::PySequence_Contains(object(0), object(1))),
+        Helper::IsTrue => status(ffi::PyObject_IsTrue(object(0))),
+        Helper::Length => Register::I64(ffi::PyObject_Size(object(0)) as i64),
+        Helper::GetItem => new(ffi::PyObject_GetItem(object(0), object(1))),
+        Helper::SetItem => status(ffi::PyObject_SetItem(object(0), object(1), object(2))),
+        Helper::GetAttr => new(ffi::PyObject_GetAttr(object(0), object(1))),
+        Helper::SetAttr => status(ffi::PyObject_SetAttr(object(0), object(1), object(2))),
+        Helper::GetIter => new(ffi::PyObject_GetIter(object(0))),
+        Helper::Call => {
+            let first = usize::from(object(1).is_null());
+            let operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
+            let count = operands.len() - first;
+            new(ffi::PyObject_Vectorcall(object(0), operands.as_ptr().add(first), count, core::ptr::null_mut()))
+        }
+        Helper::ListAppend => {
+            let failed = ffi::PyList_Append(object(0), object(1));
+            decref(object(1));
+            status(failed)
+        }
+        Helper::StrConcat => new(ffi::PyUnicode_Concat(object(0), object(1))),
+        Helper::StrEq => status(_PyUnicode_Equal(object(0), object(1))),
+        Helper::IntAdd => new(_PyLong_Add(object(0).cast(), object(1).cast())),
+        Helper::FloatPow => Register::F64(double(0).powf(double(1))),
+    }
+}

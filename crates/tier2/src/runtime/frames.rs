@@ -1,0 +1,337 @@
+//! Frames in memory, and frames that exist only while other code may look.
+//!
+//! # What a frame in memory looks like
+//! The thread's current frame executes: its `stacktop` is -1, as CPython has it, and `instr_ptr` is the instruction that is being
+//! executed. The frames below are suspended in a call: `stacktop` is the height of their stack, `instr_ptr` the call, and
+//! `return_offset` says where the return lands. While a superblock computes with values, slots and positions of its frames are
+//! stale, and nobody can look: nothing but escaping ops runs other code, not even the collector (which CPython starts between
+//! instructions only).
+//!
+//! # Publishing
+//! [`Host::write`] brings the frames in memory to a snapshot's state, and pushes its virtual frames on the data stack, just as a
+//! call would. For an exit that is all. For an escaping op, [`Host::withdraw`] takes it back:
+//!
+//! * Virtual frames that nobody has seen are popped. Their slots are not dropped: what they hold belongs to the superblock, or
+//!   to the tier 2 interpreter, which took references for the purpose.
+//! * If a virtual frame has got a frame object, then somebody may keep that, and it must go on to show this very frame. CPython
+//!   copies a frame into its frame object when the frame ends, but ours has not ended. So the frames stay, the superblock is
+//!   *disturbed*, and the `check_validity` that follows leaves it: the exit finds the frames pushed already, and only brings them up
+//!   to date. From then on, they are ordinary frames.
+//! * Locals are changed from outside through `f_locals` alone, and [`crate::locals`] counts such changes. If the
+//!   count went up, every local of every frame that has a frame object is reported as changed. That is sound for those that are
+//!   not: what is in memory is kept, with its reference.
+//!
+//! In rare cases, frames that stayed are more than the exit's snapshot has (the code between returned). They are ended as
+//! CPython ends frames, but empty.
+
+use super::{Host, Obj, cooked, out_of_memory, raw};
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::*;
+use hotspur_interp::{Content, Frame};
+use hotspur_ir::{Moves, Resume};
+use hotspur_tier1::code::{self, CodeState};
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::frames;
+use hotspur_tier1::table::LENGTH;
+use hotspur_tier1::tier2::{Landing, LandingKind, execute_one};
+
+/// A frame's code.
+unsafe fn state(frame: *mut InterpreterFrame) -> *mut CodeState {
+    code::existing_state_of(frame_code(frame))
+}
+
+/// Number of locals, cells and free variables included.
+unsafe fn locals_of(frame: *mut InterpreterFrame) -> usize {
+    (*frame_code(frame)).co_nlocalsplus as usize
+}
+
+/// Length in words of the instruction at a position.
+unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
+    usize::from(LENGTH[usize::from((*(*cs).words.add(pc)).op)])
+}
+
+unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
+    for (i, &content) in contents.iter().enumerate() {
+        if let Content::Set(object) = content {
+            *slots.add(i) = raw(object);
+        }
+    }
+}
+
+impl Host {
+    pub(super) unsafe fn local(&self, depth: usize, index: usize) -> *mut *mut PyObject {
+        frame_locals(self.frames[depth]).add(index)
+    }
+
+    pub(super) fn frame(&self, depth: usize) -> *mut InterpreterFrame {
+        self.frames[depth]
+    }
+
+    pub(super) unsafe fn item(&self, depth: usize, index: usize) -> *mut *mut PyObject {
+        let frame = self.frames[depth];
+        frame_locals(frame).add(locals_of(frame) + index)
+    }
+
+    /// The innermost frame in memory.
+    pub(crate) fn top_frame(&self) -> *mut InterpreterFrame {
+        self.top()
+    }
+
+    fn top(&self) -> *mut InterpreterFrame {
+        self.frames[self.frames.len() - 1]
+    }
+
+    /// Pushes a frame on the top one, which is suspended in the call at `caller_pc`; its stack is yet to be written.
+    unsafe fn push(&mut self, code: *mut PyCodeObject, caller_pc: u32, function: *mut PyObject) {
+        let caller = self.top();
+        (*caller).return_offset = length_at(state(caller), caller_pc as usize) as u16;
+        let frame = push_frame_memory(self.ts, (*code).co_framesize as usize);
+        if frame.is_null() {
+            out_of_memory();
+        }
+        let func = function.cast::<PyFunctionObject>();
+        (*frame).f_executable = newref(code.cast());
+        (*frame).previous = caller;
+        (*frame).f_funcobj = function;
+        (*frame).f_globals = (*func).func_globals;
+        (*frame).f_builtins = (*func).func_builtins;
+        (*frame).f_locals = core::ptr::null_mut();
+        (*frame).frame_obj = core::ptr::null_mut();
+        (*frame).instr_ptr = code_units(code);
+        (*frame).stacktop = -1;
+        (*frame).return_offset = 0;
+        (*frame).owner = FRAME_OWNED_BY_THREAD;
+        (*self.ts).current_frame = frame;
+        (*self.ts).py_recursion_remaining -= 1;
+        // Tier 1 goes on in it, and looks for nothing but a stream that is there.
+        if code::state_of(code).is_null() {
+            out_of_memory();
+        }
+        self.frames.push(frame);
+    }
+
+    /// `push_frame`: the height of the caller's stack comes with the next snapshot.
+    pub(crate) unsafe fn push_real_code(
+        &mut self,
+        code: *mut PyCodeObject,
+        caller_pc: u32,
+        function: Obj,
+        locals: &[Option<Obj>],
+    ) {
+        let caller = self.top();
+        (*caller).instr_ptr = code_units(frame_code(caller)).add(caller_pc as usize);
+        self.push(code, caller_pc, function.as_ptr());
+        self.settled = false;
+        let frame = self.top();
+        for (i, &local) in locals.iter().enumerate() {
+            *frame_locals(frame).add(i) = raw(local);
+        }
+        self.sp = frame_locals(frame).add(locals.len());
+    }
+
+    /// `pop_frame`.
+    pub(super) unsafe fn pop_real(&mut self) {
+        let frame = self.top();
+        (*frame).stacktop = self.sp.offset_from(frame_locals(frame)) as i32;
+        // The caller's registers are taken up before finalizers run, which see it as the current frame.
+        let caller = self.frames[self.frames.len() - 2];
+        self.sp = frame_locals(caller).offset((*caller).stacktop as isize);
+        (*caller).stacktop = -1;
+        self.frames.pop();
+        frames::leave(self.ts, frame);
+    }
+
+    /// Brings frames to this state; see the module's documentation.
+    pub(super) unsafe fn write(&mut self, states: &[Frame<Obj>]) {
+        self.epoch = crate::locals::epoch();
+        self.settled = true;
+        while self.frames.len() > states.len() {
+            self.end_empty();
+        }
+        for (i, wanted) in states.iter().enumerate() {
+            if i == self.frames.len() {
+                self.push(self.code(wanted.code), states[i - 1].pc, raw(wanted.function));
+                self.pushed += 1;
+            }
+            let frame = self.frames[i];
+            (*frame).instr_ptr = code_units(frame_code(frame)).add(wanted.pc as usize);
+            let locals = frame_locals(frame);
+            let stack = locals.add(locals_of(frame));
+            write_slots(locals, &wanted.locals);
+            write_slots(stack, &wanted.stack);
+            if i + 1 == states.len() {
+                (*frame).stacktop = -1;
+                self.sp = stack.add(wanted.stack.len());
+            } else {
+                (*frame).stacktop = (locals_of(frame) + wanted.stack.len()) as i32;
+            }
+        }
+    }
+
+    /// Takes back what was pushed, if that can be; see the module's documentation.
+    pub(super) unsafe fn withdraw(&mut self) -> Vec<(usize, usize, Option<Obj>)> {
+        let is_virtual = |i: usize| i + self.pushed >= self.frames.len();
+        if (0..self.frames.len()).any(|i| is_virtual(i) && !(*self.frames[i]).frame_obj.is_null()) {
+            self.disturbed = true;
+        } else if !self.disturbed {
+            // Once disturbed, what is pushed stays until the exit.
+            while self.pushed > 0 {
+                self.unpush();
+            }
+        }
+        if self.epoch == crate::locals::epoch() {
+            return Vec::new();
+        }
+        let mut changed = Vec::new();
+        for (depth, &frame) in self.frames.iter().enumerate().filter(|(_, frame)| !(***frame).frame_obj.is_null()) {
+            let locals = frame_locals(frame);
+            changed.extend((0..locals_of(frame)).map(|i| (depth, i, cooked(*locals.add(i)))));
+        }
+        self.disturbed |= !changed.is_empty();
+        changed
+    }
+
+    /// Takes a frame off that nobody has seen, and goes on in its caller.
+    unsafe fn unpush(&mut self) {
+        let frame = self.top();
+        debug_assert!((*self.ts).current_frame == frame);
+        self.frames.pop();
+        let caller = (*frame).previous;
+        (*self.ts).current_frame = caller;
+        (*self.ts).py_recursion_remaining += 1;
+        let stack = frame_locals(caller).offset((*caller).stacktop as isize);
+        (*caller).stacktop = -1;
+        self.sp = stack;
+        self.pushed -= 1;
+        let code = (*frame).f_executable;
+        _PyThreadState_PopFrame(self.ts, frame);
+        // Not the last reference: the function has one.
+        decref(code);
+    }
+
+    /// Ends a frame that stayed although it has no place in the snapshot.
+    unsafe fn end_empty(&mut self) {
+        let frame = self.top();
+        let locals = frame_locals(frame);
+        for i in 0..locals_of(frame) {
+            *locals.add(i) = core::ptr::null_mut();
+        }
+        (*frame).stacktop = locals_of(frame) as i32;
+        // The superblock has not given it its function for good.
+        incref((*frame).f_funcobj);
+        let caller = self.frames[self.frames.len() - 2];
+        self.sp = frame_locals(caller).offset((*caller).stacktop as isize);
+        (*caller).stacktop = -1;
+        self.frames.pop();
+        self.pushed = self.pushed.saturating_sub(1);
+        frames::leave(self.ts, frame);
+    }
+
+    /// Where an exit leads; its frames have been written.
+    ///
+    /// # Safety
+    /// After [`hotspur_interp::run`] has left the executor with this snapshot.
+    pub unsafe fn left_at(&self, resume: Resume, pc: usize) -> Landing {
+        // After `landed`, the frames that there were may be gone.
+        let kind = match resume {
+            Resume::At | Resume::After => LandingKind::Running,
+            Resume::Raise => LandingKind::Raised,
+            Resume::Landed => return self.landing,
+        };
+        let frame = self.top();
+        let cs = state(frame);
+        let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
+        Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
+    }
+
+    /// Whether suspended frames are as tier 1 expects them.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// [`Host::step`], given how many items are on the stack.
+    pub(crate) unsafe fn step_at(&mut self, pc: u32, stack: usize) {
+        let frame = self.top();
+        self.sp = frame_locals(frame).add(locals_of(frame) + stack);
+        self.step(pc);
+    }
+
+    /// Has tier 1 execute the instruction at this position of the top frame.
+    pub(super) unsafe fn step(&mut self, pc: u32) {
+        let frame = self.top();
+        let cs = state(frame);
+        let at = State { pc: (*cs).words.add(pc as usize), sp: self.sp, frame, cx: self.cx, cs };
+        self.landing = execute_one(at);
+    }
+
+    /// Whether the last `execute` has led there; the frames in memory are those that there are then.
+    pub(crate) unsafe fn is_where_expected(
+        &mut self,
+        code: *mut PyCodeObject,
+        pc: u32,
+        moves: Moves,
+        stack: usize,
+    ) -> bool {
+        let landing = self.landing;
+        if landing.kind != LandingKind::Running || (*landing.cs).code != code {
+            return false;
+        }
+        let depth = self.frames.len();
+        let expected_frame = match moves {
+            Moves::Stays => landing.frame == self.top(),
+            Moves::Calls => (*landing.frame).previous == self.top(),
+            Moves::Returns => depth > 1 && landing.frame == self.frames[depth - 2],
+        };
+        let height = landing.sp.offset_from(frame_locals(landing.frame)) as usize;
+        if !expected_frame
+            || landing.pc != (*landing.cs).words.add(pc as usize)
+            || height != locals_of(landing.frame) + stack
+        {
+            return false;
+        }
+        match moves {
+            Moves::Stays => {}
+            Moves::Calls => self.frames.push(landing.frame),
+            Moves::Returns => {
+                self.frames.pop();
+            }
+        }
+        self.sp = landing.sp;
+        true
+    }
+
+    /// `return_value`: tier 1 executes the return, from the only frame.
+    ///
+    /// # Safety
+    /// As for [`Host::left_at`].
+    pub unsafe fn return_value(&mut self, pc: usize, value: Obj) -> Landing {
+        use hotspur_tier1::table::op;
+        let cs = state(self.top());
+        if (*(*cs).words.add(pc)).op == op::RETURN_CONST {
+            // It brings its own.
+            super::values::drop_reference(value);
+        } else {
+            *self.sp = value.as_ptr();
+            self.sp = self.sp.add(1);
+        }
+        self.step(pc as u32);
+        self.landing
+    }
+
+    /// Whether frames belong to somebody else now; see [`crate::driver::may_run`].
+    pub(super) unsafe fn tools_are_active(&self) -> bool {
+        !crate::driver::may_run(self.cx)
+    }
+
+    /// Whether something asks the thread for attention.
+    pub(super) unsafe fn is_attention_due(&self) -> bool {
+        (*self.ts).eval_breaker != (*(*self.cx).thread).version
+    }
+
+    /// Whether frames may be pushed: those of the code, and of all calls that this superblock inlines at any one time. They are
+    /// counted together, because those that are virtual at this point cannot be seen here. The data stack grows as needed.
+    pub(crate) fn has_room(&self) -> bool {
+        // SAFETY: the thread state of the activation.
+        unsafe { (*self.ts).py_recursion_remaining > self.executor().most_frames as i32 }
+    }
+}

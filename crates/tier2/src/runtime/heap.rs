@@ -1,0 +1,53 @@
+//! Attributes, items, dictionaries, and the versions that guards compare.
+
+use super::{Obj, out_of_memory, raw};
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// The version of a dictionary's keys; zero if it has none, or this is no dictionary (a derived type is none).
+pub(super) unsafe fn keys_version(dict: Obj) -> u32 {
+    if !is_type(dict.as_ptr(), &raw mut ffi::PyDict_Type) {
+        return 0;
+    }
+    (*(*dict.as_ptr().cast::<PyDictObject>()).ma_keys).dk_version
+}
+
+/// The version of the keys that instances of the object's type share; zero if they share none.
+pub(super) unsafe fn shared_keys_version(value: Obj) -> u32 {
+    let t = ty(value.as_ptr());
+    if !has_feature(t, TPFLAGS_HEAPTYPE) {
+        return 0;
+    }
+    let keys = cached_keys(t);
+    if keys.is_null() { 0 } else { (*keys).dk_version }
+}
+
+/// The version of a function; zero if it has none, or this is no function.
+pub(super) unsafe fn function_version(function: Obj) -> u32 {
+    if !is_type(function.as_ptr(), &raw mut PyFunction_Type) {
+        return 0;
+    }
+    (*function.as_ptr().cast::<PyFunctionObject>()).func_version
+}
+
+/// Whether an instance keeps its attributes in inline values.
+pub(super) unsafe fn has_inline_values(value: Obj) -> bool {
+    has_feature(ty(value.as_ptr()), TPFLAGS_INLINE_VALUES) && (*inline_values(value.as_ptr())).valid != 0
+}
+
+/// Whether a dictionary was made of an instance's attributes.
+pub(super) unsafe fn has_dict(value: Obj) -> bool {
+    has_feature(ty(value.as_ptr()), TPFLAGS_MANAGED_DICT) && !managed_dict(value.as_ptr()).is_null()
+}
+
+/// Where an attribute in `__slots__` is.
+pub(super) unsafe fn slot(value: Obj, offset: usize) -> *mut *mut PyObject {
+    value.as_ptr().byte_add(offset).cast()
+}
+
+/// Replaces a value in a dictionary.
+pub(super) unsafe fn store_dict_value(dict: Obj, index: usize, content: Option<Obj>) {
+    if dict_replace_value(dict.as_ptr().cast(), index, raw(content)) < 0 {
+        out_of_memory();
+    }
+}

@@ -1,0 +1,149 @@
+"""Looking into tier 2: what `hotspur.executors`, `hotspur.stats` and `hotspur.parameters` show."""
+
+import sys
+
+from hotspur import _hotspur
+
+
+class Exit:
+    """A way out of an executor.
+
+    reason: why it is taken. pc: the position, in code units, of the instruction that goes on. temperature: how many more exits
+    make it hot. hits: how often it was taken. target: the number of the executor that it leads to, or None for tier 1.
+    """
+
+    __slots__ = ("hits", "pc", "reason", "target", "temperature")
+
+    def __init__(self, row):
+        self.reason = row["reason"]
+        self.pc = row["pc"]
+        self.temperature = row["remaining"]
+        self.hits = row["hits"]
+        self.target = row["target"]
+
+    def __repr__(self):
+        target = "tier 1" if self.target is None else f"executor {self.target}"
+        return f"<exit to {target} at {self.pc}: {self.reason}, taken {self.hits} times>"
+
+
+class Executor:
+    """A trace that was recorded, as it was when it was asked for.
+
+    number: no other executor of the process ever has it. text: its superblock. ops: its micro-ops, a line of text each.
+    exits: its exits, by number. pc: the position where it begins. runs: how often it was run. code_size: bytes of machine code.
+    """
+
+    __slots__ = ("code_size", "exits", "number", "pc", "runs", "text")
+
+    def __init__(self, row):
+        self.number = row["id"]
+        self.text = row["text"]
+        self.exits = [Exit(exit) for exit in row["exits"]]
+        self.pc = row["position"]
+        self.runs = row["runs"]
+        self.code_size = row["code_bytes"]
+
+    @property
+    def ops(self):
+        return [line.strip() for line in self.text.splitlines() if line.startswith("    ") and "@" not in line]
+
+    def is_valid(self):
+        """Whether it exists still and may be entered."""
+        return any(row["id"] == self.number and row["invalid"] is None for row in _hotspur.executors())
+
+    def __repr__(self):
+        return f"<executor {self.number} from {self.pc}: {len(self.ops)} micro-ops, {len(self.exits)} exits>"
+
+
+def executors(function=None):
+    """The executors of the process, or those that begin in a function (or code object), as a list."""
+    rows = _hotspur.executors()
+    if function is not None:
+        code = getattr(function, "__code__", function)
+        rows = [row for row in rows if row["code"] == id(code)]
+    return [Executor(row) for row in rows]
+
+
+def stats():
+    """What Hotspur did so far, as a dict of dicts of numbers.
+
+    `bytecodes` counts CPython's instructions by the tier that executed them; in tier 1 only those that were executed while the
+    parameter `count_instructions` was on, which is slow.
+    """
+    flat = _hotspur.tier2_stats()
+
+    def by_reason(name):
+        return {key[len(name) + 1 :]: n for key, n in flat.items() if key.startswith(name + ".")}
+
+    counters = _hotspur.info()["counters"]
+    return {
+        "traces": {
+            "started": flat["traces_started"],
+            "finished": flat["traces_finished"],
+            "aborted": by_reason("traces_aborted"),
+            "places_given_up": flat["places_given_up"],
+        },
+        "executors": {
+            "alive": flat["executors_alive"],
+            "created": flat["executors_created"],
+            "swept": by_reason("executors_invalidated").get("cold", 0),
+            "invalidated": by_reason("executors_invalidated"),
+        },
+        "micro_ops": flat["micro_ops"],
+        "entries": flat["entries"],
+        "runs": flat["runs"],
+        "exits": {
+            "cold": flat["exits_cold"],
+            "hot": flat["exits_linked"],
+            "cold_by_reason": by_reason("exits_cold"),
+            "hot_by_reason": by_reason("exits_linked"),
+        },
+        "bytecodes": {"tier1": counters["instructions"], "tier2": flat["instructions"]},
+        "instructions": _hotspur.instructions_executed(),
+        "compile_seconds": flat["compile_nanoseconds"] / 1e9,
+        "code_bytes": flat["code_bytes"],
+    }
+
+
+def parameters():
+    """The parameters of tier 2 and their values, as a dict."""
+    return _hotspur.parameters()
+
+
+def set_parameter(name, value):
+    """Sets a parameter of tier 2. What was counted or compiled before is not touched."""
+    _hotspur.parameters(**{name: value})
+
+
+def table(numbers):
+    """The numbers of `stats` as lines of text."""
+    lines = []
+
+    def add(name, value, indent):
+        if isinstance(value, dict):
+            if value:
+                lines.append("  " * indent + name)
+                for key, inner in value.items():
+                    add(key, inner, indent + 1)
+        elif value:
+            text = f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
+            lines.append(f"{'  ' * indent}{name:<{40 - 2 * indent}} {text:>16}")
+
+    for name, value in numbers.items():
+        add(name, value, 0)
+    return "\n".join(lines)
+
+
+def print_at_exit(form):
+    """Has the statistics printed to standard error when the program ends, as a `table` or as `json`."""
+    import atexit
+
+    def show():
+        if form == "json":
+            import json
+
+            print(json.dumps(stats()), file=sys.stderr)
+        else:
+            print("hotspur:\n" + table(stats()), file=sys.stderr)
+
+    atexit.register(show)

@@ -1,0 +1,116 @@
+//! The recorder and tier 2, connected: tier 2 says where to record, the recorder follows execution, tier 2 gets the trace.
+
+use hotspur_ir::AbortReason;
+use hotspur_launcher::command_line::Engine;
+use hotspur_recorder::{Limits, Recorder, Verdict};
+use hotspur_tier1::code::CodeState;
+use hotspur_tier1::context::Context;
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
+use hotspur_tier2::graph;
+use hotspur_tier2::params::Parameter;
+use hotspur_tier2::recording::{Hooks, Origin, finish};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use std::cell::UnsafeCell;
+
+const HOOKS: Hooks = Hooks { start: begin, record, code_freed };
+
+/// A recording in progress in a thread.
+struct Recording {
+    context: *mut Context,
+    recorder: Recorder,
+    origin: Origin,
+    /// Code of the trace has died.
+    is_lost: bool,
+}
+
+/// All recordings in progress: one for each thread at most.
+struct Recordings(UnsafeCell<Vec<Recording>>);
+// SAFETY: only touched with the GIL held, and never while other code runs.
+unsafe impl Sync for Recordings {}
+static RECORDINGS: Recordings = Recordings(UnsafeCell::new(Vec::new()));
+
+#[allow(clippy::mut_from_ref, reason = "guarded by the GIL")]
+fn recordings() -> &'static mut Vec<Recording> {
+    // SAFETY: callers hold the GIL, and none keeps the reference while it calls anything that could come here again.
+    unsafe { &mut *RECORDINGS.0.get() }
+}
+
+fn limits() -> Limits {
+    Limits {
+        ops: Parameter::TraceLength.get() as usize,
+        depth: Parameter::InlinedFrames.get() as usize,
+        exits: Parameter::Exits.get() as usize,
+        snapshot_slots: Parameter::SnapshotSlots.get() as usize,
+        constants: Parameter::Constants.get() as usize,
+        check: Limits::default().check || std::env::var_os("HOTSPUR_STRESS").is_some_and(|v| v == "1"),
+        ..Limits::default()
+    }
+}
+
+unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
+    if recordings().iter().any(|r| r.context == cx) {
+        return false;
+    }
+    let state = State { pc: at.pc, sp: at.sp, frame: at.frame, cx, cs: at.cs };
+    // SAFETY: tier 2 calls with the registers of an activation.
+    unsafe {
+        let recorder = Recorder::start(state, limits());
+        recordings().push(Recording { context: cx, recorder, origin, is_lost: false });
+        start_tracing(cx);
+    }
+    true
+}
+
+unsafe fn record(cx: *mut Context, at: State) {
+    let Some(index) = recordings().iter().position(|r| r.context == cx) else { return };
+    let recording = &mut recordings()[index];
+    let verdict = if recording.is_lost {
+        Verdict::Aborted(AbortReason::CodeChanged)
+    } else {
+        // SAFETY: tier 1 calls before it executes an instruction.
+        unsafe { recording.recorder.step(at, &mut |code, position| graph::at(code, position).is_some()) }
+    };
+    let recorded = match verdict {
+        Verdict::Continue => return,
+        Verdict::Finished(trace) => Ok(*trace),
+        Verdict::Aborted(reason) => Err(reason),
+    };
+    let Recording { origin, .. } = recordings().swap_remove(index);
+    // SAFETY: as above; no other code has run since the recorder looked.
+    unsafe {
+        stop_tracing(cx);
+        let _: Result<u64, AbortReason> = finish(origin, recorded);
+    }
+}
+
+unsafe fn code_freed(cs: *mut CodeState) {
+    for recording in recordings() {
+        // SAFETY: the code is being freed, and still there.
+        recording.is_lost |= unsafe { recording.recorder.contains(cs) };
+    }
+}
+
+/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2.
+///
+/// # Errors
+/// A message for the user.
+pub fn start(engine: Engine) -> Result<(), String> {
+    // SAFETY: callers hold the GIL, and have initialized tier 1.
+    unsafe {
+        if engine == Engine::Jit {
+            hotspur_tier2::use_machine_code()?;
+        }
+        hotspur_tier2::initialize(Some(HOOKS))
+    }
+}
+
+/// Has code that runs for the first time from now on be recorded where it is hot, and executed by tier 2.
+#[pyfunction]
+pub fn record_traces() -> PyResult<()> {
+    if !crate::hook::started() {
+        return Err(PyRuntimeError::new_err("Hotspur is not enabled"));
+    }
+    start(Engine::Interp).map_err(PyRuntimeError::new_err)
+}

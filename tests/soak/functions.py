@@ -1,0 +1,90 @@
+"""Functions and modules that come, get hot and go: memory must level off.
+
+    hotspur --tier 2 tests/soak/functions.py [ROUNDS]
+
+Each round makes functions, runs them until they are compiled, drops them, and reloads a module whose functions are hot. Exits with
+1 if resident memory grew by more than 1% over the second half.
+"""
+
+import gc
+import importlib
+import os
+import pathlib
+import sys
+import tempfile
+
+import hotspur
+
+FUNCTIONS = 200
+SOURCE = """
+def make(k):
+    class Thing:
+        def __init__(self, value):
+            self.value = value
+        def add(self, n):
+            self.value += n
+            return self.value
+    def loop(n):
+        total = k
+        for i in range(n):
+            total += i ^ k
+        return total
+    def objects(n):
+        thing = Thing(k)
+        for i in range(n):
+            thing.add(i)
+        return thing.value
+    return loop, objects
+"""
+MODULE = "LIMIT = %d\ndef count(n):\n    total = 0\n    for i in range(n):\n        if i < LIMIT:\n            total += 1\n    return total\n"
+
+
+def resident():
+    """Resident memory of this process, in bytes."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def round(number, folder):
+    for k in range(FUNCTIONS // 2):
+        namespace = {}
+        # The text differs, so that the code objects are different ones as well.
+        exec(SOURCE + f"# {number} {k}\n", namespace)
+        loop, objects = namespace["make"](k)
+        assert loop(60) == k + sum(i ^ k for i in range(60))
+        assert objects(60) == k + sum(range(60))
+    limit = number % 50
+    (folder / "reloaded.py").write_text(MODULE % limit)
+    importlib.invalidate_caches()
+    sys.modules.pop("reloaded", None)
+    module = importlib.import_module("reloaded")
+    assert module.count(100) == limit
+    importlib.reload(module)
+    assert module.count(100) == limit
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    hotspur.set_parameter("back_edge_threshold", 8)
+    hotspur.set_parameter("entry_threshold", 8)
+    sys.dont_write_bytecode = True
+    with tempfile.TemporaryDirectory() as name:
+        sys.path.insert(0, name)
+        sizes = []
+        for number in range(rounds):
+            round(number, pathlib.Path(name))
+            if number % max(1, rounds // 20) == 0:
+                gc.collect()
+                sizes.append(resident())
+                executors = hotspur.stats()["executors"]
+                print(f"{number * FUNCTIONS:9} functions  {sizes[-1] / 1e6:8.1f} MB  executors {executors['alive']} "
+                      f"of {executors['created']}", flush=True)
+    half = sizes[len(sizes) // 2 :]
+    growth = half[-1] / half[0] - 1
+    made = hotspur.stats()["executors"]["created"]
+    print(f"growth over the second half: {100 * growth:.2f}%, {made} executors made")
+    return 1 if growth > 0.01 or made < rounds * FUNCTIONS // 4 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
