@@ -167,6 +167,7 @@ pub fn executors(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         dict.set_item("runs", view.runs)?;
         dict.set_item("warm", view.warm)?;
         dict.set_item("code_bytes", view.code_bytes)?;
+        dict.set_item("exit_bytes", view.exit_bytes)?;
         dict.set_item("code", view.code)?;
         dict.set_item("position", view.position)?;
         dict.set_item("attached", view.attached)?;

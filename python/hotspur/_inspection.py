@@ -30,10 +30,11 @@ class Executor:
     """A trace that was recorded, as it was when it was asked for.
 
     number: no other executor of the process ever has it. text: its superblock. ops: its micro-ops, a line of text each.
-    exits: its exits, by number. pc: the position where it begins. runs: how often it was run. code_size: bytes of machine code.
+    exits: its exits, by number. pc: the position where it begins. runs: how often it was run. code_size: bytes of machine code;
+    exit_size: bytes of it that are the exits'.
     """
 
-    __slots__ = ("code_size", "exits", "number", "pc", "runs", "text")
+    __slots__ = ("code_size", "exit_size", "exits", "number", "pc", "runs", "text")
 
     def __init__(self, row):
         self.number = row["id"]
@@ -42,6 +43,7 @@ class Executor:
         self.pc = row["position"]
         self.runs = row["runs"]
         self.code_size = row["code_bytes"]
+        self.exit_size = row["exit_bytes"]
 
     @property
     def ops(self):

@@ -918,6 +918,30 @@ class Loops(Case):
         self.assertIn("periodic", [e["reason"] for e in executor(number)["exits"] if e["hits"]])
 
 
+    def test_signals_without_end_at_an_entry(self):
+        # Something is pending each time that the executor looks, so it never gets anywhere; the function does.
+        def f(x):
+            return x
+        self.attach(f, "check_periodic [snap0]\nexit end_of_trace [snap0]", """
+            snap0 = at
+                code0 @ 0 locals [_] stack []
+        """)
+        left = 50000
+
+        def handler(*_):
+            nonlocal left
+            left -= 1
+            if left:
+                signal.raise_signal(signal.SIGALRM)
+        old = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.raise_signal(signal.SIGALRM)
+            while left:
+                self.assertEqual(f(1), 1)
+        finally:
+            signal.signal(signal.SIGALRM, old)
+        self.assertEqual(f(7), 7)
+
 
 class Graph(Case):
     """From one executor to the next, and what becomes of executors."""

@@ -495,6 +495,19 @@ class Instructions(RecorderCase):
         self.assertIn("execute", found.ops)
         self.assertNotIn("store_inline", found.ops)
 
+    def test_an_owner_of_another_type(self):
+        class Other(Point):
+            pass
+
+        def f(points):
+            for p in points:
+                x = p.y
+                p.move(1)
+
+        # Tier 1 specializes for points, and what is recorded then is the round of another.
+        found = self.record(f, [Point(1, 2)] * 3 + [Other(1, 2)] * 50)
+        self.has(found, "guard_type_version", "load_inline", "guard_shared_keys_version", "check_stack_space")
+
     def test_class_attributes_and_modules(self):
         found = self.body("x = p.kind", "p = Point(1, 2)")
         self.has(found, "guard_shared_keys_version", "const_obj")

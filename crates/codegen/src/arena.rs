@@ -1,12 +1,14 @@
 //! Code memory: where it comes from, who may write it, what is free.
 //!
-//! One range of addresses is reserved at the start, so every piece of code reaches every other with a 32-bit distance. Pages
-//! get memory when they are first written. A page is executable or writable, never both: writing makes the pages of one piece
-//! of code writable for as long as the copy takes, and many pieces share a page. Nobody may execute code of the range
-//! meanwhile, which is the caller's business (in CPython, whoever writes holds the GIL, and whoever executes does).
+//! One range of addresses is reserved at the start, so every piece of code reaches every other with a 32-bit distance.
+//! Pages get memory when they are first written. A page is executable or writable, never both: writing makes the pages
+//! of one piece of code writable for as long as the copy takes, and many pieces share a page. Nobody may execute code
+//! of the range meanwhile, which is the caller's business (in CPython, whoever writes holds the GIL, and whoever
+//! executes does).
 //!
-//! Why not one memory file, mapped twice, writable here and executable there, without that rule? A shared mapping is shared
-//! with the children of `fork` too: parent and child would write into each other's code. Private memory is copied.
+//! Why not one memory file, mapped twice, writable here and executable there, without that rule? A shared mapping is
+//! shared with the children of `fork` too: parent and child would write into each other's code. Private memory is
+//! copied.
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use std::collections::BTreeMap;
@@ -120,8 +122,8 @@ impl Arena {
         let first = offset & !(PAGE - 1);
         let pages = (offset + bytes.len()).next_multiple_of(PAGE) - first;
         let start = self.base.wrapping_add(first).cast();
-        // SAFETY: the pages are the arena's own; nobody executes them, says the caller; and the range is the arena's, so nobody
-        // holds a reference into it.
+        // SAFETY: the pages are the arena's own; nobody executes them, says the caller; and the range is the arena's,
+        // so nobody holds a reference into it.
         unsafe {
             mprotect(start, pages, MprotectFlags::READ | MprotectFlags::WRITE)?;
             self.base.add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());

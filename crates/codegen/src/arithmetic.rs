@@ -10,8 +10,8 @@ impl Translator<'_> {
         self.constant(v).map(|bits| bits as i64)
     }
 
-    /// The sum. With a constant, the sum being on the wrong side of the other operand says that it overflowed, which is one
-    /// comparison that the jump can use; Cranelift brings the overflow flag into a register first.
+    /// The sum. With a constant, the sum being on the wrong side of the other operand says that it overflowed, which is
+    /// one comparison that the jump can use; Cranelift brings the overflow flag into a register first.
     pub(crate) fn add_ovf(&mut self, a: Value, b: Value) -> clif::Value {
         let (a, b) = if self.known(a).is_some() { (b, a) } else { (a, b) };
         let (x, y) = (self.v(a), self.v(b));

@@ -31,7 +31,7 @@ impl Translator<'_> {
         }
     }
 
-    // -- boxes ----------------------------------------------------------------------------------------------------------------
+    // -- boxes -----------------------------------------------------------------------------------------------------------
 
     /// The sign is one less than the low bits of the tag: 0 is positive, 1 zero, 2 negative.
     pub(crate) fn unbox_i64(&mut self, value: Value) -> clif::Value {
@@ -73,7 +73,7 @@ impl Translator<'_> {
         }
     }
 
-    // -- attributes -----------------------------------------------------------------------------------------------------------
+    // -- attributes ------------------------------------------------------------------------------------------------------
 
     pub(crate) fn load_inline(&mut self, value: Value, index: u32) -> clif::Value {
         let value = self.v(value);
@@ -125,7 +125,7 @@ impl Translator<'_> {
         None
     }
 
-    // -- lists, tuples, cells -------------------------------------------------------------------------------------------------
+    // -- lists, tuples, cells --------------------------------------------------------------------------------------------
 
     pub(crate) fn list_len(&mut self, list: Value) -> clif::Value {
         self.field(list, self.env.layout.map(|l| l.ob_size), HostFn::ListLen)
@@ -192,7 +192,7 @@ impl Translator<'_> {
         None
     }
 
-    // -- dictionaries ---------------------------------------------------------------------------------------------------------
+    // -- dictionaries ----------------------------------------------------------------------------------------------------
 
     pub(crate) fn load_dict_value(&mut self, dict: clif::Value, index: u32) -> clif::Value {
         let index = self.number(index);
@@ -209,7 +209,7 @@ impl Translator<'_> {
         self.field(module, self.env.layout.map(|l| l.md_dict), HostFn::ModuleDict)
     }
 
-    // -- iterators ------------------------------------------------------------------------------------------------------------
+    // -- iterators -------------------------------------------------------------------------------------------------------
 
     /// The next item; exits if there is none, having changed nothing.
     pub(crate) fn sequence_next(&mut self, iter: Value, kind: Sequence) -> clif::Value {

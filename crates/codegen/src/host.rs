@@ -2,16 +2,18 @@
 //!
 //! # Functions
 //!
-//! `host_functions!` is the one table of functions that machine code calls, helpers apart. A row names the function and its
-//! arguments; derived from it are [`HostFn`] (by which code names it), [`HostFunctions`] (which the embedder fills) and the
-//! machine signatures. All of them are `extern "C-unwind"` and take the [`ExecState`] first. With a [`Layout`](crate::Layout), code does
-//! most of what they do by itself.
+//! `host_functions!` is the one table of functions that machine code calls, helpers apart. A row names the function and
+//! its arguments; derived from it are [`HostFn`] (by which code names it), [`HostFunctions`] (which the embedder fills)
+//! and the machine signatures. All of them are `extern "C-unwind"` and take the [`ExecState`] first. With a
+//! [`Layout`](crate::Layout), code does most of what they do by itself.
 //!
 //! Helpers ([`Helper`]) have a signature that follows from their own table: the state, then for each argument an object
-//! ([`Object`]), an `i64` or an `f64`. After the arguments that it always has, a variadic helper takes a pointer to the others and
-//! their number as a `u64`; they lie in [`ExecState::values`] from index 1, so that one more can be put before them.
+//! ([`Object`]), an `i64` or an `f64`. After the arguments that it always has, a variadic helper takes a pointer to the
+//! others and their number as a `u64`; they lie in [`ExecState::values`] from index 1, so that one more can be put
+//! before them.
 //!
-//! A panic must not get into machine code: it would leave frames half written. (`pthread_exit` may unwind it: see `unwind.rs`.)
+//! A panic must not get into machine code: it would leave frames half written. (`pthread_exit` may unwind it: see
+//! `unwind.rs`.)
 
 use core::ffi::c_void;
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
@@ -32,8 +34,8 @@ pub type Object = *mut c_void;
 #[repr(C)]
 #[derive(Debug)]
 pub struct ExecState {
-    /// The frame where the superblock that runs began (depth 0). Whoever enters an executor, or goes on in another one, sets it.
-    /// Code reads it with a `Layout` only.
+    /// The frame where the superblock that runs began (depth 0). Whoever enters an executor, or goes on in another one,
+    /// sets it. Code reads it with a `Layout` only.
     pub frame: *mut c_void,
     /// The thread state. Code reads it with a `Layout` only.
     pub thread: *mut c_void,
@@ -47,9 +49,9 @@ pub struct ExecState {
     pub disturbed: u8,
     /// How many times the loop of the executor went round completely. Whoever enters an executor sets it to zero.
     pub rounds: u64,
-    /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when something is
-    /// published. Also fields of objects to be built, locals of frames to be pushed, arguments of a variadic helper. Bits of
-    /// doubles; of truth values the low byte counts.
+    /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when
+    /// something is published. Also fields of objects to be built, locals of frames to be pushed, arguments of a
+    /// variadic helper. Bits of doubles; of truth values the low byte counts.
     pub values: [u64; MAX_VALUES],
     /// Arguments for the parameters of the executor that is linked to.
     pub args: [u64; MAX_PARAMS],
@@ -164,8 +166,8 @@ host_functions! {
     Publish = publish(snapshot: u32);
     /// Takes back what was published last: see `disturbed`.
     Withdraw = withdraw();
-    /// Frees an object whose reference count has become zero, the snapshot being published meanwhile (its live values are in
-    /// `values`). Whether the superblock may go on as if no other code had run: as `is_valid`.
+    /// Frees an object whose reference count has become zero, the snapshot being published meanwhile (its live values
+    /// are in `values`). Whether the superblock may go on as if no other code had run: as `is_valid`.
     DeallocPublished = dealloc_published(snapshot: u32, value: Object) -> bool;
 
     /// The object's type.
@@ -248,8 +250,9 @@ host_functions! {
     /// Frees an object of those whose freeing runs no code, its count having become zero.
     DeallocSimple = dealloc_simple(value: Object);
 
-    /// Builds an object. The kind is a [`VirtualKind`](hotspur_ir::VirtualKind) by its number; the fields, as many as `count`, are in
-    /// `values` from index 0, objects with references that pass to it. Attributes that are not given are absent.
+    /// Builds an object. The kind is a [`VirtualKind`](hotspur_ir::VirtualKind) by its number; the fields, as many as
+    /// `count`, are in `values` from index 0, objects with references that pass to it. Attributes that are not given
+    /// are absent.
     Build = build(kind: u32, count: u32) -> Object;
 
     /// The next item of a list iterator, or null.
@@ -265,14 +268,15 @@ host_functions! {
     /// Whether a range iterator has no next number.
     IsRangeIterDone = is_range_iter_done(iter: Object) -> bool;
 
-    /// Has tier 1 execute an instruction. The frames in memory are to be those of the snapshot, which has nothing live: `stack` is
-    /// the height of the top frame's stack. `moves` is a [`Moves`](hotspur_ir::Moves) by its number. Sets `top`.
+    /// Has tier 1 execute an instruction. The frames in memory are to be those of the snapshot, which has nothing live:
+    /// `stack` is the height of the top frame's stack. `moves` is a [`Moves`](hotspur_ir::Moves) by its number. Sets
+    /// `top`.
     Execute = execute(snapshot: u32, pc: u32, moves: u32, stack: u32);
     /// Whether that led where `guard_landed` says, and the executor is valid.
     HasLanded = has_landed(code: Object, pc: u32, moves: u32, stack: u32) -> bool;
 
-    /// An exit was taken that leads nowhere yet (`exit` is its entry). The answer is the code to go on with, or null to leave
-    /// machine code.
+    /// An exit was taken that leads nowhere yet (`exit` is its entry). The answer is the code to go on with, or null to
+    /// leave machine code.
     SideExit = side_exit() -> *const u8;
 }
 

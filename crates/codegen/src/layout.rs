@@ -2,13 +2,14 @@
 
 /// Offsets in bytes, unless the text says otherwise. All words are 64 bits wide.
 ///
-/// The numbers are CPython's names of fields; the crate that knows CPython's private layout fills them in. What is known here
-/// besides are rules that belong together with them: reference counts are 32 bits wide and negative if immortal, an int's tag
-/// is eight times the number of digits plus 0, 1 or 2 for positive, zero and negative, digits have 32 bits.
+/// The numbers are CPython's names of fields; the crate that knows CPython's private layout fills them in. What is
+/// known here besides are rules that belong together with them: reference counts are 32 bits wide and negative if
+/// immortal, an int's tag is eight times the number of digits plus 0, 1 or 2 for positive, zero and negative, digits
+/// have 32 bits.
 ///
-/// With a layout, ops believe what they are told about objects: `guard_shared_keys_version` and `guard_inline_values` read what only
-/// instances of types with inline values have, `guard_function_version` what only functions have. A guard of the type or of its
-/// version comes before.
+/// With a layout, ops believe what they are told about objects: `guard_shared_keys_version` and `guard_inline_values`
+/// read what only instances of types with inline values have, `guard_function_version` what only functions have. A
+/// guard of the type or of its version comes before.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "fields are named as in CPython")]
 pub struct Layout {

@@ -1,8 +1,8 @@
 //! Superblocks into machine code, for x86-64, by Cranelift.
 //!
-//! A [`Compiler`] makes [`Code`] from a superblock; it needs nothing but numbers, so it can run on any thread. A [`CodeSpace`] is the
-//! memory that code is installed in. What code means is what the tier 2 interpreter does (`hotspur-interp`), and the tests of
-//! `hotspur-filetests` compare the two.
+//! A [`Compiler`] makes [`Code`] from a superblock; it needs nothing but numbers, so it can run on any thread. A
+//! [`CodeSpace`] is the memory that code is installed in. What code means is what the tier 2 interpreter does
+//! (`hotspur-interp`), and the tests of `hotspur-filetests` compare the two.
 //!
 //! # How code runs
 //!
@@ -13,24 +13,26 @@
 //! ```
 //!
 //! Code of a superblock is a function of the [`ExecState`] that never returns by itself: it ends in tail calls, so any
-//! number of executors use the C stack of one. Each exit has an entry in a table that the embedder keeps, with the address of the
-//! code that it leads to: the cold exit stub at first, another executor's code once there is one. Linking is a store to that entry.
+//! number of executors use the C stack of one. Each exit has an entry in a table that the embedder keeps, with the
+//! address of the code that it leads to: the cold exit stub at first, another executor's code once there is one.
+//! Linking is a store to that entry.
 //!
-//! Such a link leads from code to code, with nobody in between. That will do for an exit whose snapshot has one frame with every
-//! slot `_`, if the code there begins at the same position. All other exits go on leading to the cold exit stub: `side_exit`
-//! writes the frames, sets [`ExecState::frame`], and answers the code to go on with.
+//! Such a link leads from code to code, with nobody in between. That will do for an exit whose snapshot has one frame
+//! with every slot `_`, if the code there begins at the same position. All other exits go on leading to the cold exit
+//! stub: `side_exit` writes the frames, sets [`ExecState::frame`], and answers the code to go on with.
 //!
 //! # Exits
 //!
 //! There are many exits, and most are never taken, so an exit is as few bytes as possible: stores of the live values,
-//! the number, a jump to a block that all exits share. Exits that need the same values share the stores. How frames are made
-//! from the values is not in the code at all: the host reads the snapshot, with [`SnapshotInfo`] telling where values are.
+//! the number, a jump to a block that all exits share. Exits that need the same values share the stores. How frames are
+//! made from the values is not in the code at all: the host reads the snapshot, with [`SnapshotInfo`] telling where
+//! values are.
 //!
 //! # Reading order
 //!
-//! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the arms call: `arithmetic.rs`,
-//! `guards.rs`, `heap.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`: memory. `unwind.rs`: the way in, and
-//! the way out for unwinders.
+//! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the
+//! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`:
+//! memory. `unwind.rs`: the way in, and the way out for unwinders.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("machine code is made for x86-64 and Linux only");

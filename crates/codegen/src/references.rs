@@ -53,8 +53,8 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Drops a reference to an object. Only if it was the last is the snapshot published, and only then can validity have changed:
-    /// `check` is a check of validity that follows, which is left out otherwise.
+    /// Drops a reference to an object. Only if it was the last is the snapshot published, and only then can validity
+    /// have changed: `check` is a check of validity that follows, which is left out otherwise.
     pub(crate) fn decref(&mut self, inst: &Inst, value: Value, check: Option<&Inst>) -> Result<(), Refusal> {
         let value = self.v(value);
         let free = |t: &mut Self| {

@@ -1,8 +1,8 @@
 //! The walk over a superblock: one arm for each op, which says what Cranelift IR it becomes.
 //!
-//! Values of the superblock are Cranelift values: objects, integers and addresses are `i64`, doubles `f64`, truth values `i8` (0 or
-//! 1). A superblock is SSA already, so only the addresses of frames need variables: an instruction of tier 1 may push a frame
-//! where another was.
+//! Values of the superblock are Cranelift values: objects, integers and addresses are `i64`, doubles `f64`, truth
+//! values `i8` (0 or 1). A superblock is SSA already, so only the addresses of frames need variables: an instruction of
+//! tier 1 may push a frame where another was.
 
 use crate::compile::{Environment, Location, Refusal, SnapshotInfo};
 use crate::exits::Exits;
@@ -162,7 +162,8 @@ impl<'a> Translator<'a> {
         let mut insts = insts.iter().peekable();
         while let Some(inst) = insts.next() {
             self.exits.next(inst);
-            // A check of validity directly after a reference was dropped belongs to the path on which it was the last one.
+            // A check of validity directly after a reference was dropped belongs to the path on which it was the last
+            // one.
             let folded = if let (Op::Decref { .. } | Op::Xdecref { .. }, false) = (&inst.op, self.unchecked) {
                 insts.next_if(|next| matches!(next.op, Op::CheckValidity {}))
             } else {
@@ -182,7 +183,7 @@ impl<'a> Translator<'a> {
         Ok(())
     }
 
-    // -- values ---------------------------------------------------------------------------------------------------------------
+    // -- values ----------------------------------------------------------------------------------------------------------
 
     /// The value.
     pub(crate) fn v(&self, v: Value) -> clif::Value {
@@ -248,7 +249,7 @@ impl<'a> Translator<'a> {
         self.store_state(value, offset_of!(ExecState, values) + 8 * index);
     }
 
-    // -- control --------------------------------------------------------------------------------------------------------------
+    // -- control ---------------------------------------------------------------------------------------------------------
 
     /// Goes to the first block if the condition holds, otherwise to the second, and goes on writing there, in the first.
     pub(crate) fn branch(&mut self, condition: clif::Value, then: Block, otherwise: Block) {
@@ -290,7 +291,7 @@ impl<'a> Translator<'a> {
         result
     }
 
-    // -- calls ----------------------------------------------------------------------------------------------------------------
+    // -- calls -----------------------------------------------------------------------------------------------------------
 
     fn callee(&mut self, callee: Callee) -> FuncRef {
         if let Some(&known) = self.callees.get(&callee) {

@@ -1,12 +1,12 @@
 //! Letting unwinders through machine code.
 //!
-//! CPython ends threads that outlive it with `pthread_exit`, which unwinds the C stack from wherever the thread happens to wait:
-//! possibly in a host function that machine code has called. An unwinder that meets a frame without a description
-//! ends the process. All code in an arena keeps a frame pointer, so one description is right at every call: the caller's frame
-//! begins 16 bytes above `rbp`, which points to the saved `rbp`, the return address behind it.
+//! CPython ends threads that outlive it with `pthread_exit`, which unwinds the C stack from wherever the thread happens
+//! to wait: possibly in a host function that machine code has called. An unwinder that meets a frame without a
+//! description ends the process. All code in an arena keeps a frame pointer, so one description is right at every call:
+//! the caller's frame begins 16 bytes above `rbp`, which points to the saved `rbp`, the return address behind it.
 //!
-//! That says nothing of other registers that code has saved. It need not: the way in, which is written by hand, has saved all
-//! that the platform's convention wants saved, and describes where.
+//! That says nothing of other registers that code has saved. It need not: the way in, which is written by hand, has
+//! saved all that the platform's convention wants saved, and describes where.
 
 use crate::host::ExecState;
 

@@ -18,9 +18,9 @@
 //!
 //! * `test print`: the superblock is printed with canonical ids.
 //! * `test verify`: `ok`, or what the verifier objects to.
-//! * `test interp`: the superblock, which the verifier must accept, is run on the toy runtime once for each `run`; shown are the
-//!   exit, the frames, the log, and what is wrong with reference counts. `test interp unverified` skips the verifier. What was
-//!   verified is run as machine code too, with the same result.
+//! * `test interp`: the superblock, which the verifier must accept, is run on the toy runtime once for each `run`;
+//!   shown are the exit, the frames, the log, and what is wrong with reference counts. `test interp unverified` skips
+//!   the verifier. What was verified is run as machine code too, with the same result.
 //!
 //! `HOTSPUR_BLESS=1 cargo test -p hotspur-filetests` writes what came out as what is expected. Objects are described by
 //! [`setup`].
@@ -106,7 +106,8 @@ impl TestFile {
         }
     }
 
-    /// Runs machine code, and shows the same as [`TestFile::actual`]; none if this is no test that runs a verified superblock.
+    /// Runs machine code, and shows the same as [`TestFile::actual`]; none if this is no test that runs a verified
+    /// superblock.
     ///
     /// # Errors
     /// There is no machine code.

@@ -1,9 +1,9 @@
 //! The toy runtime as a host of machine code.
 //!
-//! Objects are addresses in an image of the toy heap (see [`image`]). Without a layout, everything is done by host functions, and
-//! nobody reads what is there. With one, code reads and writes the image, and each host function begins and ends with bringing
-//! heap and image together. Frames are made from snapshots by the tier 2
-//! interpreter's own routine, so what is tested is what the code does, and where it says that values are.
+//! Objects are addresses in an image of the toy heap (see [`image`]). Without a layout, everything is done by host
+//! functions, and nobody reads what is there. With one, code reads and writes the image, and each host function begins
+//! and ends with bringing heap and image together. Frames are made from snapshots by the tier 2 interpreter's own
+//! routine, so what is tested is what the code does, and where it says that values are.
 
 use core::ffi::c_void;
 use cranelift_entity::EntityRef;
@@ -521,8 +521,8 @@ impl Engine {
         self.space.statistics()
     }
 
-    /// Runs a superblock as machine code on the toy runtime, code reading and writing objects by itself if there is a layout
-    /// ([`layout`]). Nothing bounds how long that takes.
+    /// Runs a superblock as machine code on the toy runtime, code reading and writing objects by itself if there is a
+    /// layout ([`layout`]). Nothing bounds how long that takes.
     ///
     /// # Errors
     /// There is no code.

@@ -16,9 +16,10 @@
 //!     script [stays 4 [obj1], stores 4 [] 0 obj1, acts 4 [] invalidate, calls code1 [obj1], returns 6 [null], raises]
 //! ```
 //!
-//! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run, everything may be
-//! left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be, `namespaces` globals and builtins, `script` what the instructions do
-//! that `execute` names, in the order in which they are executed (see [`Step`]). With `wide`, all ints count as compact.
+//! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run,
+//! everything may be left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be,
+//! `namespaces` globals and builtins, `script` what the instructions do that `execute` names, in the order in which they
+//! are executed (see [`Step`]). With `wide`, all ints count as compact.
 
 use hotspur_interp::Register;
 use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};

@@ -3,7 +3,7 @@
 use crate::machine::{Checked, Leave, Machine, Outcome, Register};
 use crate::runtime::{Content, Frame, Runtime};
 use cranelift_entity::EntityRef;
-use hotspur_ir::{ExitId, Inst, Moves, Resume, Slot, SnapshotId, Value, VirtualId};
+use hotspur_ir::{Exit, ExitId, Inst, Moves, Resume, Slot, SnapshotId, Value, VirtualId};
 use std::collections::BTreeMap;
 
 /// Why frames are made.
@@ -148,11 +148,11 @@ impl<R: Runtime> Machine<'_, R> {
         self.leave_by(exit, leave)
     }
 
-    /// [`Machine::leave`] for a caller who has the exit at hand.
+    /// As [`Machine::leave`], for who knows the exit already: finding it by its number is a walk through the superblock.
     ///
     /// # Errors
     /// The superblock is malformed.
-    pub fn leave_by(mut self, exit: hotspur_ir::Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+    pub fn leave_by(mut self, exit: Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
         let resume = self.sb.snapshots[exit.snapshot].resume;
         let mut frames = Vec::new();
         let mut built = BTreeMap::new();

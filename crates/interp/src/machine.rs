@@ -2,7 +2,7 @@
 
 use crate::runtime::{Frame, Runtime};
 use cranelift_entity::{EntityRef, SecondaryMap};
-use hotspur_ir::{ExecutorRef, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
+use hotspur_ir::{ExecutorRef, Exit, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a value is at run time.
@@ -137,7 +137,10 @@ pub fn run<R: Runtime>(
             match flow {
                 Flow::Next => exit += usize::from(inst.op.exit_reason().is_some()),
                 Flow::Exit(leave) => {
-                    let outcome = m.leave(ExitId::new(exit), leave).map_err(|message| at(inst.to_string())(message))?;
+                    let taken = inst.snapshot.zip(inst.op.exit_reason());
+                    let taken = taken.map(|(snapshot, reason)| Exit { id: ExitId::new(exit), snapshot, reason });
+                    let taken = taken.ok_or_else(|| at(inst.to_string())("the op cannot exit".into()))?;
+                    let outcome = m.leave_by(taken, leave).map_err(|message| at(inst.to_string())(message))?;
                     return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
                 }
                 Flow::Loop(_) => break,

@@ -10,8 +10,9 @@
 //! # Frames
 //!
 //! [`Snapshot::frames`] lists frames from the one where the superblock began (it is in memory already) to the innermost.
-//! Some frames are *in memory*: the first, and those that `push_frame` or an instruction of tier 1 pushed since. The others are *virtual*: an exit
-//! pushes them, and they say which function they belong to ([`FrameState::function`]). Frames in memory come first.
+//! Some frames are *in memory*: the first, and those that `push_frame` or an instruction of tier 1 pushed since. The others
+//! are *virtual*: an exit pushes them, and they say which function they belong to ([`FrameState::function`]). Frames in
+//! memory come first.
 //!
 //! Each frame has the position of its current instruction. In all frames but the innermost that is a call, which goes on
 //! when the frame above returns. What happens in the innermost is the snapshot's [`Resume`]:
@@ -68,9 +69,9 @@
 //! stacks, and nothing is withdrawn. Borrowed values that frames owned are good no longer; the superblock loads anew.
 //!
 //! The instruction leads to a *landing*: a position in some frame, an exception to be unwound, or the end of the activation.
-//! `guard_landed` directly after it goes on if that is where it was when the superblock was recorded. If not, there are no frames to
-//! be made, since memory is right: the exit's resume is `landed`, and its snapshot only says which frames would have been in
-//! memory. `leave_landed` leaves in that way always; its snapshot has the frames of the `execute`.
+//! `guard_landed` directly after it goes on if that is where it was when the superblock was recorded. If not, there are no
+//! frames to be made, since memory is right: the exit's resume is `landed`, and its snapshot only says which frames would
+//! have been in memory. `leave_landed` leaves in that way always; its snapshot has the frames of the `execute`.
 //!
 //! # Effects and exits
 //!

@@ -296,9 +296,9 @@ CallHelper = call_helper(helper: helper, args: anys) -> OfHelper, pure();
 
 // -- instructions of tier 1 -----------------------------------------------------------------------------------------------
 
-/// Has tier 1 execute the instruction at this position of the top frame in memory, which is the snapshot's. It may raise, unwind
-/// frames, push one, run any code: where it has led to is the *landing*, which the host keeps. `moves` says which frame it is
-/// expected in.
+/// Has tier 1 execute the instruction at this position of the top frame in memory, which is the snapshot's. It may raise,
+/// unwind frames, push one, run any code: where it has led to is the *landing*, which the host keeps. `moves` says which
+/// frame it is expected in.
 Execute = execute(pc: pc, moves: moves) -> None, escapes();
 /// Exits unless the landing of the `execute` before is where its `moves` says, at this position of a frame of this code with
 /// that many items on its stack, and the executor is valid (as `check_validity`, which need not follow).

@@ -26,6 +26,7 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
+use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
 use crate::{graph, jit, recording, stats};
@@ -86,6 +87,7 @@ fn registers(cx: *mut Context, landing: &Landing) -> State {
 /// # Safety
 /// As for a handler of tier 1.
 pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
+    let _guard = NoPanic;
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
         if !graph::graveyard_is_empty() {

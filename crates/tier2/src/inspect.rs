@@ -36,6 +36,8 @@ pub struct ExecutorView {
     pub warm: bool,
     /// Bytes of machine code.
     pub code_bytes: usize,
+    /// Bytes of it that are its exits'.
+    pub exit_bytes: usize,
     /// The code object that it begins in: identity only, it may be gone.
     pub code: usize,
     /// Where in that code it begins.
@@ -63,6 +65,7 @@ fn view(executor: &Executor) -> ExecutorView {
         runs: executor.runs(),
         warm: executor.warm.get(),
         code_bytes: executor.code_sizes().total as usize,
+        exit_bytes: (executor.code_sizes().exits + executor.code_sizes().shared_exits) as usize,
         code: trace.codes.get(trace.superblock.code.as_u32() as usize).map_or(0, |&c| c as usize),
         position: trace.entry.position,
         attached: executor.place().is_some(),

@@ -5,6 +5,7 @@
 //! is to be freed goes to the graveyard. Executors that run notice by themselves.
 
 use crate::executor::Executor;
+use crate::panics::NoPanic;
 use crate::{graph, stats, watch};
 use hotspur_ir::InvalidationReason;
 use hotspur_tier1::code::CodeState;
@@ -31,6 +32,7 @@ pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
 
 /// Makes executors invalid by number.
 pub(crate) fn by_ids(ids: &[u64], reason: InvalidationReason) {
+    let _guard = NoPanic;
     for &id in ids {
         if let Some(executor) = graph::find(id) {
             // SAFETY: the GIL is held by whoever changes what executors rely on.
@@ -57,6 +59,7 @@ pub unsafe fn invalidate_all(reason: InvalidationReason) {
 /// # Safety
 /// GIL held; called before the stream is freed.
 pub unsafe fn code_freed(cs: *mut CodeState) {
+    let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
         for executor in graph::code_freed(cs) {

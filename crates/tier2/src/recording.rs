@@ -8,6 +8,7 @@
 
 use crate::executor::Executor;
 use crate::invalidate::invalidate;
+use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::{driver, graph, jit, stats, sweep, temperature, watch};
 use core::cell::UnsafeCell;
@@ -94,6 +95,7 @@ pub(crate) fn initial_counters() -> (u16, u16) {
 /// # Safety
 /// As for a handler of tier 1.
 pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
+    let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
         let start = driver::start_of(at);
@@ -157,6 +159,7 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 /// # Safety
 /// GIL held; no other code has run since the recorder looked at what the trace depends on.
 pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
+    let _guard = NoPanic;
     let began = Instant::now();
     // SAFETY: as the caller promises; the origin keeps its code alive.
     let made = unsafe { recorded.and_then(|trace| install(trace, &origin)) };

@@ -1,12 +1,14 @@
 //! Random superblocks that the verifier accepts and that treat references rightly, with heaps to run them on.
 //!
-//! [`generate`] makes a program from raw numbers, any of them: each step of [`Recipe`] becomes a few ops that fit the state of the
-//! [`Model`], which knows what a recorder knows: what each slot of each frame holds, which values there are, which references the
-//! superblock owns. So ownership is right by construction, and a fault or a leak in a run is a bug of an engine (or of the
-//! generator). Exits are frequent: most guards compare with values that are not known to the generator.
+//! [`generate`] makes a program from raw numbers, any of them: each step of [`Recipe`] becomes a few ops that fit the
+//! state of the `Model`, which knows what a recorder knows: what each slot of each frame holds, which values there
+//! are, which references the superblock owns. So ownership is right by construction, and a fault or a leak in a run is
+//! a bug of an engine (or of the generator). Exits are frequent: most guards compare with values that are not known to
+//! the generator.
 //!
-//! Where the rules come from: references that are owned are on the stack of the top frame in every snapshot (`own`). Values that
-//! are only borrowed are forgotten when other code may have run. A loop has a counter, so every program ends.
+//! Where the rules come from: references that are owned are on the stack of the top frame in every snapshot (`own`).
+//! Values that are only borrowed are forgotten when other code may have run. A loop has a counter, so every program
+//! ends.
 
 mod control;
 mod ops;

@@ -1,9 +1,9 @@
 //! The toy heap as words in memory, for code that reads and writes objects by itself.
 //!
-//! Objects and frames have blocks of [`BLOCK`] words in an image, at places that follow from their numbers; references are
-//! addresses of blocks. The heap is the truth: [`Toy::write_image`] brings an image up to date before code runs,
-//! [`Toy::read_image`] takes over what code has changed before the heap is asked for anything. Where a field lies is said by the
-//! constants below, in words.
+//! Objects and frames have blocks of [`BLOCK`] words in an image, at places that follow from their numbers; references
+//! are addresses of blocks. The heap is the truth: [`Toy::write_image`] brings an image up to date before code runs,
+//! [`Toy::read_image`] takes over what code has changed before the heap is asked for anything. Where a field lies is
+//! said by the constants below, in words.
 
 use super::{Kind, Nullable, Toy, ToyRef};
 

@@ -32,9 +32,9 @@
 //! * `virtual_dead`: a virtual object that was materialized is not used again, nor is one within it.
 //! * `resume`: `check_error` and `check_negative` resume with `raise`, no other op that exits does, and `dynamic_exit`, `link`
 //!   and `return_value` resume with `at`. `guard_landed` and `leave_landed` resume with `landed`, and nothing else does.
-//! * `landing`: `execute` is followed at once by `guard_landed` or `leave_landed`; these follow nothing else. The snapshots of the
-//!   three have frames in memory only, and every slot is `_`. That of `execute` is `at` its position; `guard_landed` names the code,
-//!   position and height of the stack of its snapshot's top frame.
+//! * `landing`: `execute` is followed at once by `guard_landed` or `leave_landed`; these follow nothing else. The snapshots
+//!   of the three have frames in memory only, and every slot is `_`. That of `execute` is `at` its position; `guard_landed`
+//!   names the code, position and height of the stack of its snapshot's top frame.
 //!
 //! Effects:
 //!
@@ -45,7 +45,8 @@
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the
-//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit`, `return_value` and `leave_landed` excepted).
+//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit`, `return_value` and `leave_landed`
+//!   excepted).
 
 mod effects;
 mod landings;

@@ -70,7 +70,7 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
     }
     // All the others: the version of the owner's type.
     if (*class).tp_version_tag != version || version == 0 {
-        return None;
+        return unforeseen(l);
     }
     let owner = l.f.peek(1)?;
     match number {
@@ -79,12 +79,7 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
             if (*inline_values(real)).valid == 0 || (*real.byte_add(offset).cast::<*mut PyObject>()).is_null() {
                 return None;
             }
-            l.guard_version(owner, real, version);
-            l.f.at();
-            l.f.builder.guard_inline_values(owner);
-            let attr = l.f.builder.load_inline(owner, ((offset - INLINE_VALUES) / size_of::<*mut PyObject>()) as u32);
-            let attr = l.attribute(attr);
-            l.loaded(attr)
+            instance_value(l, ((offset - INLINE_VALUES) / size_of::<*mut PyObject>()) as u32)
         }
         op::LOAD_ATTR_SLOT => {
             if (*real.byte_add(high as usize).cast::<*mut PyObject>()).is_null() {
@@ -99,23 +94,90 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
             if (*inline_values(real)).valid == 0 || (*cached_keys(class)).dk_version != high {
                 return None;
             }
-            l.guard_version(owner, real, version);
-            l.f.at();
-            l.f.builder.guard_inline_values(owner);
-            l.f.builder.guard_shared_keys_version(owner, high);
-            found_in_type(l, number == op::LOAD_ATTR_METHOD_WITH_VALUES)
+            let attr = l.cached();
+            not_in_instance(l, high)?;
+            found_in_type(l, attr, number == op::LOAD_ATTR_METHOD_WITH_VALUES)
         }
         op::LOAD_ATTR_NONDESCRIPTOR_NO_DICT | op::LOAD_ATTR_METHOD_NO_DICT => {
             l.guard_version(owner, real, version);
-            found_in_type(l, number == op::LOAD_ATTR_METHOD_NO_DICT)
+            let attr = l.cached();
+            found_in_type(l, attr, number == op::LOAD_ATTR_METHOD_NO_DICT)
         }
         _ => None,
     }
 }
 
-/// The attribute is the object in the cache; a method is pushed below its receiver.
-unsafe fn found_in_type(l: &mut Lowering, is_method: bool) -> Option<Outcome> {
-    let attr = l.type_constant(ty(l.real(1)), l.cached());
+/// The attribute is one of the inline values, which are valid, and is there.
+unsafe fn instance_value(l: &mut Lowering, index: u32) -> Option<Outcome> {
+    let real = l.real(1);
+    let owner = l.f.peek(1)?;
+    l.guard_version(owner, real, (*ty(real)).tp_version_tag);
+    l.f.at();
+    l.f.builder.guard_inline_values(owner);
+    let attr = l.f.builder.load_inline(owner, index);
+    let attr = l.attribute(attr);
+    l.loaded(attr)
+}
+
+/// Guards that the owner's inline values, which are valid, have no such attribute: their keys have this version.
+unsafe fn not_in_instance(l: &mut Lowering, keys_version: u32) -> Option<()> {
+    let real = l.real(1);
+    let owner = l.f.peek(1)?;
+    l.guard_version(owner, real, (*ty(real)).tp_version_tag);
+    l.f.at();
+    l.f.builder.guard_inline_values(owner);
+    l.f.builder.guard_shared_keys_version(owner, keys_version);
+    Some(())
+}
+
+/// The instruction is specialized for another type than the owner has this time: what it would be specialized for, if that is an attribute
+/// of an instance with inline values, or one that its class has.
+unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
+    let real = l.real(1);
+    let class = ty(real);
+    let name = l.s.name(l.oparg() >> 1);
+    let is_call = l.oparg() & 1 != 0;
+    let object = &raw const ffi::PyBaseObject_Type;
+    let is_generic = (*class).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize);
+    if !is_generic
+        || (*class).tp_version_tag == 0
+        || !has_feature(class, TPFLAGS_INLINE_VALUES)
+        || (*inline_values(real)).valid == 0
+    {
+        return None;
+    }
+    let keys = cached_keys(class);
+    // The type has a version, so this is a look-up in its cache or dictionaries of names, which runs no code.
+    let found = _PyType_Lookup(class, name);
+    if found.is_null() {
+        let index = find_interned(keys, name)?;
+        if (*inline_value_slot(inline_values(real), index)).is_null() {
+            return None;
+        }
+        return instance_value(l, u32::try_from(index).ok()?);
+    }
+    let kind = ty(found);
+    if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
+        return None;
+    }
+    let is_method = (*kind).tp_descr_get.is_some();
+    if is_method != is_call || is_method && !has_feature(kind, TPFLAGS_METHOD_DESCRIPTOR) {
+        return None;
+    }
+    if !keys_lack_string(keys, name) {
+        return None;
+    }
+    let version = keys_version(keys);
+    if version == 0 {
+        return None;
+    }
+    not_in_instance(l, version)?;
+    found_in_type(l, found, is_method)
+}
+
+/// The attribute is an object (borrowed) that the type has; a method is pushed below its receiver.
+unsafe fn found_in_type(l: &mut Lowering, attr: *mut PyObject, is_method: bool) -> Option<Outcome> {
+    let attr = l.type_constant(ty(l.real(1)), attr);
     if !is_method {
         return l.loaded(attr);
     }

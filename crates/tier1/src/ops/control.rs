@@ -15,6 +15,30 @@ use hotspur_cpython_sys::*;
 const RESUME_AFTER_YIELD_FROM: usize = 2;
 const RESUME_LOCATION_MASK: usize = 3;
 
+/// What RESUME found that has to be seen to.
+enum Served {
+    /// A tool is active: CPython instruments the code at RESUME, and then executes what it wrote.
+    Tool,
+    /// What was served has raised.
+    Error,
+    /// Nothing is left.
+    Fine,
+}
+
+/// Sees to what the `eval_breaker` says at a RESUME.
+#[inline(never)]
+unsafe fn serve(s: State) -> Served {
+    s.save_ip();
+    Context::refresh(s.cx);
+    if (*(*s.cx).thread).tools_active {
+        return Served::Tool;
+    }
+    (*s.cs).version = (*(*s.cx).thread).version;
+    let pending = s.oparg() & RESUME_LOCATION_MASK < RESUME_AFTER_YIELD_FROM
+        && (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0;
+    if pending && _Py_HandlePending(s.tstate()) != 0 { Served::Error } else { Served::Fine }
+}
+
 handler! {
     RESUME(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
@@ -49,31 +73,37 @@ handler! {
     /// RESUME at which an executor begins.
     RESUME_EXECUTOR(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
-            return s.tail(resume_slow);
+            return s.tail(resume_executor_slow);
         }
         s.tail(enter_executor)
     }
 
     #[cold]
     resume_slow(s) {
-        s.save_ip();
-        Context::refresh(s.cx);
-        if (*(*s.cx).thread).tools_active {
-            // CPython instruments the code here, and then executes what it wrote.
-            return s.tail(hand_over);
+        match serve(s) {
+            Served::Tool => s.tail(hand_over),
+            Served::Error => s.error(),
+            Served::Fine => {
+                s.pc = s.pc.add(1);
+                s.tail(escaped_slow)
+            }
         }
-        (*s.cs).version = (*(*s.cx).thread).version;
-        if s.oparg() & RESUME_LOCATION_MASK < RESUME_AFTER_YIELD_FROM
-            && (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0
-            && _Py_HandlePending(s.tstate()) != 0
-        {
-            return s.error();
+    }
+
+    /// [`resume_slow`], and then the executor: unless it is gone, or what was served switched a tool on.
+    #[cold]
+    resume_executor_slow(s) {
+        match serve(s) {
+            Served::Tool => s.tail(hand_over),
+            Served::Error => s.error(),
+            Served::Fine if (*s.pc).op == op::RESUME_EXECUTOR && !(*(*s.cx).thread).tools_active => {
+                s.tail(enter_executor)
+            }
+            Served::Fine => {
+                s.pc = s.pc.add(1);
+                s.tail(escaped_slow)
+            }
         }
-        if (*s.pc).op == op::RESUME_EXECUTOR && !(*(*s.cx).thread).tools_active {
-            return s.tail(enter_executor);
-        }
-        s.pc = s.pc.add(1);
-        s.tail(escaped_slow)
     }
 
     JUMP_FORWARD(s) {
@@ -105,13 +135,24 @@ handler! {
     /// JUMP_BACKWARD to where an executor begins.
     JUMP_BACKWARD_EXECUTOR(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
-            return s.tail(jump_backward_slow);
+            return s.tail(jump_backward_executor_slow);
         }
         s.tail(enter_executor)
     }
 
     #[cold]
     jump_backward_slow(s) {
+        s.save_ip();
+        if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && _Py_HandlePending(s.tstate()) != 0 {
+            return s.error();
+        }
+        s.pc = s.pc.add(2).sub(s.oparg());
+        s.tail(escaped_slow)
+    }
+
+    /// [`jump_backward_slow`], and then the executor, unless it is gone.
+    #[cold]
+    jump_backward_executor_slow(s) {
         s.save_ip();
         if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && _Py_HandlePending(s.tstate()) != 0 {
             return s.error();

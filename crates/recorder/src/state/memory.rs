@@ -1,0 +1,222 @@
+//! From the picture to memory: snapshots, flushing, frames that are entered and left without being there.
+
+use super::{Content, Frame, Frames, Slot, Where};
+use core::ptr;
+use hotspur_cpython_sys::*;
+use hotspur_ir::{CodeRef, FrameState, Resume, Slot as SnapshotSlot, Snapshot, SnapshotId, Value};
+use hotspur_tier1::code::CodeState;
+use std::collections::{HashMap, HashSet};
+
+impl Frames {
+    /// Makes the snapshot `at` the current instruction the one that ops name. No slot has changed yet.
+    pub fn at(&mut self) {
+        debug_assert!(!self.changed, "guards come before the instruction's effects");
+        if let Some(id) = self.at {
+            self.builder.set_snapshot(id);
+        } else {
+            self.at = Some(self.snapshot(Resume::At));
+        }
+    }
+
+    /// Adds a snapshot of the frames as they are, and makes it the one that ops name.
+    pub fn snapshot(&mut self, resume: Resume) -> SnapshotId {
+        let mut passed = HashSet::new();
+        let infos = &self.infos;
+        let mut slot = |slot: &Slot| match slot.content {
+            _ if slot.home => SnapshotSlot::Unchanged,
+            Content::Memory => SnapshotSlot::Unchanged,
+            Content::Null => SnapshotSlot::Null,
+            Content::Value(v) => {
+                let owned = infos.get(v.as_u32() as usize).is_some_and(|i| i.owned);
+                if owned && passed.insert(v) { SnapshotSlot::Owned(v) } else { SnapshotSlot::Value(v) }
+            }
+        };
+        let frames = self
+            .frames
+            .iter()
+            .map(|f| FrameState {
+                code: f.code,
+                pc: f.pc,
+                function: f.function.map(|v| slot(&Slot::holding(Content::Value(v)))),
+                locals: f.locals.iter().map(&mut slot).collect(),
+                stack: f.stack.iter().map(&mut slot).collect(),
+            })
+            .collect();
+        self.builder.snapshot(Snapshot { resume, frames })
+    }
+
+    /// After a flush: a snapshot in which every slot is as in memory.
+    pub fn snapshot_in_memory(&mut self, resume: Resume) -> SnapshotId {
+        self.forget();
+        self.snapshot(resume)
+    }
+
+    /// How many slots a snapshot has now.
+    pub fn snapshot_size(&self) -> usize {
+        self.frames.iter().map(|f| f.locals.len() + f.stack.len()).sum()
+    }
+
+    // -- flushing
+
+    /// Brings all frames to memory: virtual ones are pushed, slots that are not homes are written. Values stay known; those that slots
+    /// hold are at home there now.
+    pub fn flush(&mut self) {
+        for depth in 0..self.frames.len() {
+            if self.frames[depth].function.is_some() {
+                self.push_frame(depth);
+            }
+            for i in 0..self.frames[depth].locals.len() {
+                self.spill(depth, Where::Local(i));
+            }
+            for i in 0..self.frames[depth].stack.len() {
+                self.spill(depth, Where::Stack(i));
+            }
+        }
+    }
+
+    /// A reference to what a slot holds, for the slot itself.
+    fn moved_out(&mut self, content: Content) -> Value {
+        match content {
+            Content::Null | Content::Memory => self.builder.const_null(),
+            Content::Value(v) => {
+                self.info(v).aliases -= 1;
+                let object = self.boxed(v);
+                self.take(object)
+            }
+        }
+    }
+
+    /// The slot's content is in memory now, which owns it.
+    fn settled(&mut self, content: Content) -> Slot {
+        let Content::Value(v) = content else { return Slot::MEMORY };
+        // A value that is at home somewhere else, is owned or is held, keeps its own way of being alive; this slot is loaded
+        // anew when it is needed.
+        let info = self.info(v);
+        if info.aliases == 0 && !info.held && !self.is_unboxed_bool(v) {
+            self.info(v).aliases = 1;
+            return Slot { content, home: true };
+        }
+        Slot::MEMORY
+    }
+
+    fn spill(&mut self, depth: usize, at: Where) {
+        let frame = &self.frames[depth];
+        let slot = match at {
+            Where::Local(i) => frame.locals[i],
+            Where::Stack(i) => frame.stack[i],
+        };
+        if slot.home {
+            return;
+        }
+        let value = self.moved_out(slot.content);
+        match at {
+            Where::Local(i) => self.builder.spill_local(depth as u32, i as u32, value),
+            Where::Stack(i) => self.builder.spill_stack(depth as u32, i as u32, value),
+        }
+        let settled = self.settled(slot.content);
+        let frame = &mut self.frames[depth];
+        match at {
+            Where::Local(i) => frame.locals[i] = settled,
+            Where::Stack(i) => frame.stack[i] = settled,
+        }
+    }
+
+    fn push_frame(&mut self, depth: usize) {
+        let Some(function) = self.frames[depth].function.take() else { return };
+        let caller_pc = self.frames[depth - 1].pc;
+        let code = self.frames[depth].code;
+        let contents: Vec<_> = self.frames[depth].locals.iter().map(|s| s.content).collect();
+        let locals: Vec<_> = contents.iter().map(|&c| self.moved_out(c)).collect();
+        let function = self.moved_out(Content::Value(function));
+        self.builder.push_frame(code, caller_pc, function, &locals);
+        self.frames[depth].locals = contents.iter().map(|&c| self.settled(c)).collect();
+    }
+
+    /// After a flush, before other code runs that may change what is in the slots: nothing is known of them any more.
+    pub fn forget(&mut self) {
+        debug_assert!(self.frames.iter().all(|f| f.function.is_none()));
+        for frame in &mut self.frames {
+            frame.locals.fill(Slot::MEMORY);
+            frame.stack.fill(Slot::MEMORY);
+        }
+        for info in &mut self.infos {
+            info.aliases = 0;
+            info.owned = false;
+        }
+        self.at = None;
+    }
+
+    /// The namespace of globals (0) or builtins (1) of the top frame. None if the frame is not in memory, and its function not known.
+    pub fn namespace(&mut self, which: usize) -> Option<Value> {
+        if let Some(v) = self.top().namespaces[which] {
+            return Some(v);
+        }
+        if self.top().function.is_some() {
+            return None;
+        }
+        let depth = self.depth();
+        let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };
+        self.info(v).held = true;
+        self.top_mut().namespaces[which] = Some(v);
+        Some(v)
+    }
+
+    pub fn code(&mut self, code: *mut PyCodeObject) -> CodeRef {
+        let next = CodeRef::from_u32(self.codes.len() as u32);
+        let id = *self.code_ids.entry(code).or_insert(next);
+        if id == next {
+            self.codes.push(code);
+        }
+        id
+    }
+
+    // -- virtual frames
+
+    /// Enters a function: a frame that is not in memory, with these contents, which were popped, as its first locals.
+    pub fn enter(&mut self, cs: *mut CodeState, code: CodeRef, function: Value, args: Vec<Content>, locals: usize) {
+        self.info(function).aliases += 1;
+        self.frames.push(Frame {
+            real: ptr::null_mut(),
+            cs,
+            code,
+            pc: 0,
+            locals: vec![Slot::holding(Content::Null); locals],
+            stack: Vec::new(),
+            function: Some(function),
+            namespaces: [None; 2],
+            rounds: HashMap::new(),
+        });
+        for (i, content) in args.into_iter().enumerate() {
+            self.fill(Where::Local(i), content);
+        }
+    }
+
+    /// Leaves the top frame, which is not in memory, with the content on top of its stack. What was in the frame is released, in
+    /// the order in which CPython clears it.
+    pub fn leave(&mut self, function: Value) {
+        let result = self.pop();
+        if let Content::Value(v) = result {
+            // The function's constants may die with it.
+            let info = *self.info(v);
+            if info.held && !info.constant.is_null() && !info.owned && !self.is_immortal(v) {
+                self.info(v).held = false;
+                self.borrowed(v);
+            }
+        }
+        let mut contents: Vec<_> = (0..self.top().locals.len()).map(|i| self.vacate(Where::Local(i))).collect();
+        while self.height() > 0 {
+            contents.push(self.pop());
+        }
+        self.frames.pop();
+        self.push(result);
+        contents.into_iter().for_each(|content| self.release(content));
+        self.info(function).aliases -= 1;
+        self.release(Content::Value(function));
+    }
+
+    fn is_immortal(&mut self, v: Value) -> bool {
+        let constant = self.info(v).constant;
+        // SAFETY: a constant is alive while it is recorded.
+        !constant.is_null() && unsafe { is_immortal(constant) }
+    }
+}
