@@ -32,6 +32,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+from progress import Progress  # noqa: E402
 from target_python import (  # noqa: E402
     Target, add_target_options, default_signals, end_cleanly_on_signals, inactive, kill_group, name_and_value,
 )
@@ -352,29 +353,27 @@ class Conformance:
         """Runs each file in its own process, the longest first; hands every result to `finished`."""
         known = {name: result.seconds for name in names if (result := self.stock.get(name))}
         order = sorted(names, key=lambda name: -known.get(name, 1e9 if name.startswith("test.") else 0.0))
-        started = last_word = time.monotonic()
+        progress = Progress(len(order))
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
             pending = {pool.submit(self.runner.run, side, name) for name in order}
-            count = 0
             try:
                 while pending:
-                    done, pending = concurrent.futures.wait(pending, 60, concurrent.futures.FIRST_COMPLETED)
-                    if not done:
-                        running = " ".join(sorted(self.runner.live.values()))
-                        self.say(f"{side:8} {count:4}/{len(order)} {time.monotonic() - started:5.0f} s  waiting for {running}")
+                    done, pending = concurrent.futures.wait(pending, 5, concurrent.futures.FIRST_COMPLETED)
                     for future in done:
-                        count += 1
                         result = future.result()
                         finished(result)
-                        now = time.monotonic()
-                        bad = result.problems() or result.complaints
-                        if bad or now - last_word > 15 or count == len(order):
-                            last_word = now
-                            note = f"{len(result.problems())} failed" if result.problems() else "ok"
-                            if result.state != "ran":
-                                note = result.state
-                            note = "; ".join([note, *result.complaints])
-                            self.say(f"{side:8} {count:4}/{len(order)} {now - started:5.0f} s  {result.name}: {note}")
+                        progress.step()
+                        note = f"{len(result.problems())} failed" if result.problems() else "ok"
+                        if result.state != "ran":
+                            note = result.state
+                        note = "; ".join([f"{side} {result.name}: {note}", *result.complaints])
+                        if result.problems() or result.complaints:
+                            progress.say(note)
+                        else:
+                            progress.running(note)
+                    if not done:
+                        progress.running(f"{side}: waiting for {' '.join(sorted(self.runner.live.values()))}")
+                progress.end()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 self.runner.stop()

@@ -425,6 +425,12 @@ impl Model {
         self.at();
         self.b.guard_type_version(instance, 3);
         self.b.guard_inline_values(instance);
+        if self.pick(2) == 0 {
+            self.b.guard_no_dict(instance);
+        }
+        if self.pick(2) == 0 {
+            self.b.guard_shared(instance);
+        }
         let index = self.pick(2) as u32;
         let old = self.b.load_inline(instance, index);
         if self.pick(2) == 0 {
@@ -455,7 +461,11 @@ impl Model {
             }
             4 => {
                 let version = 2 + self.pick(2) as u32;
-                let dict = self.b.const_obj(known(world::DICT));
+                let dict = match self.pick(3) {
+                    0 => self.b.load_globals(0),
+                    1 => self.b.load_builtins(0),
+                    _ => self.b.const_obj(known(world::DICT)),
+                };
                 self.b.guard_keys_version(dict, version);
                 let value = self.b.load_dict_value(dict, 0);
                 let new = self.reference();

@@ -73,7 +73,8 @@ impl World {
         define(&mut toy, TUPLE_ITER, Kind::TupleIter(in_tuple, 1));
         define(&mut toy, RANGE_ITER, Kind::RangeIter { next: 3, step: -2, left: i64::from(self.raw % 5) });
         let value = reference(&mut toy, INT);
-        define(&mut toy, DICT, Kind::Dict { version: 1, keys: 2, values: vec![value, None] });
+        let dict = define(&mut toy, DICT, Kind::Dict { version: 1, keys: 2, values: vec![value, None] });
+        toy.namespaces = [Some(dict); 2];
         for i in ACTIONS..ACTIONS_END {
             define(
                 &mut toy,

@@ -30,6 +30,10 @@ pub const THIRD: usize = 4;
 pub const KEYS: usize = 8;
 /// Where the bit is in the first field of an instance that says that inline values are valid.
 pub const VALID_BIT: u32 = 24;
+/// Of an instance: zero unless it has a dictionary.
+pub const DICT: usize = BLOCK - 1;
+/// Globals of a frame; builtins are behind them.
+pub const NAMESPACES: usize = 0;
 /// Items of a list.
 pub const ITEMS: usize = 32;
 /// The first local of a frame.
@@ -86,6 +90,9 @@ impl Toy {
             assert!(depth < FRAMES && LOCALS + frame.locals.len() + frame.stack.len() < BLOCK, "room for the frame");
             let block = &mut image[(OBJECTS + depth) * BLOCK..][..BLOCK];
             block.fill(0);
+            for (word, namespace) in block[NAMESPACES..].iter_mut().zip(self.namespaces) {
+                *word = address(base, namespace);
+            }
             let slots = frame.locals.iter().chain(&frame.stack);
             block[LOCALS..].iter_mut().zip(slots).for_each(|(word, &slot)| *word = address(base, slot));
         }
@@ -151,6 +158,7 @@ fn write_fields(kind: &Kind, block: &mut [u64], own: u64, address: &dyn Fn(Nulla
         Kind::Cell(item) | Kind::Module(item) => block[FIRST] = address(*item),
         Kind::Instance { inline, slots, .. } => {
             block[FIRST] = u64::from(inline.is_some()) << VALID_BIT;
+            block[DICT] = inline.is_none().into();
             items(inline.as_deref().unwrap_or(slots), block, SECOND);
         }
         Kind::Dict { keys: version, .. } => {

@@ -1,18 +1,17 @@
-"""Says how much of what pyperformance's programs execute is executed in tier 2 at steady state, and what keeps the rest out.
+"""How much of what programs execute is executed in tier 2 at steady state, and what keeps the rest out.
 
-    python3 bench/coverage.py --python PYTHON --engine LIBRARY [--env HOTSPUR_ENGINE=interp] [PROGRAM ...]
-
-Each program warms up, then runs once more with every instruction counted. Exits with 1 if a program is below --least.
+Each program warms up, then runs once more with every instruction counted.
 """
 
+from __future__ import annotations
+
+import argparse
 import json
-import pathlib
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import compare
+from .programs import choose
+from .running import Bench, RunFailed, headline
 
-# What must reach 90% (spelt as in pyperformance's manifest).
+# What must reach the required share (spelt as in pyperformance's manifest).
 PROGRAMS = [
     "richards", "deltablue", "nbody", "raytrace", "chaos", "float", "go", "hexiom", "fannkuch", "spectral_norm", "nqueens",
     "generators", "coroutines", "scimark", "pyflate", "crypto_pyaes", "deepcopy", "json_dumps", "logging", "pprint", "html5lib",
@@ -27,17 +26,17 @@ def difference(before, after):
     return after - before if isinstance(after, (int, float)) and not isinstance(after, bool) else after
 
 
-def share(counts):
+def share(counts: dict) -> float:
     tier1, tier2 = counts["bytecodes"]["tier1"], counts["bytecodes"]["tier2"]
     return tier2 / max(1, tier1 + tier2)
 
 
-def most(table, number):
+def most(table: dict[str, int], number: int) -> str:
     rows = sorted(((n, name) for name, n in table.items() if n), reverse=True)[:number]
     return ", ".join(f"{name} {n}" for n, name in rows)
 
 
-def row(name, line):
+def row(name: str, line: dict) -> str:
     counts = difference(line["before"], line["after"])
     total = line["after"]
     executed = counts["bytecodes"]
@@ -49,47 +48,39 @@ def row(name, line):
     )
 
 
-def main() -> int:
-    sys.argv[1:1] = ["--rounds", "1"]
-    parser_arguments = sys.argv[1:]
-    least = 0.9
-    if "--least" in parser_arguments:
-        at = parser_arguments.index("--least")
-        least = float(parser_arguments[at + 1])
-        del sys.argv[1 + at : 3 + at]
-    options = compare.parse_options()
+def measure(options: argparse.Namespace) -> int:
     options.programs = options.programs or PROGRAMS
-    options.env.append(("HOTSPUR_TIER", "2"))
-    compare.end_cleanly_on_signals()
-    bench = compare.Bench(options)
+    options.configs = options.configs or "hotspur"
+    options.env = [("HOTSPUR_TIER", "2"), *options.env]
+    bench = Bench(options)
     bench.extra_settings = {"counts": True}
     low, failed = [], {}
     try:
-        chosen, left_out = compare.choose(bench.libraries, options)
+        chosen, left_out = choose(bench.libraries.programs, options.programs, quick=False)
+        chosen = bench.needed(chosen)
+        left_out |= bench.result["left_out"]
         bench.copy_libraries()
         print("| program | in tier 2 | instructions | executors | entries | exits cold / hot | left in tier 1 | aborts |")
         print("|---|---|---|---|---|---|---|---|", flush=True)
-        configuration = next(c for c in bench.configurations if c.name == "hotspur")
+        configuration = next(c for c in bench.configurations if c.hotspur)
         for program in chosen:
-            results, error = bench.run_once(program, configuration, 1)
-            if error:
-                failed[program.name] = error
-            for name, line in results.items():
-                print(row(name, line["counts"]), flush=True)
-                if share(difference(line["counts"]["before"], line["counts"]["after"])) < least:
-                    low.append(name)
+            try:
+                lines = bench.run_script(program, configuration, 1)
+            except RunFailed as error:
+                failed[program.name] = str(error)
+                continue
+            for line in lines:
+                print(row(line["name"], line["counts"]), flush=True)
+                if share(difference(line["counts"]["before"], line["counts"]["after"])) < options.least:
+                    low.append(line["name"])
             if options.output:
-                with open(options.output + ".jsonl", "a") as output:
-                    output.write(json.dumps(results) + "\n")
+                with open(options.output, "a") as output:
+                    output.write(json.dumps({line["name"]: line for line in lines}) + "\n")
     finally:
         bench.target.remove()
     for name, reason in left_out.items():
         print(f"\nleft out: {name}: {reason}")
     for name, error in failed.items():
-        print(f"\nFAILED {name}: {error}")
-    print(f"\nbelow {100 * least:.0f}%: {', '.join(low) or 'none'}")
+        print(f"\nFAILED {name}: {headline(error)}")
+    print(f"\nbelow {100 * options.least:.0f}%: {', '.join(low) or 'none'}")
     return 1 if low or failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

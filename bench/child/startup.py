@@ -17,10 +17,10 @@ PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line
 def run(configuration, code):
     """Wall-clock seconds and output of `-c code`."""
     command = configuration["command"] + ["-c", code]
-    environment = dict(os.environ) | configuration["env"]
+    environment = {**os.environ, **configuration["env"]}
     reader, writer = os.pipe()
     start = time.perf_counter()
-    child = os.posix_spawn(command[0], command, environment, file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
+    child = os.posix_spawnp(command[0], command, environment, file_actions=[(os.POSIX_SPAWN_DUP2, writer, 1)])
     status = os.waitpid(child, 0)[1]
     seconds = time.perf_counter() - start
     os.close(writer)
