@@ -88,7 +88,7 @@ impl Superblock {
         if let Some(body) = &self.body {
             let params = body.params.iter().map(|&v| r.value(v)).collect();
             let insts = body.insts.iter().map(|i| r.inst(i)).collect();
-            r.to.body = Some(crate::superblock::LoopBody { params, insts });
+            r.to.body = Some(crate::superblock::LoopBody { params, insts, instructions: body.instructions });
         }
         r.to
     }

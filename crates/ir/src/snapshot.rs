@@ -176,9 +176,17 @@ pub struct Snapshot {
     pub resume: Resume,
     /// The frames, the innermost last.
     pub frames: Vec<FrameState>,
+    /// For statistics: how many instructions are done when an exit with this snapshot is taken, since the superblock was entered. Rounds of
+    /// the loop that are complete do not count: each is [`LoopBody::instructions`](crate::LoopBody::instructions).
+    pub instructions: u32,
 }
 
 impl Snapshot {
+    /// A snapshot of no instructions.
+    pub const fn new(resume: Resume, frames: Vec<FrameState>) -> Snapshot {
+        Snapshot { resume, frames, instructions: 0 }
+    }
+
     /// How many of its frames are in memory.
     pub fn in_memory(&self) -> usize {
         self.frames.iter().take_while(|f| f.function.is_none()).count()

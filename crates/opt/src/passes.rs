@@ -66,6 +66,42 @@ impl PassSet {
         PassSet(self.0 & !(1 << pass as u32))
     }
 
+    /// The set as a number, for [`PassSet::from_bits`].
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The set that the number stands for; bits that no pass has are ignored.
+    pub const fn from_bits(bits: u32) -> PassSet {
+        PassSet(bits & PassSet::ALL.0)
+    }
+
+    /// The set that a text describes: `all`, `none`, and names of passes, with commas between them; a name with `-` in front
+    /// takes the pass away. It begins with all passes if the first thing that it says is to take one away, else with none.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub fn parse(text: &str) -> Result<PassSet, String> {
+        let words = || text.split(',').map(str::trim).filter(|word| !word.is_empty());
+        let takes_away = words().next().is_some_and(|word| word.starts_with('-'));
+        let mut set = if takes_away { PassSet::ALL } else { PassSet::NONE };
+        for word in words() {
+            let pass = |name| {
+                let names = || Pass::ALL.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
+                Pass::from_name(name).ok_or_else(|| format!("there is no pass {name:?}, but all, none, {}", names()))
+            };
+            set = match word {
+                "all" => PassSet::ALL,
+                "none" => PassSet::NONE,
+                _ => match word.strip_prefix('-') {
+                    Some(name) => set.without(pass(name)?),
+                    None => set.with(pass(word)?),
+                },
+            };
+        }
+        Ok(set)
+    }
+
     /// Whether the pass is in it.
     pub const fn contains(self, pass: Pass) -> bool {
         self.0 & 1 << pass as u32 != 0
@@ -78,8 +114,43 @@ impl FromIterator<Pass> for PassSet {
     }
 }
 
+/// As [`PassSet::parse`] reads it.
+impl fmt::Display for PassSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            PassSet::ALL => f.write_str("all"),
+            PassSet::NONE => f.write_str("none"),
+            _ => {
+                let names: Vec<_> = Pass::ALL.iter().filter(|&&p| self.contains(p)).map(|p| p.name()).collect();
+                f.write_str(&names.join(","))
+            }
+        }
+    }
+}
+
 impl fmt::Debug for PassSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(Pass::ALL.iter().filter(|&&p| self.contains(p)).map(|p| p.name())).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_as_text() {
+        let parse = |text| PassSet::parse(text).map(|set| set.to_string());
+        assert_eq!(parse("all").as_deref(), Ok("all"));
+        assert_eq!(parse("").as_deref(), Ok("none"));
+        assert_eq!(parse("fold, dce").as_deref(), Ok("fold,dce"));
+        assert_eq!(PassSet::parse("-peel"), Ok(PassSet::ALL.without(Pass::Peel)));
+        assert_eq!(PassSet::parse("none,dce"), Ok(PassSet::NONE.with(Pass::Dce)));
+        assert!(parse("inline").is_err_and(|message| message.contains("\"inline\"")));
+        for &pass in Pass::ALL {
+            let set = PassSet::ALL.without(pass);
+            assert_eq!(PassSet::parse(&set.to_string()), Ok(set));
+            assert_eq!(PassSet::from_bits(set.bits()), set);
+        }
     }
 }

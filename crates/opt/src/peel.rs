@@ -5,6 +5,8 @@
 //! them. This is how LuaJIT hoists; it needs no analysis of what is invariant, and guards stay where they fail at the right
 //! place: in the first round, in the prefix.
 //!
+//! Exits of the loop then come a round later than they did: their snapshots count its instructions.
+//!
 //! The copy has values, snapshots and virtual objects of its own; parameters become the arguments that the loop was entered with.
 //!
 //! # When not
@@ -45,7 +47,22 @@ pub(crate) fn peel(sb: Superblock) -> Superblock {
     }
     let args = jump.iter().map(|&v| copy.value(v)).collect();
     copy.sb.prefix.push(Inst { op: Op::EnterLoop { args }, result: None, snapshot: None });
+    a_round_later(&mut copy.sb);
     if verify(&copy.sb).is_ok() { copy.sb } else { sb }
+}
+
+/// Has the exits of the loop count the instructions of the round in front of it.
+fn a_round_later(sb: &mut Superblock) {
+    let Some(mut body) = sb.body.take() else { return };
+    let mut later: HashMap<SnapshotId, SnapshotId> = HashMap::new();
+    for id in body.insts.iter_mut().filter_map(|inst| inst.snapshot.as_mut()) {
+        *id = *later.entry(*id).or_insert_with(|| {
+            let mut snapshot = sb.snapshots[*id].clone();
+            snapshot.instructions += body.instructions;
+            sb.snapshots.push(snapshot)
+        });
+    }
+    sb.body = Some(body);
 }
 
 impl Copy {

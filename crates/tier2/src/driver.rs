@@ -153,13 +153,12 @@ pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcom
     let exit = &executor.exits[number];
     exit.count();
     let trace = &executor.trace;
-    let completed = trace.instructions_at_exit.get(number).copied().unwrap_or(0);
     // SAFETY: as for `run`.
     unsafe {
         stats::count(|s| {
             s.runs += 1;
             s.micro_ops += outcome.executed;
-            s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop) + u64::from(completed);
+            s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop()) + u64::from(exit.instructions);
         });
         match outcome.leave {
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),

@@ -16,7 +16,7 @@ use crate::jit::MachineCode;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::InvalidationReason;
+use hotspur_ir::{InvalidationReason, Superblock};
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use std::rc::Rc;
@@ -26,8 +26,10 @@ use std::rc::Rc;
 pub struct Executor {
     /// Its number, which no other ever has.
     pub id: u64,
-    /// What was recorded.
+    /// What it executes.
     pub trace: Trace,
+    /// The superblock as it was recorded, if the optimizer has looked at it since.
+    pub recorded: Option<Superblock>,
     /// Its exits, by number.
     pub exits: Box<[Exit]>,
     /// The largest number of frames that it has on top of each other.
@@ -54,7 +56,7 @@ pub struct Executor {
 
 impl Executor {
     /// A valid executor that is not attached anywhere. `held` are references that pass to it.
-    pub(crate) fn new(id: u64, trace: Trace, held: Vec<*mut PyObject>) -> Rc<Executor> {
+    pub(crate) fn new(id: u64, trace: Trace, recorded: Option<Superblock>, held: Vec<*mut PyObject>) -> Rc<Executor> {
         let superblock = &trace.superblock;
         let exits: Box<[Exit]> = {
             let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
@@ -69,6 +71,7 @@ impl Executor {
             go: Cell::new(1),
             held,
             trace,
+            recorded,
             invalid: Cell::new(None),
             warm: Cell::new(true),
             running: Cell::new(0),

@@ -10,11 +10,11 @@ use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
-use crate::{driver, graph, jit, stats, sweep, temperature, watch};
+use crate::{driver, graph, jit, optimize, stats, sweep, temperature, watch};
 use core::cell::UnsafeCell;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{incref, newref};
-use hotspur_ir::{AbortReason, InvalidationReason};
+use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
 use hotspur_recorder::{Keep, Place, Trace};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::context::Context;
@@ -160,10 +160,13 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 /// GIL held; no other code has run since the recorder looked at what the trace depends on.
 pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
     let _guard = NoPanic;
-    let began = Instant::now();
     // SAFETY: as the caller promises; the origin keeps its code alive.
-    let made = unsafe { recorded.and_then(|trace| install(trace, &origin)) };
-    let spent = began.elapsed().as_nanos() as u64;
+    let (made, spent) = unsafe {
+        let recorded = recorded.map(|mut trace| (optimize::optimize(&mut trace), trace));
+        let began = Instant::now();
+        let made = recorded.and_then(|(before, trace)| install(trace, before, &origin));
+        (made, began.elapsed().as_nanos() as u64)
+    };
     // SAFETY: as the caller promises.
     unsafe {
         stats::count(|s| match &made {
@@ -204,7 +207,7 @@ unsafe fn failed(origin: &Origin) {
 }
 
 /// Makes an executor of a trace.
-unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
+unsafe fn install(trace: Trace, recorded: Option<Superblock>, origin: &Origin) -> Result<u64, AbortReason> {
     let parent = origin.exit.as_ref().map(|(executor, exit)| (executor, &executor.exits[*exit]));
     // SAFETY: as for `finish`.
     unsafe {
@@ -217,7 +220,7 @@ unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
         if parent.is_some_and(|(executor, _)| !executor.is_valid()) {
             return Err(AbortReason::ExecutorRemoved);
         }
-        let executor = make(trace)?;
+        let executor = make(trace, recorded)?;
         match parent {
             Some((_, exit)) if !exit.is_dynamic() => exit.set_target(Rc::clone(&executor)),
             Some(_) | None => graph::attach(&executor, executor.trace.entry),
@@ -228,11 +231,11 @@ unsafe fn install(trace: Trace, origin: &Origin) -> Result<u64, AbortReason> {
     }
 }
 
-/// Makes an executor that is not attached anywhere.
+/// Makes an executor that is not attached anywhere. `recorded`: see [`Executor::recorded`].
 ///
 /// # Safety
 /// As for [`finish`].
-pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
+pub(crate) unsafe fn make(trace: Trace, recorded: Option<Superblock>) -> Result<Rc<Executor>, AbortReason> {
     if Parameter::Verify.get() != 0
         && let Err(problems) = hotspur_ir::verify(&trace.superblock)
     {
@@ -249,7 +252,7 @@ pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
         let held: Vec<*mut PyObject> =
             trace.objects.iter().filter(|o| o.keep == Keep::Hold).map(|o| o.object).collect();
         held.iter().for_each(|&object| incref(object));
-        let executor = Executor::new(id, trace, held);
+        let executor = Executor::new(id, trace, recorded, held);
         graph::remember(&executor);
         if jit::is_on()
             && let Err(reason) = jit::compile(&executor)
@@ -272,7 +275,7 @@ pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
 pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
-        let executor = make(trace)?;
+        let executor = make(trace, None)?;
         graph::attach(&executor, executor.trace.entry);
         Ok(executor.id)
     }
@@ -289,7 +292,7 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
     let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
     // SAFETY: as the caller promises.
-    let executor = unsafe { make(trace)? };
+    let executor = unsafe { make(trace, None)? };
     let id = executor.id;
     parent.exits[exit].set_target(executor);
     Ok(id)

@@ -34,7 +34,9 @@ pub struct Stats {
     pub micro_ops: u64,
     /// Instructions of CPython that executors stood for, as far as they were executed completely.
     pub instructions: u64,
-    /// Time spent on making executors of recordings, in nanoseconds.
+    /// Time spent on optimizing recordings, in nanoseconds.
+    pub optimize_nanoseconds: u64,
+    /// Time spent on making executors of recordings, apart from optimizing them, in nanoseconds.
     pub compile_nanoseconds: u64,
     /// Machine code that exists, in bytes.
     pub code_bytes: u64,
@@ -56,6 +58,7 @@ impl Stats {
         exits_cold: [0; ExitReason::COUNT],
         micro_ops: 0,
         instructions: 0,
+        optimize_nanoseconds: 0,
         compile_nanoseconds: 0,
         code_bytes: 0,
     };
@@ -79,6 +82,7 @@ impl Stats {
             ("runs", self.runs),
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),
+            ("optimize_nanoseconds", self.optimize_nanoseconds),
             ("compile_nanoseconds", self.compile_nanoseconds),
             ("code_bytes", self.code_bytes),
         ]

@@ -93,7 +93,7 @@ pub(crate) fn fold(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
     let body = body.map(|mut body| {
         fold.header(&prefix, &mut body);
         fold.insts(&body.insts);
-        LoopBody { params: body.params, insts: std::mem::take(&mut fold.out) }
+        LoopBody { insts: std::mem::take(&mut fold.out), ..body }
     });
     let Fold { mut sb, stands_for, .. } = fold;
     sb.prefix = prefix;

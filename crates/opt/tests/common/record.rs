@@ -321,7 +321,7 @@ impl Recorder<'_> {
         };
         let (locals, stack) = (self.locals.iter().map(&mut slot).collect(), self.stack.iter().map(&mut slot).collect());
         let frame = FrameState { code: CodeRef::from_u32(CODE), pc: self.pc, function: None, locals, stack };
-        self.b.snapshot(Snapshot { resume, frames: vec![frame] })
+        self.b.snapshot(Snapshot::new(resume, vec![frame]))
     }
 
     fn flush(&mut self) {
