@@ -6,11 +6,11 @@
 
 use crate::edit::{is_object, loop_params, named, operands, set_loop_params};
 use hotspur_ir::{Ends, Inst, Op, Superblock, Value};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 /// Removes dead code.
 pub(crate) fn dce(mut sb: Superblock) -> Superblock {
-    let mut needed = Needed { live: HashSet::new() };
+    let mut needed = Needed { live: HashSet::default() };
     let mut params = loop_params(&sb);
     // A reference that the superblock owns may pass from parameter to parameter: only those that carry none may go.
     let invariant = invariant_params(&sb, &params);
@@ -40,7 +40,7 @@ pub(crate) fn dce(mut sb: Superblock) -> Superblock {
 
 /// Parameters that are objects which nothing in the loop names at all, so that no reference can be theirs.
 fn invariant_params(sb: &Superblock, params: &[(Value, Value, Value)]) -> HashSet<Value> {
-    let mut named_somewhere = HashSet::new();
+    let mut named_somewhere = HashSet::default();
     for inst in sb.body.iter().flat_map(|b| &b.insts) {
         if inst.op.effects().ends == Ends::Nothing {
             named_somewhere.extend(operands(sb, &inst.op));

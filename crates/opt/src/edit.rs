@@ -2,7 +2,7 @@
 
 use cranelift_entity::SecondaryMap;
 use hotspur_ir::{Inst, Op, Slot, Snapshot, SnapshotId, Superblock, Type, Value, VirtualId};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// Values that stand for others from now on.
 #[derive(Default)]
@@ -67,7 +67,7 @@ impl Snapshots {
 /// Values that a snapshot names, itself or through virtual objects; `true` where they are `own`.
 pub(crate) fn named(sb: &Superblock, snapshot: &Snapshot) -> Vec<(Value, bool)> {
     let mut out = Vec::new();
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let mut todo: Vec<Slot> = snapshot.slots().collect();
     while let Some(slot) = todo.pop() {
         match slot {
@@ -90,7 +90,7 @@ pub(crate) fn operands(sb: &Superblock, op: &Op) -> Vec<Value> {
     let mut out = Vec::new();
     op.each_value(|v| out.push(v));
     if let Op::Materialize { object } = *op {
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         let mut todo = once(sb, object, &mut seen);
         while let Some(slot) = todo.pop() {
             out.extend(slot.value());

@@ -15,7 +15,7 @@
 
 use crate::knowledge::Knowledge;
 use hotspur_ir::{Effects, Ends, Helper, MemorySet, Op, Value};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 #[derive(Default)]
 pub(crate) struct Memory {

@@ -18,7 +18,7 @@
 
 use crate::edit::keeps_frames;
 use hotspur_ir::{Inst, Op, Slot, SnapshotId, Superblock, Value, VirtualId, verify};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Loops with more ops are not peeled.
 const LONGEST: usize = 1000;
@@ -39,7 +39,7 @@ pub(crate) fn peel(sb: Superblock) -> Superblock {
     let Some((enter, jump)) = crate::edit::loop_args(&sb) else { return sb };
     let jump = jump.to_vec();
     let values = body.params.iter().copied().zip(enter.iter().copied()).collect();
-    let mut copy = Copy { sb: sb.clone(), values, snapshots: HashMap::new(), virtuals: HashMap::new() };
+    let mut copy = Copy { sb: sb.clone(), values, snapshots: HashMap::default(), virtuals: HashMap::default() };
     copy.sb.prefix.pop();
     for inst in &body.insts[..body.insts.len() - 1] {
         let inst = copy.inst(inst);
@@ -54,7 +54,7 @@ pub(crate) fn peel(sb: Superblock) -> Superblock {
 /// Has the exits of the loop count the instructions of the round in front of it.
 fn a_round_later(sb: &mut Superblock) {
     let Some(mut body) = sb.body.take() else { return };
-    let mut later: HashMap<SnapshotId, SnapshotId> = HashMap::new();
+    let mut later: HashMap<SnapshotId, SnapshotId> = HashMap::default();
     for id in body.insts.iter_mut().filter_map(|inst| inst.snapshot.as_mut()) {
         *id = *later.entry(*id).or_insert_with(|| {
             let mut snapshot = sb.snapshots[*id].clone();

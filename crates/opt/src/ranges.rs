@@ -22,7 +22,7 @@ use crate::fold::mirrored;
 use crate::rules::Rule;
 use cranelift_entity::SecondaryMap;
 use hotspur_ir::{Cond, Inst, Op, Superblock, Type, Value};
-use std::collections::HashSet;
+use rustc_hash::FxHashSet as HashSet;
 
 /// All integers from the first to the second.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -23,8 +23,8 @@
 
 use crate::edit::Snapshots;
 use crate::fold::own_class;
-use hotspur_ir::{Builtin, Effects, Facts, Inst, MemorySet, Op, Slot, Superblock, Value};
-use std::collections::{HashMap, HashSet};
+use hotspur_ir::{Builtin, Facts, Inst, MemorySet, Op, Slot, SnapshotId, Superblock, Value};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What is known of a value, and from which op on.
 #[derive(Default)]
@@ -75,20 +75,52 @@ pub(crate) fn refcount(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
     sb
 }
 
+/// A part of the superblock, and what is asked about it again and again.
+struct Section<'a> {
+    sb: &'a Superblock,
+    insts: &'a [Inst],
+    /// The number of its first op.
+    start: usize,
+    origins: &'a Origins,
+    /// Ops that go.
+    gone: HashSet<usize>,
+    /// The loads from the heap that values come from.
+    homes: HashMap<Value, usize>,
+    /// How often snapshots say that they own a value.
+    owned: HashMap<SnapshotId, HashMap<Value, usize>>,
+    /// For each op, values that its snapshot is to own once less.
+    disowned: Vec<Vec<Value>>,
+}
+
 fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &Origins, snapshots: &mut Snapshots) {
-    let mut gone = HashSet::new();
+    let homes =
+        insts.iter().enumerate().filter(|(_, i)| is_heap_load(&i.op)).filter_map(|(at, i)| Some((i.result?, at)));
+    let mut section = Section {
+        sb,
+        insts,
+        start,
+        origins,
+        gone: HashSet::default(),
+        homes: homes.collect(),
+        owned: HashMap::default(),
+        disowned: vec![Vec::new(); insts.len()],
+    };
     for i in 0..insts.len() {
         let Op::Incref { value } = insts[i].op else { continue };
-        if let Some(j) = partner(sb, insts, &gone, i, value, start, origins) {
-            gone.extend([i, j]);
-            for inst in &mut insts[i + 1..j] {
-                let Some(id) = inst.snapshot else { continue };
-                let mut snapshot = sb.snapshots[id].clone();
-                let owned = snapshot.frames.iter_mut().flat_map(|f| f.slots_mut()).find(|s| **s == Slot::Owned(value));
-                owned.into_iter().for_each(|s| *s = Slot::Value(value));
-                inst.snapshot = Some(snapshots.add(sb, snapshot));
-            }
+        if let Some(j) = section.partner(i, value) {
+            section.gone.extend([i, j]);
+            section.disowned[i + 1..j].iter_mut().for_each(|values| values.push(value));
         }
+    }
+    let Section { gone, disowned, .. } = section;
+    for (inst, values) in insts.iter_mut().zip(disowned) {
+        let Some(id) = inst.snapshot.filter(|_| !values.is_empty()) else { continue };
+        let mut snapshot = sb.snapshots[id].clone();
+        for value in values {
+            let owned = snapshot.frames.iter_mut().flat_map(|f| f.slots_mut()).find(|s| **s == Slot::Owned(value));
+            owned.into_iter().for_each(|s| *s = Slot::Value(value));
+        }
+        inst.snapshot = Some(snapshots.add(sb, snapshot));
     }
     let mut at = 0;
     insts.retain(|_| {
@@ -97,46 +129,73 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
     });
 }
 
-/// The drop that the taking of a reference can go with.
-fn partner(
-    sb: &Superblock,
-    insts: &[Inst],
-    gone: &HashSet<usize>,
-    i: usize,
-    v: Value,
-    start: usize,
-    origins: &Origins,
-) -> Option<usize> {
-    let mut has_home = is_at_home(insts, i, v);
-    for (j, inst) in insts.iter().enumerate().skip(i + 1).filter(|(j, _)| !gone.contains(j)) {
-        if let Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = inst.op
-            && value == v
-        {
-            return Some(j);
+impl Section<'_> {
+    /// The drop that the taking of a reference can go with.
+    fn partner(&mut self, i: usize, v: Value) -> Option<usize> {
+        let mut has_home = self.is_at_home(i, v);
+        for j in i + 1..self.insts.len() {
+            if self.gone.contains(&j) {
+                continue;
+            }
+            let inst = &self.insts[j];
+            if let Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = inst.op
+                && value == v
+            {
+                return Some(j);
+            }
+            if inst.op.effects().escapes {
+                return None;
+            }
+            if let Op::DecrefNoDealloc { value } = inst.op
+                && !has_home
+                && self.origins.may_alias(value, v, self.start + j)
+            {
+                return None;
+            }
+            has_home = has_home && !self.may_write_home(&inst.op, v);
+            if inst.snapshot.is_some_and(|id| !self.owns(id, j, v)) {
+                return None;
+            }
         }
-        if inst.op.effects().escapes {
-            return None;
-        }
-        if let Op::DecrefNoDealloc { value } = inst.op
-            && !has_home
-            && origins.may_alias(value, v, start + j)
-        {
-            return None;
-        }
-        has_home &= !may_write_home(insts, &inst.op, v);
-        let owns = |id| sb.snapshots[id].slots().any(|s| s == Slot::Owned(v));
-        if inst.snapshot.is_some_and(|id| !owns(id)) {
-            return None;
-        }
+        None
     }
-    None
+
+    /// Whether the snapshot of op `j` owns a reference to the value still.
+    fn owns(&mut self, id: SnapshotId, j: usize, v: Value) -> bool {
+        let sb = self.sb;
+        let owned = self.owned.entry(id).or_insert_with(|| {
+            let mut counts: HashMap<Value, usize> = HashMap::default();
+            for slot in sb.snapshots[id].slots() {
+                if let Slot::Owned(v) = slot {
+                    *counts.entry(v).or_default() += 1;
+                }
+            }
+            counts
+        });
+        owned.get(&v).is_some_and(|&n| n > self.disowned[j].iter().filter(|&&d| d == v).count())
+    }
+
+    /// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
+    fn is_at_home(&self, i: usize, v: Value) -> bool {
+        let Some(&at) = self.homes.get(&v) else { return false };
+        let stays = |inst: &Inst| !inst.op.effects().escapes && !self.may_write_home(&inst.op, v);
+        at < i && self.insts[at + 1..i].iter().all(stays)
+    }
+
+    /// Whether the op may write the place that the value was loaded from.
+    fn may_write_home(&self, op: &Op, v: Value) -> bool {
+        let Some(&at) = self.homes.get(&v) else { return true };
+        let load = &self.insts[at].op;
+        let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) else {
+            return op.effects().writes.overlaps(load.effects().reads);
+        };
+        class == other_class && place == other
+    }
 }
 
-/// The load that the value comes from, if it was on the heap.
-fn home(insts: &[Inst], v: Value) -> Option<(usize, &Op)> {
-    let at = insts.iter().position(|i| i.result == Some(v))?;
-    let op = &insts[at].op;
-    let is_heap = matches!(
+/// Whether the op loads from the heap what the heap owns.
+fn is_heap_load(op: &Op) -> bool {
+    matches!(
         op,
         Op::LoadInline { .. }
             | Op::LoadSlot { .. }
@@ -144,24 +203,7 @@ fn home(insts: &[Inst], v: Value) -> Option<(usize, &Op)> {
             | Op::LoadCell { .. }
             | Op::LoadDictValue { .. }
             | Op::LoadGlobal { .. }
-    );
-    is_heap.then_some((at, op))
-}
-
-/// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
-fn is_at_home(insts: &[Inst], i: usize, v: Value) -> bool {
-    let Some((at, _)) = home(insts, v) else { return false };
-    at < i && !insts[at + 1..i].iter().any(|inst| inst.op.effects().escapes || may_write_home(insts, &inst.op, v))
-}
-
-/// Whether the op may write the place that the value was loaded from.
-fn may_write_home(insts: &[Inst], op: &Op, v: Value) -> bool {
-    let Some((_, load)) = home(insts, v) else { return true };
-    let Effects { writes, .. } = op.effects();
-    let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) else {
-        return writes.overlaps(load.effects().reads);
-    };
-    class == other_class && place == other
+    )
 }
 
 /// Which attribute or entry an op loads or stores, of whatever object.

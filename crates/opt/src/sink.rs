@@ -37,7 +37,8 @@
 use crate::count::counts;
 use crate::edit::{Snapshots, Substitution, emit};
 use hotspur_ir::{Builtin, Facts, Inst, Op, Slot, SnapshotId, Superblock, Value, Virtual, VirtualId, VirtualKind};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use std::collections::BTreeMap;
 
 /// A virtual object as it is at some point.
 struct Object {
@@ -78,10 +79,10 @@ pub(crate) fn sink(sb: Superblock, facts: &dyn Facts) -> Superblock {
             sb: sb.clone(),
             candidates: &candidates,
             objects: BTreeMap::new(),
-            needed: HashSet::new(),
+            needed: HashSet::default(),
             stands_for: Substitution::default(),
             snapshots: Snapshots::default(),
-            descriptions: HashMap::new(),
+            descriptions: HashMap::default(),
             in_loop: false,
             out: Vec::new(),
         };

@@ -28,7 +28,7 @@
 use crate::count::{counts, definition, total};
 use crate::edit::{emit, keeps_frames, loop_params, set_loop_params};
 use hotspur_ir::{Inst, Op, Superblock, Type, Value};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What is in the box that an op makes.
 fn boxed(inst: Option<&Inst>) -> Option<(Type, Value)> {
@@ -72,12 +72,12 @@ pub(crate) fn unbox(mut sb: Superblock) -> Superblock {
         return sb;
     }
     let params = loop_params(&sb);
-    let mut times: HashMap<Value, usize> = HashMap::new();
+    let mut times: HashMap<Value, usize> = HashMap::default();
     params.iter().flat_map(|&(_, e, j)| [e, j]).for_each(|v| *times.entry(v).or_default() += 1);
     let is_once = |v: Value| times[&v] == 1;
     let round = &body.insts;
     // What the loop is entered with says which kind of box it would be.
-    let mut kinds: HashMap<Value, Type> = HashMap::new();
+    let mut kinds: HashMap<Value, Type> = HashMap::default();
     for &(p, e, _) in &params {
         let Some((ty, _)) = boxed(definition(&sb, e)) else { continue };
         if ty == Type::Bool || is_once(e) && is_private(&sb, e) && total(&sb.prefix, e) == 1 {

@@ -31,7 +31,9 @@ use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Dependencies, Place, Trace};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock};
+use hotspur_ir::{
+    AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock,
+};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;

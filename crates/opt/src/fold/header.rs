@@ -3,7 +3,7 @@
 use super::{Fold, own_class};
 use crate::knowledge::{Const, class_of};
 use hotspur_ir::{Builtin, Inst, LoopBody, MemorySet, Op, Value};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// What is known of an object that a parameter may be.
 #[derive(Clone, Copy, PartialEq, Default)]
@@ -90,7 +90,7 @@ impl Fold<'_> {
 
     /// What can be seen of values in the loop from single ops. All of it holds where the loop goes round.
     fn seen_in(&self, body: &LoopBody) -> HashMap<Value, Seen> {
-        let mut seen: HashMap<Value, Seen> = HashMap::new();
+        let mut seen: HashMap<Value, Seen> = HashMap::default();
         for inst in &body.insts {
             if let Some(v) = inst.result {
                 let class = own_class(&inst.op);
