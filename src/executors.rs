@@ -249,6 +249,18 @@ pub fn sweep_executors() -> usize {
     }
 }
 
+/// The table of parameters: a list of tuples (name, default, unit, smallest value, largest value, what it does).
+#[pyfunction]
+#[allow(clippy::type_complexity, reason = "a row of a listing")]
+pub fn parameter_table() -> Vec<(&'static str, u32, &'static str, u32, u32, String)> {
+    let row = |p: &Parameter| {
+        let info = p.info();
+        let doc = info.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        (info.name, info.default, info.unit, info.range.0, info.range.1, doc)
+    };
+    Parameter::ALL.iter().map(row).collect()
+}
+
 /// The parameters of tier 2, as a dict from names to values; those given are set before. All are numbers but `passes`, the passes of the
 /// optimizer: `all`, `none`, or names with commas between them (`-name`: all but that one).
 #[pyfunction]

@@ -29,6 +29,8 @@ mod tier1 {
             ("handed_over", counters.handed_over),
             ("decoded", counters.decoded),
             ("instructions", counters.instructions),
+            // SAFETY: callers hold the GIL.
+            ("executor_entries", unsafe { hotspur_tier2::stats::snapshot() }.entries),
         ]
     }
 
@@ -228,7 +230,7 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if state().started.is_none() {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
         if config.tier >= Tier::Two {
-            crate::recording::start(config.engine, config.stress).map_err(Refusal::Engine)?;
+            crate::recording::start(config.engine).map_err(Refusal::Engine)?;
         }
         state().started = Some(config);
     }

@@ -27,8 +27,8 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::executors::{
-        attach_superblock, executors, instructions_executed, parameters, remove_executors, sweep_executors,
-        tier2_stats, version,
+        attach_superblock, executors, instructions_executed, parameter_table, parameters, remove_executors,
+        sweep_executors, tier2_stats, version,
     };
 
     #[pymodule_export]

@@ -92,15 +92,11 @@ unsafe fn code_freed(cs: *mut CodeState) {
     }
 }
 
-/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2. Parameters are taken from the
-/// environment.
+/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2.
 ///
 /// # Errors
 /// A message for the user.
-pub fn start(engine: Engine, stress: bool) -> Result<(), String> {
-    for error in hotspur_tier2::params::set_from_environment(stress).err().into_iter().flatten() {
-        eprintln!("hotspur: {error}");
-    }
+pub fn start(engine: Engine) -> Result<(), String> {
     // SAFETY: callers hold the GIL, and have initialized tier 1.
     unsafe {
         if engine == Engine::Jit {
@@ -116,5 +112,5 @@ pub fn record_traces() -> PyResult<()> {
     if !crate::hook::started() {
         return Err(PyRuntimeError::new_err("Hotspur is not enabled"));
     }
-    start(Engine::Interp, false).map_err(PyRuntimeError::new_err)
+    start(Engine::Interp).map_err(PyRuntimeError::new_err)
 }

@@ -47,8 +47,9 @@ def end_cleanly_on_signals() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def inactive(report: pathlib.Path) -> str:
-    """Why the process that left this report (HOTSPUR_REPORT) was no run under Hotspur; empty if it was one."""
+def inactive(report: pathlib.Path, tier2: bool = False) -> str:
+    """Why the process that left this report (HOTSPUR_REPORT) was no run under Hotspur, or not in tier 2 if it should have been;
+    empty if it was one."""
     try:
         facts = json.loads(report.read_text())
     except (OSError, ValueError):
@@ -58,6 +59,8 @@ def inactive(report: pathlib.Path) -> str:
     # Counts the activations of the evaluation loop that tier 1 took.
     if not facts["counters"]["entries"]:
         return "nothing was executed in tier 1"
+    if tier2 and not facts["counters"]["executor_entries"]:
+        return "no executor was entered"
     return ""
 
 

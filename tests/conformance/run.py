@@ -87,6 +87,8 @@ class FileResult:
     complaints: list[str] = dataclasses.field(default_factory=list)
     environment_changed: bool = False
     processes: int = 0
+    # How often these processes entered tier 2.
+    executor_entries: int = 0
 
     def problems(self) -> set[str]:
         """The ids that failed; a file that came to no end counts as one id, its name."""
@@ -240,9 +242,12 @@ class Runner:
 
     def inspect_reports(self, result: FileResult, folder: pathlib.Path, pid: int) -> None:
         """Was it really Hotspur that ran the file? A pass of anything else is worth nothing."""
-        result.processes = sum(1 for _ in folder.glob("*.json"))
+        reports = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+        result.processes = len(reports)
+        tier2 = self.options.env.get("HOTSPUR_TIER") == "2"
+        result.executor_entries = sum(report["counters"]["executor_entries"] for report in reports)
         # A process that died could not write a report, and is a failure as it is.
-        if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json")):
+        if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json", tier2)):
             result.complaints.append(complaint)
 
 
@@ -461,7 +466,8 @@ class Conformance:
         unused = sorted(possible.keys() - used)
         self.say("")
         self.say(f"Python {self.target.facts['version']}")
-        self.say(f"{len(self.files)} test files; {sum(r.processes for r in self.ours.values())} processes reported Hotspur active")
+        self.say(f"{len(self.files)} test files; {sum(r.processes for r in self.ours.values())} processes reported Hotspur active, "
+                 f"executors were entered {sum(r.executor_entries for r in self.ours.values())} times")
         if self.missing:
             self.say(f"not in this Python: {' '.join(self.missing)}")
         self.table("fail on stock too (not counted)", stock_failures)

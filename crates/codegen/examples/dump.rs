@@ -29,6 +29,12 @@ impl Constants for Somewhere {
     fn locals(&self, _: CodeRef) -> u32 {
         4
     }
+    fn instruction(&self, _: CodeRef, pc: u32) -> u64 {
+        0x7f12_4444_0000 + 8 * u64::from(pc)
+    }
+    fn stream(&self, _: CodeRef) -> u64 {
+        0x7f12_5555_0000
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sb = native::superblock(&std::fs::read_to_string(&path)?);
         let exits = ExitTable { base: 0x7f12_1111_0000, stride: 64, code: 0 };
         let layout = Some(&native::LAYOUT);
-        let environment = Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000 };
+        let environment = Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000, prologue: None };
         let ops = sb.insts().count();
         for options in [Options { checked: false, optimize: true }, Options { checked: false, optimize: false }] {
             let mut compiler = Compiler::new(options)?;

@@ -2,9 +2,11 @@
 
 use crate::compile::Refusal;
 use crate::host::{Callee, ExecState, HostFn, MAX_VALUES};
+use crate::layout::Layout;
 use crate::translate::{Translator, too_large};
 use core::mem::offset_of;
-use cranelift_codegen::ir::{self as clif, InstBuilder};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self as clif, InstBuilder, types};
 use hotspur_ir::{CodeRef, Helper, Inst, Moves, Value};
 
 type Nothing = Option<clif::Value>;
@@ -53,15 +55,71 @@ impl Translator<'_> {
 
     pub(crate) fn execute(&mut self, inst: &Inst, pc: u32, moves: Moves) -> Result<Nothing, Refusal> {
         let id = inst.snapshot.expect("the verifier has seen that it has one");
-        let stack = self.sb.snapshots[id].frames.last().map_or(0, |f| f.stack.len());
+        let stack = self.sb.snapshots[id].frames.last().map_or(0, |f| f.stack.len() as u32);
         self.executed = moves;
+        self.executed_unchecked = self.unchecked;
         let snapshot = self.store_live(inst)?;
-        let numbers = [pc, moves as u32, stack as u32].map(|n| self.number(n));
-        self.call(HostFn::Execute, &[snapshot, numbers[0], numbers[1], numbers[2]]);
+        let depth = self.frames.len() - 1;
+        let code = self.frames[depth];
+        let (frame, sp) = if let Some(frame) = self.frame_address(depth) {
+            (frame, self.stack_address(frame, code, stack))
+        } else {
+            (self.word(0), self.word(0))
+        };
+        let instruction = self.word(self.env.constants.instruction(code, pc));
+        let stream = self.word(self.env.constants.stream(code));
+        self.call(HostFn::Execute, &[snapshot, instruction, frame, sp, stream]);
         Ok(None)
     }
 
+    /// The guard as comparisons. What they compare with is what tier 1 notes when it stops before an instruction.
+    fn guard_landing(&mut self, layout: &Layout, code: CodeRef, pc: u32, stack: u32) {
+        let top = self.frames.len() - 1;
+        let landing = self.load(types::I64, self.state, offset_of!(ExecState, landing) as i32);
+        let kind = self.load(types::I8, landing, layout.landing_kind);
+        self.guard_not(kind);
+        let (is, expected) =
+            (self.load(types::I64, landing, layout.landing_pc), self.word(self.env.constants.instruction(code, pc)));
+        self.guard_same(is, expected);
+        let frame = self.load(types::I64, landing, layout.landing_frame);
+        let depth = match self.executed {
+            Moves::Stays => Some(top),
+            Moves::Calls => None,
+            Moves::Returns => Some(top - 1),
+        };
+        let (is, depth) =
+            if depth.is_some() { (frame, depth) } else { (self.load(types::I64, frame, layout.previous), Some(top)) };
+        let expected = self.b.use_var(self.addresses[depth.unwrap_or(top)]);
+        self.guard_same(is, expected);
+        let (is, expected) =
+            (self.load(types::I64, landing, layout.landing_sp), self.stack_address(frame, code, stack));
+        self.guard_same(is, expected);
+        let address = self.word(self.env.valid);
+        let valid = self.load(types::I8, address, 0);
+        self.guard(valid);
+        if self.executed_unchecked {
+            let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
+            self.guard_not(disturbed);
+        }
+        match self.executed {
+            Moves::Stays => {}
+            Moves::Calls => self.add_frame(code, Some(frame)),
+            Moves::Returns => {
+                self.frames.pop();
+            }
+        }
+    }
+
+    fn guard_same(&mut self, a: clif::Value, b: clif::Value) {
+        let same = self.b.ins().icmp(IntCC::Equal, a, b);
+        self.guard(same);
+    }
+
     pub(crate) fn guard_landed(&mut self, code: CodeRef, pc: u32, stack: u32) -> Nothing {
+        if let (Some(layout), Some(_)) = (self.env.layout, self.env.prologue) {
+            self.guard_landing(layout, code, pc, stack);
+            return None;
+        }
         let address = self.word(self.env.constants.code(code));
         let numbers = [pc, self.executed as u32, stack].map(|n| self.number(n));
         let landed = self.ask(HostFn::HasLanded, &[address, numbers[0], numbers[1], numbers[2]]);

@@ -131,6 +131,39 @@ pub struct Environment<'a> {
     pub exits: ExitTable,
     /// Address of a byte that is not zero while the executor is valid; zero if the host is to be asked.
     pub valid: u64,
+    /// What code does before anything else. With it goes a layout. Without it, whoever enters does all that.
+    pub prologue: Option<Prologue>,
+}
+
+/// What an executor's code does at its beginning, so that whoever leads there need not: it sets
+/// [`ExecState::frame`](crate::ExecState) to the thread's top frame, and what follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Prologue {
+    /// What [`ExecState::executor`](crate::ExecState) becomes.
+    pub executor: u64,
+    /// Address of a byte that becomes 1.
+    pub warm: u64,
+    /// Address of a word that counts runs.
+    pub runs: u64,
+    /// Address of a word that counts complete rounds of the loop, instead of [`ExecState::rounds`](crate::ExecState).
+    pub rounds: u64,
+}
+
+/// A way from an exit to another executor.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'a> {
+    /// The exit's snapshot, which resumes at or after an instruction.
+    pub snapshot: SnapshotId,
+    /// Where the exit leaves live values: [`Code::snapshots`].
+    pub live: &'a [Live],
+    /// Address of a word that counts how often it is taken.
+    pub taken: u64,
+    /// Address of a byte that is not zero while the executor that it leads to may be entered.
+    pub open: u64,
+    /// Where that executor's code begins.
+    pub target: u64,
+    /// What is executed, nothing having been done, if it may not, or something asks the thread for attention.
+    pub otherwise: u64,
 }
 
 /// Choices that do not depend on the superblock.
@@ -251,6 +284,25 @@ impl Compiler {
         let mut snapshots: SecondaryMap<SnapshotId, SnapshotInfo> = plan.snapshots;
         let snapshots = sb.snapshots.keys().map(|id| std::mem::take(&mut snapshots[id])).collect();
         Ok(Code { bytes, relocations, exits, snapshots, sizes, time: start.elapsed() })
+    }
+
+    /// Compiles a way from an exit of a superblock to another executor. The environment is that of the superblock, and
+    /// has a layout.
+    ///
+    /// # Errors
+    /// A limit is exceeded, or Cranelift fails.
+    pub fn compile_passage(
+        &mut self,
+        sb: &Superblock,
+        environment: &Environment<'_>,
+        passage: &Passage<'_>,
+    ) -> Result<Code, Refusal> {
+        let mut function = Function::with_name_signature(UserFuncName::default(), superblock_signature());
+        {
+            let translator = Translator::new(&mut function, &mut self.functions, sb, environment);
+            translator.passage(passage).inspect_err(|_| self.functions = FunctionBuilderContext::new())?;
+        }
+        self.stub(function)
     }
 
     /// Compiles the function that was built.

@@ -44,6 +44,11 @@ impl Exits {
         Exits { count: 0, current: None, pending: Vec::new(), common }
     }
 
+    /// The block that all exits share.
+    pub(crate) fn common(&self) -> Block {
+        self.common
+    }
+
     /// This op is next.
     pub(crate) fn next(&mut self, inst: &Inst) {
         self.current = inst.op.exit_reason().and(inst.snapshot).map(|snapshot| {
@@ -73,10 +78,22 @@ fn collect_virtual(sb: &Superblock, id: VirtualId, out: &mut Vec<Value>) {
 impl Translator<'_> {
     /// The loop goes round.
     pub(crate) fn count_round(&mut self) {
+        if let Some(prologue) = self.env.prologue {
+            self.count_at(prologue.rounds);
+            return;
+        }
         let offset = offset_of!(ExecState, rounds) as i32;
         let rounds = self.load(types::I64, self.state, offset);
         let rounds = self.b.ins().iadd_imm(rounds, 1);
         self.store(rounds, self.state, offset);
+    }
+
+    /// Adds one to the word at an address.
+    pub(crate) fn count_at(&mut self, address: u64) {
+        let address = self.word(address);
+        let count = self.load(types::I64, address, 0);
+        let count = self.b.ins().iadd_imm(count, 1);
+        self.store(count, address, 0);
     }
 
     /// Finds out what the snapshot needs.

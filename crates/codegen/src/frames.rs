@@ -4,26 +4,45 @@ use crate::compile::Refusal;
 use crate::host::{ExecState, HostFn, MAX_VALUES};
 use crate::translate::{Translator, too_large};
 use core::mem::offset_of;
-use cranelift_codegen::ir::{self as clif, types};
+use cranelift_codegen::ir::{self as clif, InstBuilder, types};
 use hotspur_ir::{CodeRef, Inst, Value};
 
 type Nothing = Option<clif::Value>;
 
 impl Translator<'_> {
-    /// The frame where the superblock begins.
+    /// The frame where the superblock begins, and what else there is to be done at the beginning.
     pub(crate) fn first_frame(&mut self) {
-        self.add_frame(self.sb.code, offset_of!(ExecState, frame));
+        if let (Some(layout), Some(prologue)) = (self.env.layout, self.env.prologue) {
+            let executor = self.word(prologue.executor);
+            self.store_state(executor, offset_of!(ExecState, executor));
+            let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+            let frame = self.load(types::I64, thread, layout.current_frame);
+            self.store_state(frame, offset_of!(ExecState, frame));
+            let (warm, one) = (self.word(prologue.warm), self.b.ins().iconst(types::I8, 1));
+            self.store(one, warm, 0);
+            self.count_at(prologue.runs);
+            self.thread = Some(thread);
+            self.add_frame(self.sb.code, Some(frame));
+            return;
+        }
+        let frame = self.state_with_layout(offset_of!(ExecState, frame));
+        self.add_frame(self.sb.code, frame);
     }
 
-    /// There is a frame for the code on top, whose address is in that field of the state.
-    fn add_frame(&mut self, code: CodeRef, field: usize) {
+    /// A field of the state that means something only if there is a layout.
+    fn state_with_layout(&mut self, field: usize) -> Option<clif::Value> {
+        self.env.layout?;
+        Some(self.load(types::I64, self.state, field as i32))
+    }
+
+    /// There is a frame for the code on top, with this address.
+    pub(crate) fn add_frame(&mut self, code: CodeRef, address: Option<clif::Value>) {
         let depth = self.frames.len();
         if depth == self.addresses.len() {
             let variable = self.b.declare_var(types::I64);
             self.addresses.push(variable);
         }
-        if self.env.layout.is_some() {
-            let address = self.load(types::I64, self.state, field as i32);
+        if let Some(address) = address {
             self.b.def_var(self.addresses[depth], address);
         }
         self.frames.push(code);
@@ -31,7 +50,21 @@ impl Translator<'_> {
 
     /// There is a new frame for the code on top.
     pub(crate) fn frame_pushed(&mut self, code: CodeRef) {
-        self.add_frame(code, offset_of!(ExecState, top));
+        let address = self.state_with_layout(offset_of!(ExecState, top));
+        self.add_frame(code, address);
+    }
+
+    /// The address of the frame at a depth, if there is a layout.
+    pub(crate) fn frame_address(&mut self, depth: usize) -> Option<clif::Value> {
+        self.env.layout?;
+        Some(self.b.use_var(self.addresses[depth]))
+    }
+
+    /// The address above a stack of this height, in a frame for the code.
+    pub(crate) fn stack_address(&mut self, frame: clif::Value, code: CodeRef, height: u32) -> clif::Value {
+        let first = self.env.layout.map_or(0, |l| l.localsplus);
+        let offset = i64::from(first) + 8 * i64::from(self.env.constants.locals(code) + height);
+        self.b.ins().iadd_imm(frame, offset)
     }
 
     /// A slot of a frame: the frame's address and the offset of the slot.
@@ -95,24 +128,50 @@ impl Translator<'_> {
         self.spill_to_frame(depth, index, true, value, HostFn::SpillStack)
     }
 
+    /// How high the top frame's stack is while the frame is suspended in the call that pushes another one. Every
+    /// snapshot says so that comes before the other frame is popped, and popping has a snapshot itself.
+    fn caller_stack(&self, inst: &Inst) -> u32 {
+        let caller = self.frames.len() - 1;
+        let mut later = self.sb.insts().skip_while(|i| !core::ptr::eq(*i, inst));
+        let snapshot = later.find_map(|i| i.snapshot);
+        let frame = snapshot.and_then(|s| self.sb.snapshots[s].frames.get(caller));
+        frame.map_or(0, |f| f.stack.len() as u32)
+    }
+
     pub(crate) fn push_frame(
         &mut self,
+        inst: &Inst,
         code: CodeRef,
         caller_pc: u32,
         function: Value,
         locals: &[Value],
     ) -> Result<Nothing, Refusal> {
+        let locals: Vec<_> = locals.iter().map(|&v| self.v(v)).collect();
+        let stack = self.caller_stack(inst);
+        self.push_frame_of(code, caller_pc, stack, self.v(function), &locals)?;
+        Ok(None)
+    }
+
+    /// Pushes a frame on one that has this position and height of the stack.
+    pub(crate) fn push_frame_of(
+        &mut self,
+        code: CodeRef,
+        caller_pc: u32,
+        caller_stack: u32,
+        function: clif::Value,
+        locals: &[clif::Value],
+    ) -> Result<(), Refusal> {
         if locals.len() > MAX_VALUES {
             return Err(too_large(format!("{} locals", locals.len())));
         }
         for (i, &v) in locals.iter().enumerate() {
-            self.store_value(self.v(v), i);
+            self.store_value(v, i);
         }
         let address = self.word(self.env.constants.code(code));
-        let (caller_pc, count) = (self.number(caller_pc), self.number(locals.len() as u32));
-        self.call(HostFn::PushFrame, &[address, caller_pc, self.v(function), count]);
+        let numbers = [caller_pc, caller_stack, locals.len() as u32].map(|n| self.number(n));
+        self.call(HostFn::PushFrame, &[address, numbers[0], numbers[1], function, numbers[2]]);
         self.frame_pushed(code);
-        Ok(None)
+        Ok(())
     }
 
     pub(crate) fn pop_frame(&mut self, inst: &Inst) -> Result<Nothing, Refusal> {

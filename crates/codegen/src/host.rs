@@ -43,6 +43,11 @@ pub struct ExecState {
     pub top: *mut c_void,
     /// The entry in the table of exits ([`ExitTable`]) of the exit that was taken last.
     pub exit: *mut c_void,
+    /// The executor that runs, as its [`Prologue`](crate::Prologue) names it. Set by its own code.
+    pub executor: *mut c_void,
+    /// Where the instruction that tier 1 executed last has led: see [`Layout`](crate::Layout). Code reads it with a
+    /// layout only, directly after `execute`.
+    pub landing: *mut c_void,
     /// What an exit takes along besides live values: the object that is returned, or the position of a dynamic exit.
     pub result: u64,
     /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
@@ -79,6 +84,10 @@ pub trait Constants {
     fn code(&self, code: CodeRef) -> u64;
     /// How many locals a frame for the code has: its value stack lies behind them.
     fn locals(&self, code: CodeRef) -> u32;
+    /// The address of the instruction at this position of the code, as tier 1 has it.
+    fn instruction(&self, code: CodeRef, pc: u32) -> u64;
+    /// The address of what tier 1 keeps for the code.
+    fn stream(&self, code: CodeRef) -> u64;
 }
 
 /// A type in a signature.
@@ -157,8 +166,8 @@ host_functions! {
     SpillLocal = spill_local(depth: u32, index: u32, value: Object);
     /// Writes an item of the value stack.
     SpillStack = spill_stack(depth: u32, index: u32, value: Object);
-    /// Pushes a frame. Its locals, as many as `count`, are in `values` from index 0.
-    PushFrame = push_frame(code: Object, caller_pc: u32, function: Object, count: u32);
+    /// Pushes a frame. Its locals, as many as `count`, are in `values` from index 0. The caller's stack has this height.
+    PushFrame = push_frame(code: Object, caller_pc: u32, caller_stack: u32, function: Object, count: u32);
     /// Drops the top frame. The snapshot has been published.
     PopFrame = pop_frame();
 
@@ -184,6 +193,8 @@ host_functions! {
     FunctionVersion = function_version(function: Object) -> u32;
     /// Whether the int has at most one digit.
     IsCompact = is_compact(value: Object) -> bool;
+    /// Whether the int has at most two digits.
+    IsWide = is_wide(value: Object) -> bool;
     /// Whether the instance keeps its attributes in inline values.
     HasInlineValues = has_inline_values(value: Object) -> bool;
     /// Whether the attributes of an instance with inline values are not those of a dictionary as well.
@@ -199,6 +210,8 @@ host_functions! {
 
     /// The value of a compact int.
     UnboxI64 = unbox_i64(value: Object) -> i64;
+    /// The value of an int of at most two digits.
+    UnboxWide = unbox_wide(value: Object) -> i64;
     /// An int of that value.
     BoxI64 = box_i64(value: i64) -> Object;
     /// The value of a float.
@@ -268,11 +281,12 @@ host_functions! {
     /// Whether a range iterator has no next number.
     IsRangeIterDone = is_range_iter_done(iter: Object) -> bool;
 
-    /// Has tier 1 execute an instruction. The frames in memory are to be those of the snapshot, which has nothing live:
-    /// `stack` is the height of the top frame's stack. `moves` is a [`Moves`](hotspur_ir::Moves) by its number. Sets
-    /// `top`.
-    Execute = execute(snapshot: u32, pc: u32, moves: u32, stack: u32);
-    /// Whether that led where `guard_landed` says, and the executor is valid.
+    /// Has tier 1 execute an instruction. All frames are in memory; the snapshot has nothing live. `instruction` and
+    /// `stream` are what [`Constants`] says. With a layout, `frame` is the top frame and `sp` the address above its
+    /// stack; otherwise both are zero. Sets `top`.
+    Execute = execute(snapshot: u32, instruction: u64, frame: u64, sp: u64, stream: u64);
+    /// Whether that led where `guard_landed` says, and the executor is valid. `moves` is a
+    /// [`Moves`](hotspur_ir::Moves) by its number.
     HasLanded = has_landed(code: Object, pc: u32, moves: u32, stack: u32) -> bool;
 
     /// An exit was taken that leads nowhere yet (`exit` is its entry). The answer is the code to go on with, or null to

@@ -61,10 +61,42 @@ pub struct Layout {
     pub range_len: i32,
     /// First local of a frame.
     pub localsplus: i32,
+    /// Frame that called a frame.
+    pub previous: i32,
     /// Requests to a thread: the low eight bits.
     pub eval_breaker: i32,
+    /// Top frame of a thread.
+    pub current_frame: i32,
+    /// Where tier 1 has got to ([`ExecState::landing`](crate::ExecState)): the instruction, one above the top of the
+    /// stack, the frame. Kind: a byte, zero if execution goes on there.
+    pub landing_kind: i32,
+    pub landing_pc: i32,
+    pub landing_sp: i32,
+    pub landing_frame: i32,
     /// Address of True.
     pub true_object: u64,
     /// Address of False.
     pub false_object: u64,
+    /// Where new numbers come from, if code may make them by itself.
+    pub boxes: Option<Boxes>,
+}
+
+/// Ready-made numbers, and lists of dead ones: an address of the first, which refers to the next by its type field.
+/// Four bytes at `room` behind that address count the places that are left.
+#[derive(Clone, Copy, Debug)]
+pub struct Boxes {
+    /// The ints from -5 to 256, which are immortal.
+    pub small_ints: u64,
+    /// Bytes from one to the next.
+    pub int_size: u32,
+    /// List of ints with room for one digit.
+    pub ints: u64,
+    /// List of floats.
+    pub floats: u64,
+    /// Offset of the count of places.
+    pub room: i32,
+    /// The type of ints.
+    pub int_type: u64,
+    /// The type of floats.
+    pub float_type: u64,
 }

@@ -17,9 +17,9 @@
 //! address of the code that it leads to: the cold exit stub at first, another executor's code once there is one.
 //! Linking is a store to that entry.
 //!
-//! Such a link leads from code to code, with nobody in between. That will do for an exit whose snapshot has one frame
-//! with every slot `_`, if the code there begins at the same position. All other exits go on leading to the cold exit
-//! stub: `side_exit` writes the frames, sets [`ExecState::frame`], and answers the code to go on with.
+//! Between executors, everything is in frames. So an exit that has to write some cannot lead to another executor's code
+//! directly: either it goes on leading to the cold exit stub, and `side_exit` writes the frames and answers the code to
+//! go on with; or, once it is hot, it leads to a *passage* (`passages.rs`), which is machine code that does the same.
 //!
 //! # Exits
 //!
@@ -31,7 +31,7 @@
 //! # Reading order
 //!
 //! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the
-//! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`:
+//! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `boxes.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`:
 //! memory. `unwind.rs`: the way in, and the way out for unwinders.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
@@ -39,6 +39,7 @@ compile_error!("machine code is made for x86-64 and Linux only");
 
 mod arena;
 mod arithmetic;
+mod boxes;
 mod calls;
 mod compile;
 mod exits;
@@ -48,13 +49,16 @@ mod heap;
 mod host;
 mod layout;
 mod ops;
+mod passages;
 mod references;
 mod space;
 mod translate;
 mod unwind;
 
 pub use arena::Statistics;
-pub use compile::{Code, Compiler, Environment, ExitInfo, Live, Location, Options, Refusal, Sizes, SnapshotInfo};
+pub use compile::{
+    Code, Compiler, Environment, ExitInfo, Live, Location, Options, Passage, Prologue, Refusal, Sizes, SnapshotInfo,
+};
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
-pub use layout::Layout;
+pub use layout::{Boxes, Layout};
 pub use space::{CodeSpace, Enter, Installed};

@@ -65,7 +65,7 @@ impl<'a> Translator<'a> {
             Op::SpillLocal { depth, index, value } => self.spill_local(depth, index, value),
             Op::SpillStack { depth, index, value } => self.spill_stack(depth, index, value),
             Op::PushFrame { code, caller_pc, function, ref locals } => {
-                self.push_frame(code, caller_pc, function, locals)?
+                self.push_frame(inst, code, caller_pc, function, locals)?
             }
             Op::PopFrame {} => self.pop_frame(inst)?,
 
@@ -82,7 +82,8 @@ impl<'a> Translator<'a> {
             Op::GuardFalse { value } => self.guard_value(value, false),
             Op::GuardNull { value } => self.guard_value(value, false),
             Op::GuardNotNull { value } => self.guard_value(value, true),
-            Op::GuardCompact { value } => self.guard_compact(value),
+            Op::GuardCompact { value } => self.guard_digits(value, 1, HostFn::IsCompact),
+            Op::GuardWide { value } => self.guard_digits(value, 2, HostFn::IsWide),
             Op::GuardIndex { index, length } => self.guard_index(index, length),
             Op::GuardCmpI64 { cond, a, b } => self.guard_cmp_i64(cond, a, b),
             Op::GuardCmpF64 { cond, a, b } => self.guard_cmp_f64(cond, a, b),
@@ -97,9 +98,10 @@ impl<'a> Translator<'a> {
 
             // -- boxes
             Op::UnboxI64 { value } => Some(self.unbox_i64(value)),
-            Op::BoxI64 { value } => Some(self.ask(HostFn::BoxI64, &[self.v(value)])),
+            Op::UnboxWide { value } => Some(self.unbox_wide(value)),
+            Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
-            Op::BoxF64 { value } => Some(self.ask(HostFn::BoxF64, &[self.v(value)])),
+            Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),
             Op::UnboxBool { value } => Some(self.unbox_bool(value)),
             Op::BoxBool { value } => Some(self.box_bool(self.v(value))),
 

@@ -122,7 +122,7 @@ impl Translator<'_> {
     }
 
     /// The object; the reference is whoever's asked for it first.
-    fn materialize_within(
+    pub(crate) fn materialize_within(
         &mut self,
         id: VirtualId,
         built: &mut BTreeMap<usize, clif::Value>,
@@ -151,7 +151,7 @@ impl Translator<'_> {
     }
 
     /// The box of an unboxed value, or the object, which may be null; with a new reference.
-    fn boxed(&mut self, v: Value) -> clif::Value {
+    pub(crate) fn boxed(&mut self, v: Value) -> clif::Value {
         let value = self.v(v);
         match self.sb.values[v] {
             Type::Obj => {
@@ -163,8 +163,8 @@ impl Translator<'_> {
                 self.b.switch_to_block(next);
                 value
             }
-            Type::I64 => self.ask(HostFn::BoxI64, &[value]),
-            Type::F64 => self.ask(HostFn::BoxF64, &[value]),
+            Type::I64 => self.box_i64(value),
+            Type::F64 => self.box_f64(value),
             Type::Bool => {
                 let object = self.box_bool(value);
                 self.incref(object);

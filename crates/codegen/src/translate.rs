@@ -73,13 +73,15 @@ pub(crate) struct Translator<'a> {
     pub addresses: Vec<Variable>,
     /// Where the instruction that was executed last is expected to lead.
     pub executed: Moves,
+    /// Whether other code may have run between the last check of validity and that instruction.
+    pub executed_unchecked: bool,
     /// Whether other code may have run since validity was checked.
     pub unchecked: bool,
     /// The thread state, if there is a layout and a check that reads it.
     pub thread: Option<clif::Value>,
     /// Where the loop begins.
     pub header: Block,
-    values: SecondaryMap<Value, PackedOption<clif::Value>>,
+    pub(crate) values: SecondaryMap<Value, PackedOption<clif::Value>>,
     constants: SecondaryMap<Value, Option<u64>>,
     /// Integers that are lengths.
     pub lengths: HashSet<Value>,
@@ -113,6 +115,7 @@ impl<'a> Translator<'a> {
             frames: Vec::new(),
             addresses: Vec::new(),
             executed: Moves::Stays,
+            executed_unchecked: false,
             unchecked: false,
             thread: None,
             header,
@@ -135,7 +138,10 @@ impl<'a> Translator<'a> {
             self.values[v] = arg.into();
         }
         self.first_frame();
-        if self.env.layout.is_some() && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {})) {
+        if self.thread.is_none()
+            && self.env.layout.is_some()
+            && self.sb.insts().any(|i| matches!(i.op, Op::CheckPeriodic {}))
+        {
             self.thread = Some(self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32));
         }
         self.section(&self.sb.prefix)?;

@@ -232,7 +232,7 @@ fn frames() {
         code1 @ 0 locals [_, _, _] stack [v4, v5, v6]";
     let ran = run(text, &given);
     assert_eq!(ran.live, [2, 4, 7, 8, 99]);
-    assert_eq!(ran.notes.calls, [("push_frame", vec![0xc0de_0001, 7, 99, 2])]);
+    assert_eq!(ran.notes.calls, [("push_frame", vec![0xc0de_0001, 7, 2, 99, 2])]);
     assert_eq!((bottom.at(9), bottom.at(11), above.at(12)), (99, 99, 4));
 }
 
@@ -279,7 +279,9 @@ fn frames_that_move() {
     // The third return has no landing.
     assert_eq!(ran.exit, 2);
     let executed: Vec<_> = ran.notes.calls.iter().filter(|c| c.0 == "execute").map(|c| c.1[1..].to_vec()).collect();
-    let (calls, returns, again) = (vec![1, 1, 0], vec![2, 2, 0], vec![3, 1, 1]);
+    // The instruction, how far the stack reaches above the frame, the code.
+    let (calls, again) = (vec![0x57e0_0001, 88, 0x57e0_0000], vec![0x57e0_0003, 96, 0x57e0_0000]);
+    let returns = vec![0x57e0_1002, 96, 0x57e0_1000];
     assert_eq!(executed, [calls, returns.clone(), again.clone(), returns.clone(), again, returns]);
 }
 

@@ -18,12 +18,18 @@ impl Constants for Somewhere {
     fn locals(&self, _: CodeRef) -> u32 {
         4
     }
+    fn instruction(&self, _: CodeRef, pc: u32) -> u64 {
+        0x7f12_4444_0000 + 8 * u64::from(pc)
+    }
+    fn stream(&self, _: CodeRef) -> u64 {
+        0x7f12_5555_0000
+    }
 }
 
 fn compile(text: &str) -> Result<Code, Refusal> {
     let exits = ExitTable { base: 0x7f12_1111_0000, stride: 64, code: 0 };
     let layout = Some(&native::LAYOUT);
-    let environment = Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000 };
+    let environment = Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000, prologue: None };
     let mut compiler = Compiler::new(Options::default()).expect("a compiler");
     compiler.compile(&native::superblock(text), &environment)
 }
@@ -98,7 +104,7 @@ fn compiling_happens_on_any_thread() {
     let sb = native::superblock(include_str!("../examples/while.sb"));
     let compile = move || {
         let exits = ExitTable { base: 0, stride: 8, code: 0 };
-        compiler.compile(&sb, &Environment { layout: None, constants: &Somewhere, exits, valid: 0 })
+        compiler.compile(&sb, &Environment { layout: None, constants: &Somewhere, exits, valid: 0, prologue: None })
     };
     let code = std::thread::spawn(compile).join().expect("no panic").expect("machine code");
     assert_eq!(code.exits.len(), 10);

@@ -19,6 +19,12 @@ impl Constants for Nothing {
     fn locals(&self, _: CodeRef) -> u32 {
         0
     }
+    fn instruction(&self, _: CodeRef, _: u32) -> u64 {
+        0
+    }
+    fn stream(&self, _: CodeRef) -> u64 {
+        0
+    }
 }
 
 /// An exit and what it leads to, as a host might have it.
@@ -70,7 +76,7 @@ fn links_are_tail_calls() {
     for i in 0..2 {
         let base = table.wrapping_add(i).expose_provenance() as u64;
         let exits = ExitTable { base, stride: size_of::<Exit>() as u32, code: 0 };
-        let environment = Environment { layout: None, constants: &Nothing, exits, valid: 0 };
+        let environment = Environment { layout: None, constants: &Nothing, exits, valid: 0, prologue: None };
         let code = compiler.compile(&sb, &environment).expect("machine code");
         // SAFETY: nothing is executed now.
         entries.push(unsafe { space.install(&code) }.expect("room").entry());
@@ -85,6 +91,8 @@ fn links_are_tail_calls() {
         thread: null_mut(),
         top: null_mut(),
         exit: null_mut(),
+        executor: null_mut(),
+        landing: null_mut(),
         result: 0,
         disturbed: 0,
         rounds: 0,

@@ -186,12 +186,14 @@ functions! {
     global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
+    is_wide |t, value: Object| -> bool { t.is_wide(object(value)) }
     has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
     has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
     is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
     has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
+    unbox_wide |t, value: Object| -> i64 { t.unbox_wide(object(value)) }
     box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }
     unbox_f64 |t, value: Object| -> f64 { t.unbox_f64(object(value)) }
     box_f64 |t, value: f64| -> Object { word(Some(t.box_f64(value))) }
@@ -239,7 +241,14 @@ fn set_top(state: *mut ExecState) {
     unsafe { (*state).top = std::ptr::without_provenance_mut(image::frame(base(), depth) as usize) };
 }
 
-extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+extern "C-unwind" fn push_frame(
+    state: *mut ExecState,
+    code: Object,
+    caller_pc: u32,
+    _caller_stack: u32,
+    function: Object,
+    count: u32,
+) {
     let _synced = Synced::new(state);
     // SAFETY: the state is in use by this function only.
     let locals = unsafe { &(&(*state).values)[..count as usize] };
@@ -287,12 +296,22 @@ extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, val
     is_valid(state)
 }
 
-extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, _: u32) {
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u64, _frame: u64, _sp: u64, _stream: u64) {
     let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
     // SAFETY: as in `toy`.
     unsafe { host(state) }.published.clear();
-    toy(state).execute(pc, Moves::ALL[moves as usize]);
+    // SAFETY: as above.
+    let sb = unsafe { host(state) }.machine.superblock();
+    let moves = sb.insts().find_map(|inst| match inst.op {
+        Op::Execute { pc: at, moves }
+            if u64::from(at) == pc && inst.snapshot == Some(SnapshotId::from_u32(snapshot)) =>
+        {
+            Some(moves)
+        }
+        _ => None,
+    });
+    toy(state).execute(pc as u32, moves.expect("the op is in the superblock"));
     set_top(state);
 }
 
@@ -368,11 +387,11 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd;
-    three: SetItem SetAttr;
-    operator: BinaryOp CompareOp;
-    many: Call;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks;
+    three: SetItem SetAttr Slice LookupOr DictStore;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict;
+    many: Call QuietCall;
     doubles: FloatPow;
 }
 
@@ -397,6 +416,7 @@ fn host_functions() -> HostFunctions {
         global_version,
         function_version,
         is_compact,
+        is_wide,
         has_inline_values,
         has_no_dict,
         is_shared,
@@ -404,6 +424,7 @@ fn host_functions() -> HostFunctions {
         is_periodic_due,
         has_stack_space,
         unbox_i64,
+        unbox_wide,
         box_i64,
         unbox_f64,
         box_f64,
@@ -474,9 +495,17 @@ pub fn layout(toy: &mut Toy) -> Layout {
         range_step: word(SECOND),
         range_len: word(THIRD),
         localsplus: word(image::LOCALS),
+        // What only executors with a prologue, and passages, read: the image has none of it.
+        previous: 0,
         eval_breaker: 0,
+        current_frame: 0,
+        landing_kind: 0,
+        landing_pc: 0,
+        landing_sp: 0,
+        landing_frame: 0,
         true_object,
         false_object,
+        boxes: None,
     }
 }
 
@@ -497,6 +526,12 @@ impl Constants for ToyConstants<'_> {
             n @ 1..20 => n - 1,
             _ => 2,
         }
+    }
+    fn instruction(&self, _: CodeRef, pc: u32) -> u64 {
+        pc.into()
+    }
+    fn stream(&self, _: CodeRef) -> u64 {
+        0
     }
 }
 
@@ -544,7 +579,7 @@ impl Engine {
             stride: size_of::<Entry>() as u32,
             code: std::mem::offset_of!(Entry, code) as u32,
         };
-        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0 };
+        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0, prologue: None };
         let code = self.compiler.compile(sb, &environment)?;
         let mut state = ExecState {
             frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),
@@ -552,6 +587,8 @@ impl Engine {
             thread: std::ptr::without_provenance_mut(image::frame(base(), image::FRAMES - 1) as usize),
             top: std::ptr::null_mut(),
             exit: std::ptr::null_mut(),
+            executor: std::ptr::null_mut(),
+            landing: std::ptr::null_mut(),
             result: 0,
             disturbed: 0,
             rounds: 0,

@@ -163,6 +163,11 @@ impl<'a, R: Runtime> Machine<'a, R> {
         Machine { sb, rt, registers, changed, executed: None, kept: HashMap::new(), deferred: Vec::new() }
     }
 
+    /// The superblock.
+    pub fn superblock(&self) -> &'a Superblock {
+        self.sb
+    }
+
     /// The runtime.
     pub fn runtime(&mut self) -> &mut R {
         self.rt

@@ -238,7 +238,7 @@ impl Sink<'_> {
         if let (Op::LoadInline { index, .. }, VirtualKind::Instance) = (&inst.op, kind) {
             load(self, *index as usize + 1);
         } else if let (Op::LoadCell { .. }, VirtualKind::Cell)
-        | (Op::UnboxI64 { .. }, VirtualKind::Int)
+        | (Op::UnboxI64 { .. } | Op::UnboxWide { .. }, VirtualKind::Int)
         | (Op::UnboxF64 { .. }, VirtualKind::Float) = (&inst.op, kind)
         {
             load(self, 0);
@@ -255,7 +255,7 @@ impl Sink<'_> {
                     (&inst.op, kind),
                     (Op::GuardInlineValues { .. } | Op::GuardNoDict { .. }, VirtualKind::Instance)
                 )
-                || matches!((&inst.op, kind), (Op::GuardCompact { .. }, VirtualKind::Int));
+                || matches!((&inst.op, kind), (Op::GuardCompact { .. } | Op::GuardWide { .. }, VirtualKind::Int));
         }
         true
     }

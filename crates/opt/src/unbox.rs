@@ -54,11 +54,13 @@ fn is_private(sb: &Superblock, v: Value) -> bool {
                 Op::EnterLoop { .. }
                     | Op::JumpLoop { .. }
                     | Op::UnboxI64 { .. }
+                    | Op::UnboxWide { .. }
                     | Op::UnboxF64 { .. }
                     | Op::UnboxBool { .. }
                     | Op::GuardType { .. }
                     | Op::GuardNotNull { .. }
                     | Op::GuardCompact { .. }
+                    | Op::GuardWide { .. }
                     | Op::IsNull { .. }
             );
         !uses || harmless

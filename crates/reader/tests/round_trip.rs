@@ -66,11 +66,8 @@ fn inst(sb: &mut Superblock, (opcode, raw): Raw) -> Inst {
             locals: slots(sb, raw[2] >> i),
             stack: slots(sb, raw[3] >> i),
         });
-        let snapshot = Snapshot {
-            resume: pick(&Resume::ALL, raw[0]),
-            frames: frames.collect(),
-            instructions: raw[0] as u32 % 3,
-        };
+        let snapshot =
+            Snapshot { resume: pick(&Resume::ALL, raw[0]), frames: frames.collect(), instructions: raw[0] as u32 % 3 };
         sb.snapshots.push(snapshot)
     });
     Inst { op, result, snapshot }

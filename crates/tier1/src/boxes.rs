@@ -14,10 +14,21 @@ use hotspur_cpython_sys::*;
 /// Objects that a list holds at most.
 const ROOM: u32 = 100;
 
-/// A list of dead objects, linked through their type fields.
+/// A list of dead objects, linked through their type fields. Machine code takes objects from it, too.
+#[repr(C)]
 struct FreeList {
     head: *mut PyObject,
     room: u32,
+}
+
+/// Where in a list the number of places lies that are left.
+pub const ROOM_OFFSET: usize = core::mem::offset_of!(FreeList, room);
+
+/// The addresses of the lists of ints and of floats. Each begins with the address of the first object.
+pub fn lists() -> (usize, usize) {
+    let lists = LISTS.0.get();
+    // SAFETY: addresses within a static.
+    unsafe { (&raw mut (*lists).0 as usize, &raw mut (*lists).1 as usize) }
 }
 
 impl FreeList {

@@ -153,14 +153,22 @@ unsafe fn plain_handler(pc: *mut Word) -> crate::dispatch::Handler {
 ///
 /// # Safety
 /// Inside an activation of `cx`, with `frame` the current frame, decoded as `cs`.
-#[inline(never)]
 pub unsafe fn execute_one(at: State) -> Landing {
+    step(at);
+    (*(*at.cx).thread).landing
+}
+
+/// [`execute_one`], with the landing left in the thread ([`crate::context::Thread::landing`]).
+///
+/// # Safety
+/// As for [`execute_one`].
+#[inline(always)]
+pub unsafe fn step(at: State) {
     let thread = (*at.cx).thread;
     let value = State { cx: &raw mut (*thread).stepping, ..at }.tail(plain_handler(at.pc));
-    if ptr::eq(value.cast::<u8>(), &raw const STOPPED) {
-        return (*thread).landing;
+    if !ptr::eq(value.cast::<u8>(), &raw const STOPPED) {
+        (*thread).landing = Landing { kind: LandingKind::Ended, value, ..Landing::default() };
     }
-    Landing { kind: LandingKind::Ended, value, ..Landing::default() }
 }
 
 /// Runs the recording hook for the instruction at `pc`, and answers which handler executes it.

@@ -5,8 +5,9 @@
 //! C stack does not grow with the number of passages. Between two executors everything is in memory: the frames have been
 //! written, and where execution stands is a [`Landing`], just as between an executor and tier 1.
 //!
-//! The next executor is referred to before the previous one is let go, so each is alive while it runs, whatever becomes of the
-//! exits and places that led there. (In terms of CPython's tier 2: the reference that is dropped is `previous_executor`'s.)
+//! An executor is not freed while it is run, whatever becomes of the exits and places that led there: see `executor.rs`.
+//!
+//! Machine code does most passages without coming here: see `jit/run.rs`.
 //!
 //! # No endless loops
 //! Executors check for signals and other threads in their own loops. A circle of executors, each without a loop, would not; so the
@@ -100,27 +101,30 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
             return execute_one(at);
         }
-        let Some(executor) = graph::at(place.code, place.position) else {
+        let executor = graph::peek(place.code, place.position);
+        if executor.is_null() {
             // What was just freed has taken the executor along; the word is an ordinary one again.
             return execute_one(at);
-        };
+        }
         stats::count(|s| s.entries += 1);
         let (landing, last) = run(cx, executor, start);
         let stuck = landing.kind == LandingKind::Running
             && (*landing.pc).op == op::RESUME_EXECUTOR
-            && last.place() == Some(place_of(&landing));
-        drop(last);
+            && last == Some(place_of(&landing));
         if stuck { execute_one(registers(cx, &landing)) } else { landing }
     }
 }
 
-/// Runs an executor and those that it leads to. Answers where execution stands in the end, and which executor was the last.
-unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
+/// Runs an executor and those that it leads to. Answers where execution stands in the end, and where the last executor is
+/// attached.
+unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Landing, Option<Place>) {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
-        if first.has_code() {
+        if (*first).has_code() {
             return jit::run::run(cx, first, start);
         }
+        Rc::increment_strong_count(first);
+        let first = Rc::from_raw(first);
         let mut host = Host::new(cx);
         let mut current = first;
         let mut at = start;
@@ -130,36 +134,34 @@ unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing
             begun(&current);
             let outcome = hotspur_interp::run(&current.trace.superblock, &mut host, &args, u64::MAX);
             let outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
+            current.running.set(current.running.get() - 1);
+            current.rounds.set(current.rounds.get() + outcome.rounds);
+            stats::count(|s| s.micro_ops += outcome.executed);
             at = left(&mut host, &current, &outcome);
-            let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else { return (at, current) };
+            let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else {
+                let place = current.place();
+                graph::let_go(current);
+                return (at, place);
+            };
             args = next_args;
             // The previous one is let go when its successor is held already.
-            drop(core::mem::replace(&mut current, next));
+            graph::let_go(core::mem::replace(&mut current, next));
         }
     }
 }
 
-/// An executor begins to run.
-pub(crate) fn begun(executor: &Executor) {
+/// An executor begins to run in the tier 2 interpreter.
+fn begun(executor: &Executor) {
     executor.warm.set(true);
     executor.runs.set(executor.runs.get() + 1);
     executor.running.set(executor.running.get() + 1);
 }
 
-/// An executor was left: counts that, and answers where execution stands.
+/// An executor was left: answers where execution stands.
 pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcome<Obj>) -> Landing {
-    executor.running.set(executor.running.get() - 1);
-    let number = outcome.exit.index();
-    let exit = &executor.exits[number];
-    exit.count();
-    let trace = &executor.trace;
+    let exit = &executor.exits[outcome.exit.index()];
     // SAFETY: as for `run`.
     unsafe {
-        stats::count(|s| {
-            s.runs += 1;
-            s.micro_ops += outcome.executed;
-            s.instructions += outcome.rounds * u64::from(trace.instructions_in_loop()) + u64::from(exit.instructions);
-        });
         match outcome.leave {
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
             Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
@@ -184,10 +186,10 @@ pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landin
     // SAFETY: as for `run`.
     unsafe {
         if let Some((next, args)) = next(cx, current, exit, at, outcome.leave) {
-            stats::count(|s| s.exits_linked[exit.reason as usize] += 1);
+            exit.count_linked();
             return Passage::To(next, args);
         }
-        stats::count(|s| s.exits_cold[exit.reason as usize] += 1);
+        exit.count_cold();
         warm_up(cx, current, at, number);
         Passage::Tier1
     }
@@ -202,14 +204,37 @@ pub(crate) fn broken(executor: &Executor, message: &str) -> ! {
     unsafe { ffi::Py_FatalError(c"Hotspur: a superblock is not what it should be".as_ptr()) }
 }
 
+/// Whether execution may go on from one executor to the next.
+#[inline(always)]
+unsafe fn may_go_on(cx: *mut Context) -> bool {
+    // SAFETY: as for `run`.
+    unsafe { (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK == 0 && may_run(cx) && !(*(*cx).thread).tracing }
+}
+
+/// The machine code to go on in at a landing, or null.
+#[inline(always)]
+pub(crate) unsafe fn code_at(cx: *mut Context, at: &Landing) -> *const u8 {
+    // SAFETY: as for `run`.
+    unsafe {
+        if at.kind != LandingKind::Running || !may_go_on(cx) {
+            return core::ptr::null();
+        }
+        let here = place_of(at);
+        let executor = graph::peek(here.code, here.position);
+        if executor.is_null() || !(*executor).trace.superblock.params.is_empty() {
+            return core::ptr::null();
+        }
+        (*executor).entry.get()
+    }
+}
+
 type Next = Option<(Rc<Executor>, Vec<Register<Obj>>)>;
 
 /// The executor that execution goes on in, with its arguments.
 unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, leave: Leave<Obj>) -> Next {
     // SAFETY: as for `run`.
     unsafe {
-        let events = (*(*cx).tstate).eval_breaker & EVAL_EVENTS_MASK;
-        if at.kind != LandingKind::Running || events != 0 || !may_run(cx) || (*(*cx).thread).tracing {
+        if at.kind != LandingKind::Running || !may_go_on(cx) {
             return None;
         }
         let here = place_of(at);
@@ -233,7 +258,8 @@ fn without_args(executor: Rc<Executor>) -> Next {
 }
 
 /// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
-unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
+#[cold]
+pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
     let exit = &executor.exits[number];
     if at.kind != LandingKind::Running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
         return;

@@ -6,13 +6,18 @@
 //! invalid, which every executor does before it can be freed: it loses its place and the targets of its exits then.
 //!
 //! Becoming invalid is a flag that can be set at any time, also in the middle of a run: the executor notices at its next
-//! `check_validity` or `guard_landed`, leaves, and is freed when the one who ran it lets go.
+//! `check_validity` or `guard_landed`, and leaves.
+//!
+//! Machine code goes from one executor to the next without counting references: which executor an activation runs is written in its
+//! [`hotspur_codegen::ExecState`], by the executor's own code. So the last reference to an executor is only ever dropped by the
+//! graveyard, and not while an activation runs it.
 //!
 //! Freeing runs no Python code: references to objects, and to other executors, go to the [graveyard](crate::graph::bury).
 
 use crate::exits::Exit;
 use crate::graph;
 use crate::jit::MachineCode;
+use crate::stats::{self, Stats};
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
 use hotspur_cpython_sys::ffi::PyObject;
@@ -40,14 +45,19 @@ pub struct Executor {
     pub(crate) go: Cell<u8>,
     /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
     held: Vec<*mut PyObject>,
+    /// Where its machine code begins; null if it has none.
+    pub(crate) entry: Cell<*const u8>,
     /// Why it is invalid, if it is.
     invalid: Cell<Option<InvalidationReason>>,
     /// Whether it was entered since the last sweep.
     pub(crate) warm: Cell<bool>,
-    /// How many activations run it.
+    /// How many activations run it in the tier 2 interpreter. (Those that run its machine code are known to
+    /// [`crate::jit::run::is_active`].)
     pub(crate) running: Cell<u32>,
     /// How often it was run.
     pub(crate) runs: Cell<u64>,
+    /// How often its loop went round completely.
+    pub(crate) rounds: Cell<u64>,
     /// Where it is attached, if it can be found by place.
     pub(crate) place: Cell<Option<Place>>,
     /// Words of the stream that enter it, by index, with what stood there before.
@@ -76,6 +86,8 @@ impl Executor {
             warm: Cell::new(true),
             running: Cell::new(0),
             runs: Cell::new(0),
+            rounds: Cell::new(0),
+            entry: Cell::new(core::ptr::null()),
             place: Cell::new(None),
             words: RefCell::new(Vec::new()),
         })
@@ -118,6 +130,7 @@ impl Executor {
     }
 
     pub(crate) fn set_code(&self, code: MachineCode) {
+        self.entry.set(code.entry());
         let set = self.code.set(code);
         debug_assert!(set.is_ok());
     }
@@ -125,6 +138,22 @@ impl Executor {
     /// The number of an exit, given its address.
     pub(crate) fn number_of_exit(&self, exit: *const c_void) -> usize {
         (exit.addr() - self.exits.as_ptr().addr()) / size_of::<Exit>()
+    }
+
+    /// Adds what it has counted to the numbers.
+    pub(crate) fn account(&self, stats: &mut Stats) {
+        stats.runs += self.runs.get();
+        stats.instructions += self.rounds.get() * u64::from(self.trace.instructions_in_loop());
+        for exit in &self.exits {
+            stats.instructions += exit.hits() * u64::from(exit.instructions);
+            stats.exits_linked[exit.reason as usize] += exit.linked.get();
+            stats.exits_cold[exit.reason as usize] += exit.cold.get();
+        }
+    }
+
+    /// Whether it is being run: then it must not be freed.
+    pub(crate) fn is_active(&self) -> bool {
+        self.running.get() > 0 || crate::jit::run::is_active(self)
     }
 
     /// How often it was run.
@@ -140,6 +169,8 @@ impl Executor {
 
 impl Drop for Executor {
     fn drop(&mut self) {
+        // SAFETY: the GIL is held.
+        unsafe { stats::count(|s| self.account(s)) };
         for exit in &self.exits {
             graph::bury_executor(exit.take_target());
         }

@@ -4,8 +4,14 @@
 //! that comes of it is attached to the exit; from then on the exit leads to that. Exits whose target is not known beforehand
 //! (`guard_landed`, `dynamic_exit`, `leave_landed`) have no executor attached: they look for one at the place where execution
 //! has got to, and what is recorded from them is attached to the place.
+//!
+//! Machine code that takes an exit jumps to [`Exit::code`]: to the host at first; once the exit has led to its target a few times, to
+//! a *passage*, machine code that makes the frames and goes on to the target. The exit refers to the target as long as
+//! there is a passage, so the passage can look whether the target may be entered still, whatever has become of it.
 
 use crate::executor::Executor;
+use crate::jit::PassageCode;
+use crate::params::Parameter;
 use crate::temperature::Temperature;
 use core::cell::{Cell, RefCell};
 use hotspur_ir::{ExitReason, Op, Resume, SnapshotId, Superblock};
@@ -30,7 +36,14 @@ pub struct Exit {
     pub(crate) code: Cell<*const u8>,
     /// When it is to be recorded from.
     pub temperature: Temperature,
-    hits: Cell<u64>,
+    /// How often it led to another executor.
+    pub(crate) linked: Cell<u64>,
+    /// How often it led to tier 1.
+    pub(crate) cold: Cell<u64>,
+    /// The machine code that leads to the target.
+    passage: RefCell<Option<PassageCode>>,
+    /// There is no passage, and will be none.
+    impassable: Cell<bool>,
     failures: Cell<u32>,
     target: RefCell<Option<Rc<Executor>>>,
 }
@@ -48,7 +61,10 @@ impl Exit {
             leaves: passes_on.then(|| op.clone()),
             code: Cell::new(core::ptr::null()),
             temperature: Temperature::cold(),
-            hits: Cell::new(0),
+            linked: Cell::new(0),
+            cold: Cell::new(0),
+            passage: RefCell::new(None),
+            impassable: Cell::new(false),
             failures: Cell::new(0),
             target: RefCell::new(None),
         }
@@ -94,11 +110,15 @@ impl Exit {
 
     /// How often it was taken.
     pub fn hits(&self) -> u64 {
-        self.hits.get()
+        self.linked.get() + self.cold.get()
     }
 
-    pub(crate) fn count(&self) {
-        self.hits.set(self.hits.get() + 1);
+    pub(crate) fn count_linked(&self) {
+        self.linked.set(self.linked.get() + 1);
+    }
+
+    pub(crate) fn count_cold(&self) {
+        self.cold.set(self.cold.get() + 1);
     }
 
     /// Notes a recording from here that failed, and answers how many that were.
@@ -123,12 +143,46 @@ impl Exit {
         None
     }
 
+    /// Whether a passage to the target is to be made, now that it has led there so often.
+    pub(crate) fn wants_passage(&self) -> bool {
+        self.linked.get() >= Parameter::PassageThreshold.get().into()
+            && !self.impassable.get()
+            && self.passage.borrow().is_none()
+            && matches!(self.resume, Resume::At | Resume::After)
+            && matches!(self.leaves, None | Some(Op::Link { .. }))
+    }
+
+    /// Whether machine code leads to the target.
+    pub(crate) fn has_passage(&self) -> bool {
+        self.passage.borrow().is_some()
+    }
+
+    /// Leads machine code to the target, or notes that it cannot.
+    pub(crate) fn set_passage(&self, passage: Option<PassageCode>) {
+        if let Some(passage) = passage {
+            self.code.set(passage.entry());
+            *self.passage.borrow_mut() = Some(passage);
+        } else {
+            self.impassable.set(true);
+        }
+    }
+
+    /// Leads machine code to the host again.
+    fn close(&self) {
+        if let Some(passage) = self.passage.borrow_mut().take() {
+            self.code.set(crate::jit::cold_exit());
+            drop(passage);
+        }
+    }
+
     pub(crate) fn set_target(&self, target: Rc<Executor>) {
+        self.close();
         let old = self.target.borrow_mut().replace(target);
         crate::graph::bury_executor(old);
     }
 
     pub(crate) fn take_target(&self) -> Option<Rc<Executor>> {
+        self.close();
         self.target.borrow_mut().take()
     }
 }

@@ -122,6 +122,13 @@ pub(crate) fn bury_executor(executor: Option<Rc<Executor>>) {
     }
 }
 
+/// Lets go of a reference; buries it if it is the last one and the executor is still being run.
+pub(crate) fn let_go(executor: Rc<Executor>) {
+    if Rc::strong_count(&executor) == 1 && executor.is_active() {
+        bury_executor(Some(executor));
+    }
+}
+
 /// Frees what was buried. Any code may run.
 ///
 /// # Safety
@@ -129,9 +136,13 @@ pub(crate) fn bury_executor(executor: Option<Rc<Executor>>) {
 pub unsafe fn empty_graveyard() {
     loop {
         // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
+        let mut active = Vec::new();
         while let Some(executor) = with(|g| g.dead_executors.pop()) {
-            drop(executor);
+            if Rc::strong_count(&executor) == 1 && executor.is_active() {
+                active.push(executor);
+            }
         }
+        with(|g| g.dead_executors.append(&mut active));
         let Some(object) = with(|g| g.dead_objects.pop()) else { return };
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };
@@ -161,6 +172,20 @@ pub unsafe fn at(cs: *mut CodeState, position: usize) -> Option<Rc<Executor>> {
         }
         Rc::increment_strong_count(executor);
         Some(Rc::from_raw(executor))
+    }
+}
+
+/// The executor that is attached to a place, or null. It lives as long as it is attached, or is the one that an activation
+/// runs.
+///
+/// # Safety
+/// As for [`at`].
+#[inline(always)]
+pub(crate) unsafe fn peek(cs: *mut CodeState, position: usize) -> *const Executor {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let slots = (*cs).executors;
+        if slots.is_null() { ptr::null() } else { (*slots.add(position)).cast::<Executor>().cast_const() }
     }
 }
 

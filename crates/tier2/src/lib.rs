@@ -92,6 +92,9 @@ pub unsafe fn initialize(hooks: Option<Hooks>) -> Result<(), String> {
         if STARTED.load(Ordering::Relaxed) {
             return Ok(());
         }
+        if let Err(messages) = params::set_from_environment() {
+            messages.iter().for_each(|message| eprintln!("hotspur: {message}"));
+        }
         locals::watch().map_err(String::from)?;
         hotspur_tier1::register_tier2(&TIER2);
     }

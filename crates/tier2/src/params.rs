@@ -1,7 +1,7 @@
 //! The parameters of tier 2: one table. (The one that is no number, `passes`, is in [`crate::optimize`].)
 //!
 //! Each can be set by the environment variable `HOTSPUR_<NAME>` (in capitals) when the process starts, and by name through the
-//! API while it runs. In stress mode nothing is made in the background unless the environment asks for it. What code that was decoded before counts with, and executors that exist, are not touched by a change.
+//! API while it runs. What code that was decoded before counts with, and executors that exist, are not touched by a change.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -57,6 +57,8 @@ parameters! {
     EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
     /// How often a side exit is taken before execution is recorded from there.
     ExitThreshold = exit_threshold, 200 "exits", 1..=4095;
+    /// How often a side exit leads to another executor before machine code is made for that.
+    PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
     /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
     Backoff = backoff, 9 "power of two", 1..=12;
     /// Recordings that may fail at one place before it is left alone for good.
@@ -81,10 +83,6 @@ parameters! {
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
-    /// Whether machine code is made by a thread of its own, while tier 1 goes on; otherwise at once.
-    Background = background, 1 "switch", 0..=1;
-    /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
-    PerfMap = perf_map, 0 "switch", 0..=1;
     /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.
     CountInstructions = count_instructions, 0 "switch", 0..=1;
 }
@@ -133,15 +131,12 @@ pub fn set(name: &str, value: i64) -> Result<(), String> {
     Parameter::from_name(name).ok_or_else(|| format!("there is no parameter {name:?}"))?.set(value)
 }
 
-/// Sets what the environment says, and what follows from stress mode.
+/// Sets what the environment says.
 ///
 /// # Errors
 /// A message for the user for each variable that is not right; the others count.
-pub fn set_from_environment(stress: bool) -> Result<(), Vec<String>> {
+pub fn set_from_environment() -> Result<(), Vec<String>> {
     let mut errors = Vec::new();
-    if stress {
-        errors.extend(Parameter::Background.set(0).err());
-    }
     for &parameter in Parameter::ALL {
         let variable = parameter.variable();
         let Some(value) = std::env::var_os(&variable) else { continue };

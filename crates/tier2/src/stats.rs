@@ -1,4 +1,5 @@
-//! What tier 2 did so far in this process. Counting is an addition to a word, so it is always on.
+//! What tier 2 did so far in this process. Counting is an addition to a word, so it is always on. What happens most often, runs and
+//! exits, is counted by executors; these numbers are added up when somebody asks, and when an executor is freed.
 
 use core::cell::UnsafeCell;
 use hotspur_ir::{AbortReason, ExitReason, InvalidationReason};
@@ -126,5 +127,10 @@ pub unsafe fn count(change: impl FnOnce(&mut Stats)) {
 /// GIL held.
 pub unsafe fn snapshot() -> Stats {
     // SAFETY: as the caller promises.
-    unsafe { (*STATS.0.get()).clone() }
+    let mut stats = unsafe { (*STATS.0.get()).clone() };
+    for executor in crate::graph::all() {
+        executor.account(&mut stats);
+        crate::graph::bury_executor(Some(executor));
+    }
+    stats
 }

@@ -17,7 +17,7 @@ pub unsafe fn sweep() -> usize {
         stats::count(|s| s.sweeps += 1);
         for executor in graph::all() {
             let cold = !executor.warm.replace(false);
-            if cold && executor.running.get() == 0 && executor.is_valid() {
+            if cold && !executor.is_active() && executor.is_valid() {
                 invalidate(&executor, InvalidationReason::Cold);
                 removed += 1;
             }

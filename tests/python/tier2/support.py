@@ -1,5 +1,6 @@
 """What tests of tier 2 share: running a function until it is hot, and counting what happened."""
 
+import os
 import unittest
 
 import hotspur
@@ -52,8 +53,10 @@ class Tier2Case(unittest.TestCase):
             self.assertEqual(function(*args), expect)
         result, counts = counted(function, *args)
         self.assertEqual(result, expect)
-        self.assertGreater(counts["entries"], 0, "no executor was entered")
-        self.assertGreaterEqual(counts.share, share, describe(function))
+        self.assertGreater(counts["runs"], 0, "no executor was run")
+        # What is recorded before it has warmed up is good for finding mistakes, and not for much else.
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertGreaterEqual(counts.share, share, describe(function))
         return counts
 
 

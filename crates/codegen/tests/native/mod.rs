@@ -57,9 +57,16 @@ pub const LAYOUT: Layout = Layout {
     range_step: 24,
     range_len: 32,
     localsplus: 72,
+    previous: 8,
     eval_breaker: 24,
+    current_frame: 72,
+    landing_kind: 0,
+    landing_pc: 8,
+    landing_sp: 16,
+    landing_frame: 24,
     true_object: TRUE,
     false_object: FALSE,
+    boxes: None,
 };
 pub const TRUE: u64 = 0x7777_0000_0010;
 pub const FALSE: u64 = 0x7777_0000_0030;
@@ -101,14 +108,23 @@ extern "C-unwind" fn store_inline(state: *mut ExecState, value: Object, index: u
     note(state, "store_inline", &[value.addr() as u64, index.into(), content.addr() as u64]);
 }
 
-extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, pc: u32, function: Object, count: u32) {
-    note(state, "push_frame", &[code.addr() as u64, pc.into(), function.addr() as u64, count.into()]);
+extern "C-unwind" fn push_frame(
+    state: *mut ExecState,
+    code: Object,
+    pc: u32,
+    stack: u32,
+    function: Object,
+    count: u32,
+) {
+    let args = [code.addr() as u64, pc.into(), stack.into(), function.addr() as u64, count.into()];
+    note(state, "push_frame", &args);
     // SAFETY: as in `note`; the first argument of these tests is the address of the frame to be pushed.
     unsafe { (*state).top = std::ptr::with_exposed_provenance_mut((*state).args[0] as usize) };
 }
 
-extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, moves: u32, stack: u32) {
-    note(state, "execute", &[snapshot.into(), pc.into(), moves.into(), stack.into()]);
+extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u64, frame: u64, sp: u64, stream: u64) {
+    // How far the top of the stack is above the frame does not depend on where that is.
+    note(state, "execute", &[snapshot.into(), pc, sp - frame, stream]);
     // SAFETY: as in `note`.
     unsafe {
         let notes = &mut *(*state).host.cast::<Notes>();
@@ -147,6 +163,12 @@ impl Constants for Known<'_> {
     }
     fn locals(&self, code: CodeRef) -> u32 {
         2 + code.as_u32()
+    }
+    fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
+        self.stream(code) + u64::from(pc)
+    }
+    fn stream(&self, code: CodeRef) -> u64 {
+        0x57e0_0000 + 0x1000 * u64::from(code.as_u32())
     }
 }
 
@@ -195,7 +217,13 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
     let base = exits.as_mut_ptr().expose_provenance() as u64;
     let exits_table = ExitTable { base, stride: 24, code: 8 };
     let known = Known(given.objects);
-    let environment = Environment { layout: Some(&LAYOUT), constants: &known, exits: exits_table, valid: given.valid };
+    let environment = Environment {
+        layout: Some(&LAYOUT),
+        constants: &known,
+        exits: exits_table,
+        valid: given.valid,
+        prologue: None,
+    };
     let code = compiler.compile(&sb, &environment).expect("machine code");
     let mut notes =
         Notes { disturbed: given.disturbed, tops: given.tops.iter().copied().collect(), ..Notes::default() };
@@ -205,6 +233,8 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         thread: pointer(given.thread),
         top: null_mut(),
         exit: null_mut(),
+        executor: null_mut(),
+        landing: null_mut(),
         result: 0,
         disturbed: 0,
         rounds: 0,

@@ -222,6 +222,7 @@ impl Fold<'_> {
         | Op::GuardNoDict { value }
         | Op::GuardShared { value }
         | Op::GuardNotNull { value }
+        | Op::GuardWide { value }
         | Op::CheckError { value } = *op
         {
             self.known.get_mut(value).not_null = true;
@@ -271,7 +272,11 @@ impl Fold<'_> {
             known.constant = Some(Const::Bool(truth));
         } else if let Op::BoxI64 { value } | Op::BoxF64 { value } | Op::BoxBool { value } = *op {
             known.unboxed = Some(value);
-        } else if let Op::UnboxI64 { value } | Op::UnboxF64 { value } | Op::UnboxBool { value } = *op {
+        } else if let Op::UnboxI64 { value }
+        | Op::UnboxWide { value }
+        | Op::UnboxF64 { value }
+        | Op::UnboxBool { value } = *op
+        {
             self.known.get_mut(value).unboxed = Some(v);
         } else if let Op::NewTuple { items } = op {
             known.items = Some(items.clone());

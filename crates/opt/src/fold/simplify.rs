@@ -16,13 +16,14 @@ impl Fold<'_> {
             | Op::GuardNull { .. }
             | Op::GuardNotNull { .. }
             | Op::GuardCompact { .. }
+            | Op::GuardWide { .. }
             | Op::GuardTrue { .. }
             | Op::GuardFalse { .. }
             | Op::GuardCmpI64 { .. }
             | Op::GuardCmpF64 { .. }
             | Op::GuardIndex { .. }
             | Op::CheckValidity {} => self.guard(op),
-            Op::UnboxI64 { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
+            Op::UnboxI64 { .. } | Op::UnboxWide { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
             Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } => self.truth(op),
             Op::TypeOf { .. } | Op::TupleLen { .. } | Op::LoadTupleItem { .. } => self.load(op),
             Op::Incref { .. } | Op::Decref { .. } | Op::Xdecref { .. } | Op::DecrefNoDealloc { .. } => {
@@ -163,6 +164,10 @@ impl Fold<'_> {
             let known = self.known.get(value);
             let constant = self.known.object(value).and_then(|o| self.facts.as_i64(o));
             goes_if(known.compact || known.unboxed.is_some() || constant.is_some_and(|n| n.unsigned_abs() < 1 << 30))
+        } else if let Op::GuardWide { value } = *op {
+            let known = self.known.get(value);
+            let constant = self.known.object(value).and_then(|o| self.facts.as_i64(o));
+            goes_if(known.compact || known.unboxed.is_some() || constant.is_some_and(|n| n.unsigned_abs() < 1 << 60))
         } else if let Op::GuardTrue { value } | Op::GuardFalse { value } = *op {
             self.guard_truth(value, matches!(op, Op::GuardTrue { .. }))
         } else if let Op::GuardCmpI64 { cond, a, b } = *op {
@@ -212,14 +217,17 @@ impl Fold<'_> {
     }
 
     fn unbox(&mut self, op: &Op) -> Fate {
-        let (Op::UnboxI64 { value } | Op::UnboxF64 { value } | Op::UnboxBool { value }) = *op else { return Stays };
+        let (Op::UnboxI64 { value } | Op::UnboxWide { value } | Op::UnboxF64 { value } | Op::UnboxBool { value }) = *op
+        else {
+            return Stays;
+        };
         if let Some(v) = self.known.get(value).unboxed
             && Some(self.sb.values[v]) == op.result().ty()
         {
             return Is(v);
         }
         let Some(object) = self.known.object(value) else { return Stays };
-        let constant = if let Op::UnboxI64 { .. } = op {
+        let constant = if let Op::UnboxI64 { .. } | Op::UnboxWide { .. } = op {
             self.facts.as_i64(object).map(|number| Op::ConstI64 { number })
         } else if let Op::UnboxF64 { .. } = op {
             self.facts.as_f64(object).map(|x| Op::ConstF64 { number: x.into() })

@@ -4,14 +4,17 @@
 //! They do what the tier 2 interpreter has its runtime do, by calling the same functions.
 
 use super::run::{Run, run_of};
-use crate::runtime::{Host, Obj, dies_quietly};
+use crate::runtime::{Host, Obj, dies_quietly, push_on, suspend};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_cpython_sys::{PyCodeObject, dealloc, decref_is_zero};
+use hotspur_cpython_sys::{PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_locals};
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{Helper, Moves, SnapshotId, Type, VirtualKind};
+use hotspur_tier1::context::Context;
+use hotspur_tier1::dispatch::State;
+use hotspur_tier1::tier2;
 
 fn host<'a>(state: *mut ExecState) -> &'a mut Host {
     // SAFETY: a function of the host is running, which uses the reference only until it returns.
@@ -62,7 +65,18 @@ macro_rules! functions {
     };
 }
 
-functions! {
+/// The same for those that work on frames.
+macro_rules! frame_functions {
+    ($($name:ident |$t:ident $(, $arg:ident: $ty:ty)*| $(-> $result:ty)? $body:block)*) => {
+        $(extern "C-unwind" fn $name(state: *mut ExecState $(, $arg: $ty)*) $(-> $result)? {
+            // SAFETY: machine code of the running executor calls.
+            let $t = unsafe { run_of(state).frames_of(state) };
+            $body
+        })*
+    };
+}
+
+frame_functions! {
     load_local |t, depth: u32, index: u32| -> Object { word(t.load_local(depth as usize, index as usize)) }
     load_stack |t, depth: u32, index: u32| -> Object { word(t.load_stack(depth as usize, index as usize)) }
     load_globals |t, depth: u32| -> Object { word(Some(t.globals(depth as usize))) }
@@ -73,6 +87,16 @@ functions! {
     spill_stack |t, depth: u32, index: u32, value: Object| {
         t.spill_stack(depth as usize, index as usize, nullable(value));
     }
+    has_landed |t, code: Object, pc: u32, moves: u32, stack: u32| -> bool {
+        t.landed();
+        let code = code.cast::<PyCodeObject>();
+        // SAFETY: as above.
+        let expected = unsafe { t.is_where_expected(code, pc, Moves::ALL[moves as usize], stack as usize) };
+        expected && t.is_valid()
+    }
+}
+
+functions! {
     type_of |t, value: Object| -> Object { word(Some(t.type_of(object(value)))) }
     type_version |t, value: Object| -> u32 { t.type_version(object(value)) }
     keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
@@ -80,12 +104,13 @@ functions! {
     global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
+    is_wide |t, value: Object| -> bool { t.is_wide(object(value)) }
     has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
     has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
     is_shared |t, value: Object| -> bool { t.refcount(object(value)) > 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
-    has_stack_space |t, _code: Object| -> bool { t.has_room() }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
+    unbox_wide |t, value: Object| -> i64 { t.unbox_wide(object(value)) }
     box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }
     unbox_f64 |t, value: Object| -> f64 { t.unbox_f64(object(value)) }
     box_f64 |t, value: f64| -> Object { word(Some(t.box_f64(value))) }
@@ -130,16 +155,28 @@ extern "C-unwind" fn dealloc_simple(_: *mut ExecState, value: Object) {
     unsafe { crate::runtime::free_simple(value.cast()) }
 }
 
-extern "C-unwind" fn push_frame(state: *mut ExecState, code: Object, caller_pc: u32, function: Object, count: u32) {
+extern "C-unwind" fn has_stack_space(state: *mut ExecState, _code: Object) -> bool {
+    // SAFETY: machine code of the running executor calls.
+    unsafe { run_of(state).has_room(state) }
+}
+
+extern "C-unwind" fn push_frame(
+    state: *mut ExecState,
+    code: Object,
+    caller_pc: u32,
+    caller_stack: u32,
+    function: Object,
+    count: u32,
+) {
     // SAFETY: the state is in use by this function only; the frame is pushed on that of the running executor.
     unsafe {
-        let locals = (&raw const (*state).values).cast::<u64>();
-        let locals: smallvec::SmallVec<[Option<Obj>; 16]> = (0..count as usize)
-            .map(|i| NonNull::new(ptr::with_exposed_provenance_mut::<PyObject>(*locals.add(i) as usize)))
-            .collect();
-        let host = host(state);
-        host.push_real_code(code.cast::<PyCodeObject>(), caller_pc, object(function), &locals);
-        (*state).top = host.top_frame().cast();
+        let ts = (*state).thread.cast::<ThreadState>();
+        let caller = (*ts).current_frame;
+        suspend(caller, caller_pc, caller_stack as usize);
+        let frame = push_on(ts, caller, code.cast::<PyCodeObject>(), function.cast());
+        let locals = (&raw const (*state).values).cast::<*mut PyObject>();
+        ptr::copy_nonoverlapping(locals, frame_locals(frame), count as usize);
+        (*state).top = frame.cast();
     }
 }
 
@@ -169,47 +206,42 @@ extern "C-unwind" fn withdraw(state: *mut ExecState) {
 
 extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
     // SAFETY: as above.
-    unsafe { run_of(state).is_undisturbed() }
+    unsafe { run_of(state).is_undisturbed(state) }
 }
 
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     // SAFETY: as above; the object's count is zero.
     unsafe {
         if dies_quietly(value.cast(), 3) {
-            dealloc(value.cast());
+            crate::runtime::free_simple(value.cast());
             return true;
         }
         let run = run_of(state);
         run.publish(state, SnapshotId::from_u32(snapshot));
         dealloc(value.cast());
         run.withdraw(state);
-        run.is_undisturbed()
+        run.is_undisturbed(state)
     }
 }
 
-extern "C-unwind" fn execute(state: *mut ExecState, snapshot: u32, pc: u32, _moves: u32, stack: u32) {
-    // SAFETY: as above; all slots are in memory.
+extern "C-unwind" fn execute(
+    state: *mut ExecState,
+    _snapshot: u32,
+    instruction: u64,
+    frame: u64,
+    sp: u64,
+    stream: u64,
+) {
+    // SAFETY: as above; all slots are in memory, and the addresses are those of the top frame and of its code.
     unsafe {
-        let run = run_of(state);
-        if !run.host().is_settled() {
-            run.settle(state, SnapshotId::from_u32(snapshot));
-        }
-        let host = run.host();
-        host.step_at(pc, stack as usize);
-        (*state).top = host.top_frame().cast();
-    }
-}
-
-extern "C-unwind" fn has_landed(state: *mut ExecState, code: Object, pc: u32, moves: u32, stack: u32) -> bool {
-    // SAFETY: as above.
-    unsafe {
-        let run = run_of(state);
-        let host = run.host();
-        if !host.is_where_expected(code.cast::<PyCodeObject>(), pc, Moves::ALL[moves as usize], stack as usize) {
-            return false;
-        }
-        (*state).top = host.top_frame().cast();
-        run.is_undisturbed()
+        let cx = run_of(state).context();
+        let pc = ptr::with_exposed_provenance_mut(instruction as usize);
+        let frame = ptr::with_exposed_provenance_mut(frame as usize);
+        let sp = ptr::with_exposed_provenance_mut(sp as usize);
+        let cs = ptr::with_exposed_provenance_mut(stream as usize);
+        tier2::step(State { pc, sp, frame, cx, cs });
+        // If tools were switched on, that stops all executors, this one included.
+        Context::refresh(cx);
     }
 }
 
@@ -280,11 +312,11 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd;
-    three: SetItem SetAttr;
-    operator: BinaryOp CompareOp;
-    many: Call;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks;
+    three: SetItem SetAttr Slice LookupOr DictStore;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict;
+    many: Call QuietCall;
     doubles: FloatPow;
 }
 
@@ -310,6 +342,7 @@ pub(super) fn host_functions() -> HostFunctions {
         global_version,
         function_version,
         is_compact,
+        is_wide,
         has_inline_values,
         has_no_dict,
         is_shared,
@@ -317,6 +350,7 @@ pub(super) fn host_functions() -> HostFunctions {
         is_periodic_due,
         has_stack_space,
         unbox_i64,
+        unbox_wide,
         box_i64,
         unbox_f64,
         box_f64,

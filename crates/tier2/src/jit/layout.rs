@@ -1,15 +1,18 @@
 //! The layout of CPython's structures, for the code generator.
 
 use core::mem::offset_of;
-use hotspur_codegen::Layout;
+use hotspur_codegen::{Boxes, Layout};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
+use hotspur_tier1::tier2::{Landing, LandingKind};
+use hotspur_tier1::{boxes, context};
 
 /// The layout of the CPython that runs.
 pub(super) fn layout() -> Layout {
     const OBJECT: i32 = size_of::<PyObject>() as i32;
     // SAFETY: they exist as long as the process.
     let (true_object, false_object) = unsafe { (ffi::Py_True() as u64, ffi::Py_False() as u64) };
+    let (ints, floats) = boxes::lists();
     Layout {
         ob_refcnt: 0,
         ob_type: offset_of!(PyObject, ob_type) as i32,
@@ -37,12 +40,30 @@ pub(super) fn layout() -> Layout {
         range_step: offset_of!(RangeIterObject, step) as i32,
         range_len: offset_of!(RangeIterObject, len) as i32,
         localsplus: offset_of!(InterpreterFrame, localsplus) as i32,
+        previous: offset_of!(InterpreterFrame, previous) as i32,
         eval_breaker: offset_of!(ThreadState, eval_breaker) as i32,
+        current_frame: offset_of!(ThreadState, current_frame) as i32,
+        landing_kind: offset_of!(Landing, kind) as i32,
+        landing_pc: offset_of!(Landing, pc) as i32,
+        landing_sp: offset_of!(Landing, sp) as i32,
+        landing_frame: offset_of!(Landing, frame) as i32,
         true_object,
         false_object,
+        boxes: Some(Boxes {
+            // SAFETY: tier 1 is initialized.
+            small_ints: unsafe { context::known() }.small_ints as u64,
+            int_size: size_of::<PyLongObject>() as u32,
+            ints: ints as u64,
+            floats: floats as u64,
+            room: boxes::ROOM_OFFSET as i32,
+            int_type: &raw mut ffi::PyLong_Type as u64,
+            float_type: &raw mut ffi::PyFloat_Type as u64,
+        }),
     }
 }
 
+// Machine code tests for it.
+const _: () = assert!(LandingKind::Running as u8 == 0);
 // One layout serves both iterators.
 const _: () = assert!(offset_of!(ListIterObject, it_index) == offset_of!(TupleIterObject, it_index));
 const _: () = assert!(offset_of!(ListIterObject, it_seq) == offset_of!(TupleIterObject, it_seq));

@@ -12,11 +12,13 @@ use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use cranelift_entity::PrimaryMap;
 use hotspur_codegen::{
-    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, SnapshotInfo,
+    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, Passage, Prologue,
+    SnapshotInfo,
 };
 use hotspur_cpython_sys::PyCodeObject;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_ir::{AbortReason, CodeRef, ObjRef, SnapshotId};
+use hotspur_tier1::code::{self, Word};
 
 /// Machine code of an executor.
 #[derive(Debug)]
@@ -44,6 +46,27 @@ impl Drop for MachineCode {
                 // SAFETY: the GIL is held.
                 unsafe { stats::count(|s| s.code_bytes = jit.space.statistics().used as u64) };
             });
+        }
+    }
+}
+
+/// The machine code of a passage.
+#[derive(Debug)]
+pub(crate) struct PassageCode(Option<Installed>);
+
+impl PassageCode {
+    /// Where it begins.
+    pub(crate) fn entry(&self) -> *const u8 {
+        self.0.as_ref().map_or(core::ptr::null(), Installed::entry)
+    }
+}
+
+impl Drop for PassageCode {
+    fn drop(&mut self) {
+        if let Some(installed) = self.0.take() {
+            // SAFETY: nothing leads to it any more. Nobody is in it: what passages call neither runs other code nor makes anything
+            // invalid.
+            with(|jit| unsafe { jit.space.remove(installed) });
         }
     }
 }
@@ -100,20 +123,41 @@ fn enter() -> hotspur_codegen::Enter {
 /// What a superblock's references are as addresses. Plain numbers: the compiler may run without the GIL.
 struct Addresses {
     objects: Vec<u64>,
-    codes: Vec<(u64, u32)>,
+    codes: Vec<CodeAddresses>,
+}
+
+/// Of a code object.
+struct CodeAddresses {
+    object: u64,
+    stream: u64,
+    words: u64,
+    locals: u32,
 }
 
 impl Addresses {
-    unsafe fn of(executor: &Executor) -> Addresses {
+    /// None if there is no memory.
+    unsafe fn of(executor: &Executor) -> Option<Addresses> {
         let address = |object: *mut PyObject| object.expose_provenance() as u64;
         let code = |code: *mut PyCodeObject| {
-            // SAFETY: the trace's code objects are live.
-            (code.expose_provenance() as u64, unsafe { (*code).co_nlocalsplus } as u32)
+            // SAFETY: the trace's code objects are live. The streams live as long as the executor is valid.
+            unsafe {
+                let stream = code::state_of(code);
+                (!stream.is_null()).then(|| CodeAddresses {
+                    object: code.expose_provenance() as u64,
+                    stream: stream.expose_provenance() as u64,
+                    words: (*stream).words.expose_provenance() as u64,
+                    locals: (*code).co_nlocalsplus as u32,
+                })
+            }
         };
-        Addresses {
+        Some(Addresses {
             objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
-            codes: executor.trace.codes.iter().map(|&c| code(c)).collect(),
-        }
+            codes: executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?,
+        })
+    }
+
+    fn of_code(&self, code: CodeRef) -> &CodeAddresses {
+        &self.codes[code.as_u32() as usize]
     }
 }
 
@@ -122,11 +166,77 @@ impl Constants for Addresses {
         self.objects[object.as_u32() as usize]
     }
     fn code(&self, code: CodeRef) -> u64 {
-        self.codes[code.as_u32() as usize].0
+        self.of_code(code).object
     }
     fn locals(&self, code: CodeRef) -> u32 {
-        self.codes[code.as_u32() as usize].1
+        self.of_code(code).locals
     }
+    fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
+        self.of_code(code).words + u64::from(pc) * size_of::<Word>() as u64
+    }
+    fn stream(&self, code: CodeRef) -> u64 {
+        self.of_code(code).stream
+    }
+}
+
+/// What exits lead to that lead to the host.
+pub(crate) fn cold_exit() -> *const u8 {
+    with(|jit| jit.space.cold_exit()).unwrap_or(core::ptr::null())
+}
+
+/// The environment of an executor's code.
+fn environment<'a>(executor: &Executor, layout: &'a Layout, addresses: &'a Addresses) -> Environment<'a> {
+    fn address<T: ?Sized>(object: &T) -> u64 {
+        (&raw const *object).cast::<u8>().expose_provenance() as u64
+    }
+    Environment {
+        layout: Some(layout),
+        constants: addresses,
+        exits: ExitTable {
+            base: executor.exits.as_ptr().expose_provenance() as u64,
+            stride: size_of::<Exit>() as u32,
+            code: offset_of!(Exit, code) as u32,
+        },
+        valid: address(&executor.go),
+        prologue: Some(Prologue {
+            executor: address(executor),
+            warm: address(&executor.warm),
+            runs: address(&executor.runs),
+            rounds: address(&executor.rounds),
+        }),
+    }
+}
+
+/// Makes machine code that leads from an exit of one executor, which the host has made frames for until now, to another one.
+///
+/// # Errors
+/// There is no memory for it, or it cannot be compiled.
+///
+/// # Safety
+/// As for [`compile`]; both have machine code.
+pub(crate) unsafe fn compile_passage(
+    executor: &Executor,
+    exit: &Exit,
+    target: &Executor,
+) -> Result<PassageCode, AbortReason> {
+    // SAFETY: as the caller promises.
+    let addresses = unsafe { Addresses::of(executor) }.ok_or(AbortReason::OutOfMemory)?;
+    let made = with(|jit| {
+        let passage = Passage {
+            snapshot: exit.snapshot,
+            live: &executor.code().snapshots[exit.snapshot].live,
+            taken: (&raw const exit.linked).expose_provenance() as u64,
+            open: (&raw const target.go).expose_provenance() as u64,
+            target: target.entry.get().expose_provenance() as u64,
+            otherwise: jit.space.cold_exit().expose_provenance() as u64,
+        };
+        let environment = environment(executor, &jit.layout, &addresses);
+        let code = jit.compiler.compile_passage(&executor.trace.superblock, &environment, &passage);
+        let code = code.map_err(|refusal| refusal.reason)?;
+        // SAFETY: the code was compiled for this exit; machine code is out at the host.
+        unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)
+    });
+    Ok(PassageCode(Some(made.unwrap_or(Err(AbortReason::CompileFailed))?)))
 }
 
 /// Gives an executor machine code.
@@ -138,19 +248,9 @@ impl Constants for Addresses {
 /// GIL held, what the executor refers to is live.
 pub(crate) unsafe fn compile(executor: &Executor) -> Result<(), AbortReason> {
     // SAFETY: as the caller promises.
-    let addresses = unsafe { Addresses::of(executor) };
+    let addresses = unsafe { Addresses::of(executor) }.ok_or(AbortReason::OutOfMemory)?;
     let made = with(|jit| {
-        let exits = ExitTable {
-            base: executor.exits.as_ptr().expose_provenance() as u64,
-            stride: size_of::<Exit>() as u32,
-            code: offset_of!(Exit, code) as u32,
-        };
-        let environment = Environment {
-            layout: Some(&jit.layout),
-            constants: &addresses,
-            exits,
-            valid: (&raw const executor.go).expose_provenance() as u64,
-        };
+        let environment = environment(executor, &jit.layout, &addresses);
         let code = jit.compiler.compile(&executor.trace.superblock, &environment).map_err(|refusal| refusal.reason)?;
         // SAFETY: the code was compiled for this executor.
         let installed = unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)?;

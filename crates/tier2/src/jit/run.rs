@@ -1,22 +1,34 @@
 //! Running executors as machine code.
 //!
-//! [`run`] enters the code of one executor. When that takes an exit, control comes to [`Run::side_exit`], which makes the frames,
-//! counts, and answers the code of the executor that execution goes on in: machine code then jumps there, and the C stack
-//! stays as it is. Without such an executor it returns to [`run`].
+//! [`run`] enters the code of one executor. From there on code leads to code, and the C stack stays as it is:
 //!
-//! Frames are made from snapshots, and virtual objects built, by the tier 2 interpreter's own routines
-//! ([`hotspur_interp::Machine`]), with values that the code has left in the [`ExecState`].
+//! * From an exit that has led to its target a few times, a *passage* ([`super::compile_passage`]) goes there, with nobody in between.
+//! * Other exits come to [`Run::side_exit`], which answers the code to go on in, or null to return to [`run`]. Where tier 1 has landed
+//!   (`leave_landed`, `guard_landed`) everything is in frames already, and all there is to do is to look for an executor. Otherwise it
+//!   makes the frames, with the tier 2 interpreter's own routines ([`hotspur_interp::Machine`]).
+//!
+//! # What is known while code runs
+//! The [`ExecState`] says which executor runs and in which frame that began; both are written by the executor's own code at its
+//! beginning. The other frames are those from the thread's top frame down to that one. [`Run::host`] and [`Run::machine`] are brought up to date
+//! from there when they are needed: to publish frames, and at exits. Only between an op that was disturbed and the exit that follows do
+//! they know something that is written nowhere else.
+//!
+//! Nobody counts references to executors that run. [`is_active`] finds out whether one is run, which is asked before it is
+//! freed.
 
 use super::functions::register;
 use crate::driver::{self, Passage};
 use crate::executor::Executor;
+use crate::exits::Exit;
+use crate::graph;
 use crate::runtime::{Host, Obj};
 use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, MaybeUninit, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_interp::{Leave, Machine, Outcome, Published};
-use hotspur_ir::{ExitId, Op, SnapshotId, Type};
+use hotspur_ir::{ExitId, Op, Resume, SnapshotId, Type};
+use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::Landing;
 use std::rc::Rc;
@@ -25,10 +37,11 @@ use std::rc::Rc;
 pub(super) struct Run {
     cx: *mut Context,
     host: Host,
-    /// Values and disturbances of the executor that runs; it refers to `host`.
+    /// Values and disturbances of the executor with the number `machine_for`; it refers to `host`.
     machine: Option<Machine<'static, Host>>,
+    machine_for: u64,
     published: Vec<Published<Obj>>,
-    current: ManuallyDrop<Rc<Executor>>,
+    /// Where execution stands in the end.
     landing: Landing,
 }
 
@@ -36,6 +49,7 @@ pub(super) struct Run {
 ///
 /// # Safety
 /// Machine code that [`run`] has entered calls; no other reference to the run is in use.
+#[inline(always)]
 pub(super) unsafe fn run_of<'a>(state: *mut ExecState) -> &'a mut Run {
     // SAFETY: `run` put it there, and it outlives the execution.
     unsafe { &mut *(*state).host.cast::<Run>() }
@@ -48,11 +62,11 @@ struct Entry {
     state: ExecState,
 }
 
-/// Entries that are not in use.
-struct Pool(UnsafeCell<Vec<*mut Entry>>);
+/// Entries that are not in use, and those that are.
+struct Pool(UnsafeCell<(Vec<*mut Entry>, Vec<*mut Entry>)>);
 // SAFETY: only touched with the GIL held.
 unsafe impl Sync for Pool {}
-static POOL: Pool = Pool(UnsafeCell::new(Vec::new()));
+static POOL: Pool = Pool(UnsafeCell::new((Vec::new(), Vec::new())));
 
 fn new_entry() -> *mut Entry {
     let state = ExecState {
@@ -60,6 +74,8 @@ fn new_entry() -> *mut Entry {
         thread: ptr::null_mut(),
         top: ptr::null_mut(),
         exit: ptr::null_mut(),
+        executor: ptr::null_mut(),
+        landing: ptr::null_mut(),
         result: 0,
         disturbed: 0,
         rounds: 0,
@@ -70,31 +86,47 @@ fn new_entry() -> *mut Entry {
     Box::into_raw(Box::new(Entry { run: MaybeUninit::uninit(), state }))
 }
 
-/// Runs an executor that has machine code, and those that it leads to. Answers where execution stands in the end, and which
-/// executor was the last.
+/// Whether an activation runs the executor's machine code.
+pub(crate) fn is_active(executor: *const Executor) -> bool {
+    // SAFETY: the GIL is held; entries in use are live.
+    unsafe { (*POOL.0.get()).1.iter().any(|&entry| ptr::eq((*entry).state.executor.cast::<Executor>(), executor)) }
+}
+
+/// Runs an executor that has machine code, and those that it leads to. Answers where execution stands in the end, and where the last
+/// executor is attached.
 ///
 /// # Safety
 /// As for [`driver::enter`].
-pub(crate) unsafe fn run(cx: *mut Context, first: Rc<Executor>, start: Landing) -> (Landing, Rc<Executor>) {
-    // SAFETY: as the caller promises. The entry is used by nobody else until it is given back.
+pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Landing, Option<Place>) {
+    // SAFETY: as the caller promises. The entry is used by nobody else until it is given back; an executor that it names is
+    // not freed.
     unsafe {
-        let entry = (*POOL.0.get()).pop().unwrap_or_else(new_entry);
+        let pool = POOL.0.get();
+        let entry = (*pool).0.pop().unwrap_or_else(new_entry);
+        (*pool).1.push(entry);
         let run = (*entry).run.write(Run {
             cx,
             host: Host::new(cx),
             machine: None,
+            machine_for: 0,
             published: Vec::new(),
-            current: ManuallyDrop::new(first),
             landing: start,
         }) as *mut Run;
         let state = &raw mut (*entry).state;
         (*state).thread = (*cx).tstate.cast();
+        (*state).landing = (&raw mut (*(*cx).thread).landing).cast();
+        (*state).executor = first.cast_mut().cast();
+        (*state).disturbed = 0;
         (*state).host = run.cast();
-        let code = (*run).begin(state);
-        super::enter()(state, code);
-        let ended = ((*run).landing, ManuallyDrop::take(&mut (*run).current));
+        super::enter()(state, (*first).entry.get());
+        let ended = ((*run).landing, (*(*state).executor.cast::<Executor>()).place());
         (*entry).run.assume_init_drop();
-        (*POOL.0.get()).push(entry);
+        // Those of other threads may lie above it.
+        let active = &mut (*pool).1;
+        if let Some(i) = active.iter().rposition(|&other| other == entry) {
+            active.swap_remove(i);
+        }
+        (*pool).0.push(entry);
         ended
     }
 }
@@ -105,32 +137,53 @@ impl Run {
         &mut self.host
     }
 
-    /// Makes ready for the current executor, which begins at the landing. Answers its code.
-    unsafe fn begin(&mut self, state: *mut ExecState) -> *const u8 {
-        // SAFETY: the executor lives while it is the current one, and `machine` is given up before `host` and it are.
+    /// The context of the activation.
+    pub(super) fn context(&self) -> *mut Context {
+        self.cx
+    }
+
+    /// The runtime, knowing the frames of the executor that runs.
+    pub(super) unsafe fn frames_of(&mut self, state: *mut ExecState) -> &mut Host {
+        // SAFETY: as the caller promises.
+        unsafe { self.prepare(state) };
+        &mut self.host
+    }
+
+    /// Whether frames may be pushed: see [`Host::has_room`].
+    pub(super) unsafe fn has_room(&self, state: *mut ExecState) -> bool {
+        // SAFETY: the executor runs.
         unsafe {
-            let executor: *const Executor = Rc::as_ptr(&self.current);
-            self.host.begin(executor, &self.landing);
-            let host: *mut Host = &raw mut self.host;
-            self.machine = Some(Machine::new(&(*executor).trace.superblock, &mut *host));
-            (*state).frame = self.landing.frame.cast();
-            (*state).top = self.landing.frame.cast();
-            (*state).disturbed = 0;
-            (*state).rounds = 0;
-            driver::begun(&*executor);
-            (*executor).code().entry()
+            let executor = (*state).executor.cast::<Executor>();
+            (*(*self.cx).tstate).py_recursion_remaining > (*executor).most_frames as i32 && driver::may_run(self.cx)
+        }
+    }
+
+    /// Brings the runtime and the machine up to date with the executor that runs, and its frames.
+    unsafe fn prepare(&mut self, state: *mut ExecState) {
+        // SAFETY: the executor lives while it runs; a machine for another one is not used any more.
+        unsafe {
+            if (*state).disturbed != 0 {
+                return;
+            }
+            let executor = (*state).executor.cast::<Executor>().cast_const();
+            self.host.take_frames(executor, (*state).frame.cast());
+            if self.machine.is_none() || self.machine_for != (*executor).id {
+                let host: *mut Host = &raw mut self.host;
+                self.machine = Some(Machine::new(&(*executor).trace.superblock, &mut *host));
+                self.machine_for = (*executor).id;
+            }
         }
     }
 
     fn machine(&mut self) -> &mut Machine<'static, Host> {
-        self.machine.as_mut().expect("an executor runs")
+        self.machine.as_mut().expect("it was prepared")
     }
 
     /// Gives the machine the live values of a snapshot.
     unsafe fn take_live(&mut self, state: *const ExecState, snapshot: SnapshotId) {
-        let executor: *const Executor = Rc::as_ptr(&self.current);
         // SAFETY: the executor lives, and values are where its code says that it has left them.
         unsafe {
+            let executor = (*state).executor.cast::<Executor>();
             for live in &(*executor).code().snapshots[snapshot].live {
                 let bits = match live.location {
                     Location::Values(i) => (*state).values[i as usize],
@@ -146,18 +199,14 @@ impl Run {
     /// Lets other code see the frames of a snapshot.
     pub(super) unsafe fn publish(&mut self, state: *mut ExecState, snapshot: SnapshotId) {
         // SAFETY: as the caller promises.
-        unsafe { self.take_live(state, snapshot) };
-        match self.machine().publish(snapshot) {
-            Ok(published) => self.published.push(published),
-            Err(message) => driver::broken(&self.current, &message),
+        unsafe {
+            self.prepare(state);
+            self.take_live(state, snapshot);
+            match self.machine().publish(snapshot) {
+                Ok(published) => self.published.push(published),
+                Err(message) => driver::broken(&*(*state).executor.cast::<Executor>(), &message),
+            }
         }
-    }
-
-    /// Brings suspended frames to a snapshot whose frames are all in memory, for good.
-    pub(super) unsafe fn settle(&mut self, state: *mut ExecState, snapshot: SnapshotId) {
-        // SAFETY: as the caller promises.
-        unsafe { self.publish(state, snapshot) };
-        self.published.clear();
     }
 
     /// Takes back what was published last.
@@ -165,13 +214,16 @@ impl Run {
         if let Some(published) = self.published.pop() {
             self.machine().withdraw(published);
             // SAFETY: the state of this run.
-            unsafe { (*state).disturbed = u8::from(!self.is_undisturbed()) };
+            unsafe { (*state).disturbed = u8::from(!self.machine().is_undisturbed()) };
         }
     }
 
     /// Whether the executor may go on as if no other code had run.
-    pub(super) fn is_undisturbed(&mut self) -> bool {
-        self.machine().is_undisturbed()
+    pub(super) unsafe fn is_undisturbed(&mut self, state: *mut ExecState) -> bool {
+        // SAFETY: the state of this run; the executor runs.
+        unsafe {
+            (*state).disturbed == 0 && (*(*state).executor.cast::<Executor>()).is_valid() && driver::may_run(self.cx)
+        }
     }
 
     /// An exit was taken. Answers the code to go on with, or null.
@@ -179,18 +231,63 @@ impl Run {
         // SAFETY: machine code of the current executor calls; what is said of `Run` holds.
         unsafe {
             let run = run_of(state);
-            let number = run.current.number_of_exit((*state).exit.cast());
-            let outcome = run.leave(state, number);
-            run.landing = driver::left(&mut run.host, &run.current, &outcome);
-            match driver::go_on(run.cx, &run.current, &run.landing, outcome) {
+            let exit = (*state).exit.cast::<Exit>().cast_const();
+            if (*exit).resume != Resume::Landed || (*state).disturbed != 0 {
+                return run.leave_by_snapshot(state);
+            }
+            let landing = (*state).landing.cast::<Landing>().cast_const();
+            let code = driver::code_at(run.cx, &*landing);
+            if code.is_null() {
+                (*exit).count_cold();
+                run.landing = *landing;
+                run.warm_up(state);
+            } else {
+                (*exit).count_linked();
+            }
+            code
+        }
+    }
+
+    unsafe fn warm_up(&mut self, state: *mut ExecState) {
+        // SAFETY: the executor lives; the reference is borrowed.
+        unsafe {
+            let executor = ManuallyDrop::new(Rc::from_raw((*state).executor.cast::<Executor>().cast_const()));
+            let number = executor.number_of_exit((*state).exit.cast());
+            driver::warm_up(self.cx, &executor, &self.landing, number);
+        }
+    }
+
+    /// An exit was taken that is to make frames.
+    #[inline(never)]
+    unsafe fn leave_by_snapshot(&mut self, state: *mut ExecState) -> *const u8 {
+        // SAFETY: as for `side_exit`; the reference to the executor is borrowed.
+        unsafe {
+            let executor = ManuallyDrop::new(Rc::from_raw((*state).executor.cast::<Executor>().cast_const()));
+            let number = executor.number_of_exit((*state).exit.cast());
+            let exit = &executor.exits[number];
+            if exit.has_passage() {
+                // It was refused. If the target is no good any more, this lets go of it.
+                drop(exit.target());
+            }
+            let outcome = self.make_frames(state, &executor, number);
+            self.landing = driver::left(&mut self.host, &executor, &outcome);
+            (*state).disturbed = 0;
+            match driver::go_on(self.cx, &executor, &self.landing, outcome) {
                 Passage::To(next, args) if next.has_code() && args.is_empty() => {
-                    // The previous one is let go when its successor is held already.
-                    drop(core::mem::replace(&mut *run.current, next));
-                    run.begin(state)
+                    let code = next.entry.get();
+                    if exit.wants_passage() {
+                        let passage = super::compile_passage(&executor, exit, &next).ok();
+                        if exit.target().is_none() {
+                            exit.set_target(Rc::clone(&next));
+                        }
+                        exit.set_passage(passage);
+                    }
+                    graph::let_go(next);
+                    code
                 }
                 // Without code of its own it is for the interpreter, which tier 1 gets to by entering it.
                 Passage::To(next, _) => {
-                    drop(next);
+                    graph::let_go(next);
                     ptr::null()
                 }
                 Passage::Tier1 => ptr::null(),
@@ -199,30 +296,30 @@ impl Run {
     }
 
     /// Makes the frames of an exit.
-    unsafe fn leave(&mut self, state: *mut ExecState, number: usize) -> Outcome<Obj> {
-        let executor: *const Executor = Rc::as_ptr(&self.current);
+    unsafe fn make_frames(&mut self, state: *mut ExecState, executor: &Executor, number: usize) -> Outcome<Obj> {
         // SAFETY: the executor lives, and the state is this run's.
         unsafe {
-            let exit = &(*executor).exits[number];
+            let exit = &executor.exits[number];
+            self.prepare(state);
+            self.host.landed();
             self.take_live(state, exit.snapshot);
             let leave = match &exit.leaves {
                 Some(Op::DynamicExit { .. }) => Leave::Dynamic((*state).result as i64),
                 Some(Op::ReturnValue { .. }) => match register(Type::Obj, (*state).result) {
                     hotspur_interp::Register::Obj(Some(value)) => Leave::Return(value),
-                    _ => driver::broken(&*executor, "it returns nothing"),
+                    _ => driver::broken(executor, "it returns nothing"),
                 },
                 Some(Op::Link { executor: target, args }) => {
-                    let types = &(*executor).trace.superblock.values;
+                    let types = &executor.trace.superblock.values;
                     let args = args.iter().zip((*state).args).map(|(&v, bits)| register(types[v], bits)).collect();
                     Leave::Link(*target, args)
                 }
                 _ => Leave::Side,
             };
-            let machine = self.machine.take().expect("an executor runs");
+            let machine = self.machine.take().expect("it was prepared");
             let id = ExitId::from_u32(number as u32);
             let taken = hotspur_ir::Exit { id, snapshot: exit.snapshot, reason: exit.reason };
-            let outcome = machine.leave_by(taken, leave).unwrap_or_else(|m| driver::broken(&*executor, &m));
-            Outcome { rounds: (*state).rounds, ..outcome }
+            machine.leave_by(taken, leave).unwrap_or_else(|m| driver::broken(executor, &m))
         }
     }
 }

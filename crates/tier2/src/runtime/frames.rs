@@ -25,6 +25,7 @@
 //! CPython ends frames, but empty.
 
 use super::{Host, Obj, cooked, out_of_memory, raw};
+use crate::executor::Executor;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::{Content, Frame};
@@ -58,7 +59,70 @@ unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
     }
 }
 
+/// Pushes a frame on another, which has been suspended. Locals and stack are yet to be written.
+pub(crate) unsafe fn push_on(
+    ts: *mut ThreadState,
+    caller: *mut InterpreterFrame,
+    code: *mut PyCodeObject,
+    function: *mut PyObject,
+) -> *mut InterpreterFrame {
+    let frame = push_frame_memory(ts, (*code).co_framesize as usize);
+    if frame.is_null() {
+        out_of_memory();
+    }
+    let func = function.cast::<PyFunctionObject>();
+    (*frame).f_executable = newref(code.cast());
+    (*frame).previous = caller;
+    (*frame).f_funcobj = function;
+    (*frame).f_globals = (*func).func_globals;
+    (*frame).f_builtins = (*func).func_builtins;
+    (*frame).f_locals = core::ptr::null_mut();
+    (*frame).frame_obj = core::ptr::null_mut();
+    (*frame).instr_ptr = code_units(code);
+    (*frame).stacktop = -1;
+    (*frame).return_offset = 0;
+    (*frame).owner = FRAME_OWNED_BY_THREAD;
+    (*ts).current_frame = frame;
+    (*ts).py_recursion_remaining -= 1;
+    // Tier 1 goes on in it, and looks for nothing but a stream that is there.
+    if code::state_of(code).is_null() {
+        out_of_memory();
+    }
+    frame
+}
+
+/// Suspends a frame in a call, with so many items on its stack.
+pub(crate) unsafe fn suspend(frame: *mut InterpreterFrame, pc: u32, stack: usize) {
+    (*frame).instr_ptr = code_units(frame_code(frame)).add(pc as usize);
+    (*frame).return_offset = length_at(state(frame), pc as usize) as u16;
+    (*frame).stacktop = (locals_of(frame) + stack) as i32;
+}
+
 impl Host {
+    /// Takes up the frames of an executor that runs as machine code: from the thread's top frame down to that where the
+    /// executor began.
+    pub(crate) unsafe fn take_frames(&mut self, executor: *const Executor, first: *mut InterpreterFrame) {
+        self.executor = executor;
+        self.pushed = 0;
+        self.disturbed = false;
+        self.frames.clear();
+        let mut frame = (*self.ts).current_frame;
+        while !frame.is_null() {
+            self.frames.push(frame);
+            if frame == first {
+                break;
+            }
+            frame = (*frame).previous;
+        }
+        self.frames.reverse();
+    }
+
+    /// Takes up where the instruction that tier 1 executed last has led.
+    pub(crate) fn landed(&mut self) {
+        // SAFETY: the context of the activation.
+        self.landing = unsafe { (*(*self.cx).thread).landing };
+    }
+
     pub(super) unsafe fn local(&self, depth: usize, index: usize) -> *mut *mut PyObject {
         frame_locals(self.frames[depth]).add(index)
     }
@@ -72,11 +136,6 @@ impl Host {
         frame_locals(frame).add(locals_of(frame) + index)
     }
 
-    /// The innermost frame in memory.
-    pub(crate) fn top_frame(&self) -> *mut InterpreterFrame {
-        self.top()
-    }
-
     fn top(&self) -> *mut InterpreterFrame {
         self.frames[self.frames.len() - 1]
     }
@@ -85,28 +144,7 @@ impl Host {
     unsafe fn push(&mut self, code: *mut PyCodeObject, caller_pc: u32, function: *mut PyObject) {
         let caller = self.top();
         (*caller).return_offset = length_at(state(caller), caller_pc as usize) as u16;
-        let frame = push_frame_memory(self.ts, (*code).co_framesize as usize);
-        if frame.is_null() {
-            out_of_memory();
-        }
-        let func = function.cast::<PyFunctionObject>();
-        (*frame).f_executable = newref(code.cast());
-        (*frame).previous = caller;
-        (*frame).f_funcobj = function;
-        (*frame).f_globals = (*func).func_globals;
-        (*frame).f_builtins = (*func).func_builtins;
-        (*frame).f_locals = core::ptr::null_mut();
-        (*frame).frame_obj = core::ptr::null_mut();
-        (*frame).instr_ptr = code_units(code);
-        (*frame).stacktop = -1;
-        (*frame).return_offset = 0;
-        (*frame).owner = FRAME_OWNED_BY_THREAD;
-        (*self.ts).current_frame = frame;
-        (*self.ts).py_recursion_remaining -= 1;
-        // Tier 1 goes on in it, and looks for nothing but a stream that is there.
-        if code::state_of(code).is_null() {
-            out_of_memory();
-        }
+        let frame = push_on(self.ts, caller, code, function);
         self.frames.push(frame);
     }
 
@@ -121,7 +159,6 @@ impl Host {
         let caller = self.top();
         (*caller).instr_ptr = code_units(frame_code(caller)).add(caller_pc as usize);
         self.push(code, caller_pc, function.as_ptr());
-        self.settled = false;
         let frame = self.top();
         for (i, &local) in locals.iter().enumerate() {
             *frame_locals(frame).add(i) = raw(local);
@@ -144,7 +181,6 @@ impl Host {
     /// Brings frames to this state; see the module's documentation.
     pub(super) unsafe fn write(&mut self, states: &[Frame<Obj>]) {
         self.epoch = crate::locals::epoch();
-        self.settled = true;
         while self.frames.len() > states.len() {
             self.end_empty();
         }
@@ -242,18 +278,6 @@ impl Host {
         let cs = state(frame);
         let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
         Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
-    }
-
-    /// Whether suspended frames are as tier 1 expects them.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled
-    }
-
-    /// [`Host::step`], given how many items are on the stack.
-    pub(crate) unsafe fn step_at(&mut self, pc: u32, stack: usize) {
-        let frame = self.top();
-        self.sp = frame_locals(frame).add(locals_of(frame) + stack);
-        self.step(pc);
     }
 
     /// Has tier 1 execute the instruction at this position of the top frame.

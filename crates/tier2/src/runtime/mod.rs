@@ -13,8 +13,10 @@ mod calls;
 mod frames;
 mod heap;
 mod iterators;
+mod quiet;
 mod values;
 
+pub(crate) use frames::{push_on, suspend};
 pub(crate) use values::{dies_quietly, free_simple};
 
 use crate::executor::Executor;
@@ -67,9 +69,6 @@ pub struct Host {
     pushed: usize,
     /// One above the top of the innermost frame's stack, as of the last time that frames were written.
     sp: *mut *mut PyObject,
-    /// Whether positions and heights of the stacks of suspended frames are as the snapshots say: not after `push_frame`, until
-    /// frames are written.
-    settled: bool,
     /// [`crate::locals::epoch`] when frames were written last.
     epoch: u64,
     /// Frames of this superblock are not what it thinks: other code changed their locals, or keeps a frame object of a virtual one.
@@ -92,7 +91,6 @@ impl Host {
             frames: SmallVec::new(),
             pushed: 0,
             sp: core::ptr::null_mut(),
-            settled: true,
             epoch: 0,
             disturbed: false,
             landing: Landing::default(),
@@ -110,7 +108,6 @@ impl Host {
         self.pushed = 0;
         self.sp = at.sp;
         self.disturbed = false;
-        self.settled = true;
     }
 
     /// Where the last `execute` has led.
@@ -202,6 +199,10 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { long_is_compact(value.as_ptr()) }
     }
+    fn is_wide(&mut self, value: Obj) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { long_is_wide(value.as_ptr()) }
+    }
     fn has_inline_values(&mut self, value: Obj) -> bool {
         // SAFETY: see the module's documentation.
         unsafe { heap::has_inline_values(value) }
@@ -226,6 +227,10 @@ impl Runtime for Host {
     fn unbox_i64(&mut self, value: Obj) -> i64 {
         // SAFETY: see the module's documentation.
         unsafe { long_compact_value(value.as_ptr()) as i64 }
+    }
+    fn unbox_wide(&mut self, value: Obj) -> i64 {
+        // SAFETY: see the module's documentation.
+        unsafe { long_wide_value(value.as_ptr()) }
     }
     fn box_i64(&mut self, value: i64) -> Obj {
         // SAFETY: see the module's documentation.

@@ -1,0 +1,157 @@
+//! Passages: from a hot exit to another executor.
+//!
+//! An exit leaves its live values in the [`ExecState`]; frames are described by its snapshot. A passage takes the values
+//! from there, makes the frames, and jumps to the code of the executor that begins where they are. It is what the
+//! host's `side_exit` does, as machine code:
+//!
+//! ```text
+//! is the executor open, and does nothing ask for attention?   no: the cold exit, as if there were no passage
+//! count
+//! take the live values; make the objects that slots are to hold
+//! write the slots of frames in memory; push the other frames
+//! jump
+//! ```
+//!
+//! Nothing of that runs other code, so nobody sees frames that are half written. Positions of the instructions are not
+//! written: the frames are not left to anybody but another executor or tier 1, and these note the position when somebody
+//! may look. (Frames that are pushed on have theirs: `push_frame` notes it.)
+
+use crate::compile::{Location, Passage, Refusal, superblock_signature};
+use crate::host::{ExecState, machine_type};
+use crate::translate::{Done, Translator};
+use core::mem::offset_of;
+use cranelift_codegen::ir::{self as clif, InstBuilder, types};
+use hotspur_ir::{AbortReason, Slot, Type};
+use std::collections::BTreeMap;
+
+/// What the slots of a frame are to hold; none: what they hold.
+struct Contents {
+    function: Option<clif::Value>,
+    locals: Vec<Option<clif::Value>>,
+    stack: Vec<Option<clif::Value>>,
+}
+
+impl Translator<'_> {
+    /// Writes a passage, which is all of a function.
+    pub(crate) fn passage(mut self, passage: &Passage<'_>) -> Done {
+        let Some(layout) = self.env.layout else {
+            let message = "a passage needs a layout".into();
+            return Err(Refusal { reason: AbortReason::CompileFailed, message });
+        };
+        let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+        let open = self.word(passage.open);
+        let open = self.load(types::I8, open, 0);
+        let [quiet, on, otherwise] = core::array::from_fn(|_| self.b.create_block());
+        self.branch(open, quiet, otherwise);
+        self.b.switch_to_block(quiet);
+        let due = self.load(types::I8, thread, layout.eval_breaker);
+        let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
+        let stops = self.b.ins().bor(due, disturbed);
+        self.branch(stops, otherwise, on);
+
+        self.b.switch_to_block(on);
+        self.count_at(passage.taken);
+        self.take_live(passage);
+        let top = self.load(types::I64, thread, layout.current_frame);
+        self.make_frames(passage, top, layout.previous)?;
+        self.go(passage.target);
+
+        self.b.set_cold_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        self.go(passage.otherwise);
+        // No passage has a loop, but every function is given the block for one.
+        self.b.switch_to_block(self.header);
+        self.b.ins().trap(clif::TrapCode::unwrap_user(1));
+        self.b.switch_to_block(self.exits.common());
+        self.b.ins().trap(clif::TrapCode::unwrap_user(1));
+        self.b.seal_all_blocks();
+        self.b.finalize();
+        Ok(())
+    }
+
+    fn go(&mut self, code: u64) {
+        let signature = self.b.import_signature(superblock_signature());
+        let code = self.word(code);
+        self.b.ins().return_call_indirect(signature, code, &[self.state]);
+    }
+
+    /// Takes values from where the exit has left them.
+    fn take_live(&mut self, passage: &Passage<'_>) {
+        for live in passage.live {
+            let ty = machine_type(live.ty);
+            let value = match live.location {
+                Location::Values(i) => {
+                    let offset = offset_of!(ExecState, values) + 8 * i as usize;
+                    self.load(ty, self.state, offset as i32)
+                }
+                Location::Constant(bits) => match live.ty {
+                    Type::F64 => self.b.ins().f64const(f64::from_bits(bits)),
+                    Type::Bool => self.b.ins().iconst(types::I8, i64::from(bits != 0)),
+                    Type::Obj | Type::I64 | Type::Ptr => self.word(bits),
+                },
+            };
+            self.values[live.value] = value.into();
+        }
+    }
+
+    fn content(
+        &mut self,
+        slot: Slot,
+        built: &mut BTreeMap<usize, clif::Value>,
+    ) -> Result<Option<clif::Value>, Refusal> {
+        Ok(match slot {
+            Slot::Unchanged => None,
+            Slot::Null => Some(self.word(0)),
+            Slot::Owned(v) => Some(self.v(v)),
+            Slot::Value(v) => Some(self.boxed(v)),
+            Slot::Virtual(id) => Some(self.materialize_within(id, built)?),
+        })
+    }
+
+    fn make_frames(&mut self, passage: &Passage<'_>, top: clif::Value, previous: i32) -> Done {
+        let sb = self.sb;
+        let snapshot = &sb.snapshots[passage.snapshot];
+        // From the top frame in memory down.
+        let in_memory = snapshot.in_memory();
+        let mut addresses = vec![top];
+        while addresses.len() < in_memory {
+            let frame = self.load(types::I64, addresses[addresses.len() - 1], previous);
+            addresses.push(frame);
+        }
+        addresses.reverse();
+        let mut built = BTreeMap::new();
+        let mut frames = Vec::new();
+        for state in &snapshot.frames {
+            let function = state.function.map(|f| self.content(f, &mut built)).transpose()?.flatten();
+            let mut all = |slots: &[Slot]| slots.iter().map(|&s| self.content(s, &mut built)).collect();
+            let (locals, stack): (Result<Vec<_>, Refusal>, Result<Vec<_>, Refusal>) =
+                (all(&state.locals), all(&state.stack));
+            frames.push(Contents { function, locals: locals?, stack: stack? });
+        }
+        self.frames.clear();
+        for (i, (state, contents)) in snapshot.frames.iter().zip(&frames).enumerate() {
+            if let Some(function) = contents.function {
+                let caller = &snapshot.frames[i - 1];
+                let null = self.word(0);
+                let locals: Vec<_> = contents.locals.iter().map(|v| v.unwrap_or(null)).collect();
+                self.push_frame_of(state.code, caller.pc, caller.stack.len() as u32, function, &locals)?;
+            } else {
+                self.add_frame(state.code, Some(addresses[i]));
+                self.write_slots(i, 0, &contents.locals);
+            }
+            let first = self.env.constants.locals(state.code);
+            self.write_slots(i, first, &contents.stack);
+        }
+        Ok(())
+    }
+
+    fn write_slots(&mut self, depth: usize, first: u32, contents: &[Option<clif::Value>]) {
+        let localsplus = self.env.layout.map_or(0, |l| l.localsplus);
+        for (i, content) in contents.iter().enumerate() {
+            if let Some(value) = *content {
+                let frame = self.b.use_var(self.addresses[depth]);
+                self.store(value, frame, localsplus + 8 * (first as i32 + i as i32));
+            }
+        }
+    }
+}

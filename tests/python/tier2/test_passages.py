@@ -1,0 +1,199 @@
+"""From one executor to the next: the right result whatever happens on the way."""
+
+import gc
+import signal
+import sys
+import traceback
+
+import hotspur
+
+from support import Tier2Case, counted
+
+N = 4000
+
+
+def alternating(n, at=-1, action=None):
+    """A loop with a branch that goes either way in turn, so that one of them is a side exit."""
+    odd = even = i = 0
+    while i < n:
+        if i & 1:
+            odd += i
+        else:
+            even += 1
+        if i == at:
+            action()
+        i += 1
+    return odd, even
+
+
+def expected(n):
+    return sum(range(1, n, 2)), (n + 1) // 2
+
+
+def leaf(i):
+    if i & 1:
+        return i * 2
+    return 1
+
+
+def calling(n):
+    total = 0
+    i = 0
+    while i < n:
+        total += leaf(i)
+        i += 1
+    return total
+
+
+def failing(i):
+    if i % 3 == 0:
+        x = i
+    else:
+        x = 1
+    return 100 // (i - 2999) + x
+
+
+class Passages(Tier2Case):
+    def warm(self):
+        for _ in range(6):
+            self.assertEqual(alternating(N), expected(N))
+
+    def test_exits_are_counted(self):
+        counts = self.hot(alternating, N, expect=expected(N), share=0.9)
+        self.assertGreaterEqual(counts["exits.hot"], N // 2 - 10)
+        self.assertLess(counts["exits.cold"], N // 100)
+        # Each exit ends a run; each run but the last goes on in another one.
+        self.assertEqual(counts["runs"], counts["exits.hot"] + counts["exits.cold"])
+        # So many bytecodes as tier 1 would have executed: at least nine in each round.
+        self.assertGreaterEqual(counts["bytecodes.tier2"], 9 * N * 9 // 10)
+
+    def test_virtual_frames_are_pushed(self):
+        expect = sum(leaf(i) for i in range(N))
+        self.hot(calling, N, expect=expect, share=0.9)
+
+    def test_traceback_behind_passages(self):
+        def loop():
+            for i in range(2999):
+                failing(i)
+            failing(2999)
+
+        for _ in range(6):
+            try:
+                loop()
+            except ZeroDivisionError as error:
+                frames = traceback.extract_tb(error.__traceback__)
+        self.assertEqual([f.name for f in frames], ["test_traceback_behind_passages", "loop", "failing"])
+        first = failing.__code__.co_firstlineno
+        self.assertEqual(frames[-1].lineno, first + 5)
+
+    def test_unboxed_values_are_boxed(self):
+        def f(n):
+            x = 0.5
+            k = 1
+            i = 0
+            while i < n:
+                if i & 1:
+                    x = x * 0.5 + k
+                    k = k + 100000 if k < 1000000000 else -k
+                else:
+                    x = x - 0.25
+                    k = k - 1
+                i += 1
+            return x, k
+
+        expect = f(N)
+        self.hot(f, N, expect=expect, share=0.9)
+
+    def test_removed_on_the_way(self):
+        def remove_all():
+            self.assertTrue(hotspur.executors(alternating))
+            hotspur._hotspur.remove_executors(None)
+
+        self.warm()
+        for at in (N // 2, N // 2 + 1):
+            self.assertEqual(alternating(N, at, remove_all), expected(N))
+            self.warm()
+        self.assertEqual(alternating(N, 10, gc.collect), expected(N))
+
+    def test_tracing_on_the_way(self):
+        lines = []
+
+        def trace(frame, event, argument):
+            if event == "line":
+                lines.append(frame.f_lineno - frame.f_code.co_firstlineno)
+                if len(lines) == 40:
+                    sys.settrace(None)
+                    frame.f_trace = None
+            return trace
+
+        def start():
+            sys.settrace(trace)
+            sys._getframe(1).f_trace = trace
+
+        self.warm()
+        for at in (N // 2, N // 2 + 1):
+            lines.clear()
+            self.assertEqual(alternating(N, at, start), expected(N))
+            self.assertEqual(len(lines), 40)
+            odd, even = [10, 3, 4, 5, 8], [10, 3, 4, 7, 8]
+            rounds = (odd + even) * 5 if at % 2 == 0 else (even + odd) * 5
+            self.assertEqual(lines, rounds[:40])
+
+    def test_signals_arrive(self):
+        class Alarm(Exception):
+            pass
+
+        def ring(number, frame):
+            raise Alarm
+
+        self.warm()
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with self.assertRaises(Alarm):
+                alternating(1 << 62)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def test_recursion_limit(self):
+        def down(n, deepest):
+            deepest[0] = n
+            if n & 1:
+                return down(n + 1, deepest) + 1
+            return down(n + 1, deepest) + 2
+
+        def depth():
+            deepest = [0]
+            try:
+                down(0, deepest)
+            except RecursionError:
+                return deepest[0]
+
+        first = depth()
+        for _ in range(30):
+            self.assertEqual(depth(), first)
+
+    def test_target_replaced(self):
+        def f(n, g):
+            total = i = 0
+            while i < n:
+                if i & 1:
+                    total += g(i)
+                else:
+                    total -= 1
+                i += 1
+            return total
+
+        def one(i):
+            return i + 1
+
+        def two(i):
+            return 2 * i
+
+        for _ in range(5):
+            for g in (one, two, int, one):
+                expect = sum(g(i) if i & 1 else -1 for i in range(N))
+                self.assertEqual(f(N, g), expect)
+        _, counts = counted(f, N, one)
+        self.assertGreater(counts.share, 0.9)
