@@ -2,11 +2,12 @@
 //! for trying out what a superblock does on real frames.
 
 use hotspur_cpython_sys::{PyCodeObject, PyDictObject, PyFunctionObject, cached_keys, keys_version};
-use hotspur_ir::{AbortReason, InvalidationReason};
+use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
+use hotspur_opt::PassSet;
 use hotspur_recorder::{Dependencies, Keep, Object, Place, Trace};
 use hotspur_tier1::code;
 use hotspur_tier2::params::{self, Parameter};
-use hotspur_tier2::{graph, inspect, invalidate, recording, stats, sweep, watch};
+use hotspur_tier2::{graph, inspect, invalidate, optimize, recording, stats, sweep, watch};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -44,6 +45,17 @@ fn place(function: &Bound<'_, PyAny>, position: usize) -> PyResult<Place> {
     Ok(Place { code: state, position })
 }
 
+/// Writes numbers of instructions down: for each exit, then for a round of the loop.
+fn count_instructions(superblock: &mut Superblock, instructions: &[u32]) {
+    let exits: Vec<_> = superblock.exits().map(|exit| exit.snapshot).collect();
+    for (&snapshot, &count) in exits.iter().zip(instructions) {
+        superblock.snapshots[snapshot].instructions = count;
+    }
+    if let (Some(body), Some(&count)) = (&mut superblock.body, instructions.get(exits.len())) {
+        body.instructions = count;
+    }
+}
+
 fn aborted(reason: AbortReason) -> PyErr {
     PyRuntimeError::new_err(format!("{}: {}", reason.name(), reason.message()))
 }
@@ -54,7 +66,8 @@ fn aborted(reason: AbortReason) -> PyErr {
 /// `obj0`, `obj1`, ... in the text are `objects`, which the executor keeps alive; `code0` is the function's code, `code1`, ... are
 /// those of `codes` (functions or code objects); `executor0`, ... are places (function, position). The superblock relies on its code
 /// objects, and on the keys of `dicts`, the values of `values` (dictionary, key), `types` and `functions`. `instructions` says for
-/// each exit how many instructions it stands for, and what remains is for a round of the loop. With `parent`, an executor's
+/// each exit how many instructions it stands for (exits that share a snapshot share the number of the last), and what remains is for a round of
+/// the loop. With `parent`, an executor's
 /// number and that of one of its exits, it is attached to that exit.
 #[pyfunction]
 #[pyo3(signature = (text, function, *, objects=vec![], codes=vec![], executors=vec![], dicts=vec![], values=vec![],
@@ -74,7 +87,7 @@ pub fn attach_superblock(
     parent: Option<(u64, usize)>,
 ) -> PyResult<u64> {
     start()?;
-    let superblock = hotspur_reader::parse(text).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    let mut superblock = hotspur_reader::parse(text).map_err(|e| PyValueError::new_err(e.to_string()))?;
     if let Err(problems) = hotspur_ir::verify(&superblock) {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         return Err(PyValueError::new_err(lines.join("\n")));
@@ -96,15 +109,13 @@ pub fn attach_superblock(
         functions: functions.iter().map(|f| f.as_ptr()).collect(),
         codes: all_codes.iter().copied().chain(linked_codes).collect(),
     };
-    let exits = superblock.exits().count();
+    count_instructions(&mut superblock, &instructions);
     let trace = Trace {
         objects: objects.iter().map(|o| Object { object: o.as_ptr(), keep: Keep::Hold }).collect(),
         codes: all_codes,
         executors,
         dependencies,
         entry,
-        instructions_at_exit: (0..exits).map(|i| instructions.get(i).copied().unwrap_or(0)).collect(),
-        instructions_in_loop: instructions.get(exits).copied().unwrap_or(0),
         superblock,
     };
     // SAFETY: the GIL is held, and the arguments keep everything alive that the trace refers to.
@@ -162,6 +173,7 @@ pub fn executors(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     for view in unsafe { inspect::executors() } {
         let dict = PyDict::new(py);
         dict.set_item("id", view.id)?;
+        dict.set_item("recorded", view.recorded.as_ref().unwrap_or(&view.text))?;
         dict.set_item("text", view.text)?;
         dict.set_item("invalid", view.invalid.map(InvalidationReason::name))?;
         dict.set_item("runs", view.runs)?;
@@ -271,14 +283,20 @@ pub fn parameter_table() -> Vec<(&'static str, u32, &'static str, u32, u32, Stri
     Parameter::ALL.iter().map(row).collect()
 }
 
-/// The parameters of tier 2, as a dict from names to values; those given are set before.
+/// The parameters of tier 2, as a dict from names to values; those given are set before. All are numbers but `passes`, the passes of the
+/// optimizer: `all`, `none`, or names with commas between them (`-name`: all but that one).
 #[pyfunction]
 #[pyo3(signature = (**changes))]
 pub fn parameters<'py>(py: Python<'py>, changes: Option<Bound<'py, PyDict>>) -> PyResult<Bound<'py, PyDict>> {
     for (name, value) in changes.iter().flatten() {
+        if name.extract::<&str>()? == "passes" {
+            optimize::set_passes(PassSet::parse(value.extract()?).map_err(PyValueError::new_err)?);
+            continue;
+        }
         params::set(&name.extract::<String>()?, value.extract()?).map_err(PyValueError::new_err)?;
     }
     let dict = PyDict::new(py);
+    dict.set_item("passes", optimize::passes().to_string())?;
     for parameter in Parameter::ALL {
         dict.set_item(parameter.info().name, parameter.get())?;
     }

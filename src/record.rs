@@ -168,8 +168,8 @@ pub fn superblock<'py>(
     if let Some(trace) = session.trace {
         dict.set_item("objects", session.objects)?;
         dict.set_item("keeps", trace.objects.iter().map(|o| format!("{:?}", o.keep)).collect::<Vec<_>>())?;
-        dict.set_item("instructions_at_exit", &trace.instructions_at_exit)?;
-        dict.set_item("instructions_in_loop", trace.instructions_in_loop)?;
+        dict.set_item("instructions_at_exit", trace.superblock.instructions_at_exits())?;
+        dict.set_item("instructions_in_loop", trace.instructions_in_loop())?;
         dict.set_item("entry", trace.entry.position)?;
         dict.set_item("links", trace.executors.iter().map(|p| p.position).collect::<Vec<_>>())?;
         dict.set_item("codes", trace.codes.len())?;

@@ -29,16 +29,18 @@ class Exit:
 class Executor:
     """A trace that was recorded, as it was when it was asked for.
 
-    number: no other executor of the process ever has it. text: its superblock. ops: its micro-ops, a line of text each.
+    number: no other executor of the process ever has it. text: its superblock. recorded: the same before it was
+    optimized. ops: its micro-ops, a line of text each.
     exits: its exits, by number. pc: the position where it begins. runs: how often it was run. code_size: bytes of machine code;
     exit_size: bytes of it that are the exits'.
     """
 
-    __slots__ = ("code_size", "exit_size", "exits", "number", "pc", "runs", "text")
+    __slots__ = ("code_size", "exit_size", "exits", "number", "pc", "recorded", "runs", "text")
 
     def __init__(self, row):
         self.number = row["id"]
         self.text = row["text"]
+        self.recorded = row["recorded"]
         self.exits = [Exit(exit) for exit in row["exits"]]
         self.pc = row["position"]
         self.runs = row["runs"]
@@ -107,6 +109,7 @@ def stats():
         },
         "bytecodes": {"tier1": counters["instructions"], "tier2": flat["instructions"]},
         "instructions": _hotspur.instructions_executed(),
+        "optimize_seconds": flat["optimize_nanoseconds"] / 1e9,
         "compile_seconds": flat["compile_nanoseconds"] / 1e9,
         "compile_gil_seconds": flat["compile_gil_nanoseconds"] / 1e9,
         "install_delay_seconds": flat["install_delay_nanoseconds"] / 1e9,
@@ -121,7 +124,7 @@ def parameters():
 
 
 def set_parameter(name, value):
-    """Sets a parameter of tier 2. What was counted or compiled before is not touched."""
+    """Sets a parameter of tier 2: a number, but for `passes` a text, `all`, `none`, or passes of the optimizer such as `-peel`. What was counted or compiled before is not touched."""
     _hotspur.parameters(**{name: value})
 
 

@@ -19,7 +19,7 @@
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run,
 //! everything may be left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be,
 //! `namespaces` globals and builtins, `script` what the instructions do that `execute` names, in the order in which they
-//! are executed (see [`Step`]).
+//! are executed (see [`Step`]). With `wide`, all ints count as compact.
 
 use hotspur_interp::Register;
 use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
@@ -59,6 +59,7 @@ pub struct Run {
     namespaces: Vec<Option<ObjRef>>,
     frames: usize,
     script: Vec<Step>,
+    wide: bool,
     /// How many ops are executed at most.
     pub fuel: u64,
 }
@@ -190,6 +191,7 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
         namespaces: Vec::new(),
         frames: 10,
         script: Vec::new(),
+        wide: false,
         fuel: 1000,
     };
     loop {
@@ -209,6 +211,8 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
         } else if p.eat_name("script") {
             p.expect('[')?;
             run.script = p.list(']', step)?;
+        } else if p.eat_name("wide") {
+            run.wide = true;
         } else if p.eat_name("fuel") {
             run.fuel = p.small()?.into();
         } else {
@@ -302,6 +306,7 @@ impl Setup {
             toy.namespaces[i] = name.and_then(|name| toy.constant(name));
         }
         toy.max_frames = run.frames;
+        toy.all_compact = run.wide;
         toy.script.clone_from(&run.script);
         let arg = |a: &Arg| match *a {
             Arg::Object(name) => Register::Obj(name.and_then(|n| toy.constant(n))),

@@ -4,7 +4,7 @@ use crate::entities::{SnapshotId, Value, VirtualId};
 use crate::ops::Op;
 use crate::snapshot::Slot;
 use crate::superblock::{Inst, Superblock};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Numbers that were given, and what is copied under them.
 struct Renumber<'a> {
@@ -79,16 +79,16 @@ impl Superblock {
         let mut r = Renumber {
             from: self,
             to: Superblock::new(self.code, self.pc),
-            values: HashMap::new(),
-            snapshots: HashMap::new(),
-            virtuals: HashMap::new(),
+            values: HashMap::default(),
+            snapshots: HashMap::default(),
+            virtuals: HashMap::default(),
         };
         r.to.params = self.params.iter().map(|&v| r.value(v)).collect();
         r.to.prefix = self.prefix.iter().map(|i| r.inst(i)).collect();
         if let Some(body) = &self.body {
             let params = body.params.iter().map(|&v| r.value(v)).collect();
             let insts = body.insts.iter().map(|i| r.inst(i)).collect();
-            r.to.body = Some(crate::superblock::LoopBody { params, insts });
+            r.to.body = Some(crate::superblock::LoopBody { params, insts, instructions: body.instructions });
         }
         r.to
     }

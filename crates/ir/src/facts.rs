@@ -2,6 +2,86 @@
 
 use crate::entities::{CodeRef, ObjRef};
 
+/// A built-in type that the optimizer knows. None of them can be changed, no instance of exactly that type can get another
+/// type, and none can be subclassed in a way that concerns exact instances.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs, reason = "types are what they are in Python")]
+pub enum Builtin {
+    Int,
+    Float,
+    Bool,
+    Str,
+    NoneType,
+    Tuple,
+    List,
+    Slice,
+    Method,
+    Cell,
+    Function,
+    Type,
+    Dict,
+    Module,
+    ListIter,
+    TupleIter,
+    RangeIter,
+}
+
+impl Builtin {
+    /// Every one.
+    pub const ALL: [Builtin; 17] = [
+        Builtin::Int,
+        Builtin::Float,
+        Builtin::Bool,
+        Builtin::Str,
+        Builtin::NoneType,
+        Builtin::Tuple,
+        Builtin::List,
+        Builtin::Slice,
+        Builtin::Method,
+        Builtin::Cell,
+        Builtin::Function,
+        Builtin::Type,
+        Builtin::Dict,
+        Builtin::Module,
+        Builtin::ListIter,
+        Builtin::TupleIter,
+        Builtin::RangeIter,
+    ];
+
+    /// Its `__name__`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Builtin::Int => "int",
+            Builtin::Float => "float",
+            Builtin::Bool => "bool",
+            Builtin::Str => "str",
+            Builtin::NoneType => "NoneType",
+            Builtin::Tuple => "tuple",
+            Builtin::List => "list",
+            Builtin::Slice => "slice",
+            Builtin::Method => "method",
+            Builtin::Cell => "cell",
+            Builtin::Function => "function",
+            Builtin::Type => "type",
+            Builtin::Dict => "dict",
+            Builtin::Module => "module",
+            Builtin::ListIter => "list_iterator",
+            Builtin::TupleIter => "tuple_iterator",
+            Builtin::RangeIter => "range_iterator",
+        }
+    }
+
+    /// Whether freeing an instance of exactly this type runs no code.
+    pub const fn dies_quietly(self) -> bool {
+        matches!(self, Builtin::Int | Builtin::Float | Builtin::Str | Builtin::RangeIter) || self.is_immortal()
+    }
+
+    /// Whether references to its instances are not counted.
+    pub const fn is_immortal(self) -> bool {
+        matches!(self, Builtin::Bool | Builtin::NoneType)
+    }
+}
+
 /// The host's answers about the objects and code objects that a superblock refers to.
 ///
 /// Answering never runs Python code, and an answer holds as long as the superblock is valid: either it can never change
@@ -28,6 +108,13 @@ pub trait Facts {
 
     /// The version, if this is a type and its version is watched.
     fn type_version(&self, object: ObjRef) -> Option<u32>;
+
+    /// Which built-in type this is. Without answers, the optimizer cannot do much.
+    fn builtin(&self, class: ObjRef) -> Option<Builtin>;
+
+    /// Whether instances of exactly this class, as long as nothing but the superblock knows them, are freed without running code
+    /// of their own: no finalizer. What their attributes refer to does not count.
+    fn has_no_finalizer(&self, class: ObjRef) -> bool;
 
     /// A name for dumps: neither unique nor parsed.
     fn describe(&self, object: ObjRef) -> String;

@@ -39,7 +39,7 @@ pub mod verify;
 pub use builder::Builder;
 pub use effects::{Effects, Ends, MemorySet};
 pub use entities::{CodeRef, ExecutorRef, ExitId, ObjRef, SnapshotId, Value, VirtualId};
-pub use facts::Facts;
+pub use facts::{Builtin, Facts};
 pub use fields::{Field, FieldKind, Imm, OperandKind};
 pub use helpers::Helper;
 pub use ops::{Op, OpInfo, Opcode};

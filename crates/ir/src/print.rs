@@ -18,6 +18,9 @@
 //!     code1 @ 9 function v1 locals [own v1] stack []
 //! ```
 //!
+//! A snapshot may say how many instructions are done by then (`snap0 = at instructions 12`), and a loop how many a round is
+//! (`loop (v2: i64) instructions 20:`); if they do not, it is zero.
+//!
 //! Fields follow the name of the op in the order of the table; lists of operands are in brackets; the snapshot is last. A
 //! semicolon begins a comment that ends with the line. [`Superblock::canonical`] gives ids the numbers that printed
 //! expectations have.
@@ -37,6 +40,15 @@ impl<T: Display> Display for List<'_, T> {
             write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
         }
         Ok(())
+    }
+}
+
+/// Prints a number of instructions, unless there are none.
+struct Instructions(u32);
+
+impl Display for Instructions {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, " instructions {}", self.0) }
     }
 }
 
@@ -109,7 +121,7 @@ impl Display for FrameState {
 
 impl Display for Snapshot {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.resume.name())?;
+        write!(f, "{}{}", self.resume.name(), Instructions(self.instructions))?;
         self.frames.iter().try_for_each(|frame| write!(f, "\n    {frame}"))
     }
 }
@@ -138,7 +150,7 @@ impl Display for Superblock {
         if let Some(body) = &self.body {
             write!(f, "loop ")?;
             params(f, &body.params)?;
-            writeln!(f, ":")?;
+            writeln!(f, "{}:", Instructions(body.instructions))?;
             for inst in &body.insts {
                 writeln!(f, "    {inst}")?;
             }

@@ -176,9 +176,17 @@ pub struct Snapshot {
     pub resume: Resume,
     /// The frames, the innermost last.
     pub frames: Vec<FrameState>,
+    /// For statistics: how many instructions are done when an exit with this snapshot is taken, since the superblock was entered. Rounds of
+    /// the loop that are complete do not count: each is [`LoopBody::instructions`](crate::LoopBody::instructions).
+    pub instructions: u32,
 }
 
 impl Snapshot {
+    /// A snapshot of no instructions.
+    pub const fn new(resume: Resume, frames: Vec<FrameState>) -> Snapshot {
+        Snapshot { resume, frames, instructions: 0 }
+    }
+
     /// How many of its frames are in memory.
     pub fn in_memory(&self) -> usize {
         self.frames.iter().take_while(|f| f.function.is_none()).count()
@@ -230,9 +238,14 @@ macro_rules! virtual_kinds {
     };
     (@field obj) => { OperandKind::Any };
     (@field i64) => { OperandKind::Unboxed(Type::I64) };
+    (@field f64) => { OperandKind::Unboxed(Type::F64) };
 }
 
 virtual_kinds! {
+    /// An int of this value. A slot can hold the unboxed value as well; this is for boxes that several slots share.
+    Int = int[i64];
+    /// A float of this value; as with ints.
+    Float = float[f64];
     /// A tuple of these items.
     Tuple = tuple[] + items;
     /// A list of these items.

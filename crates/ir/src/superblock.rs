@@ -25,6 +25,8 @@ pub struct LoopBody {
     pub params: Vec<Value>,
     /// Its ops; the last is `jump_loop`.
     pub insts: Vec<Inst>,
+    /// How many instructions a round stands for; for statistics.
+    pub instructions: u32,
 }
 
 /// A superblock: a straight prefix, then optionally a loop. Side exits apart, control leaves it at its last op only.
@@ -91,6 +93,11 @@ impl Superblock {
             .filter_map(|inst| Some((inst.snapshot?, inst.op.exit_reason()?)))
             .enumerate()
             .map(|(i, (snapshot, reason))| Exit { id: ExitId::new(i), snapshot, reason })
+    }
+
+    /// How many instructions are done when each exit is taken, by number; see [`Snapshot::instructions`].
+    pub fn instructions_at_exits(&self) -> Vec<u32> {
+        self.exits().map(|exit| self.snapshots[exit.snapshot].instructions).collect()
     }
 
     /// The last op, if there is one.

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 fn at(pc: u32, locals: Vec<Slot>) -> Snapshot {
     let frame = FrameState { code: CodeRef::new(0), pc, function: None, locals, stack: vec![] };
-    Snapshot { resume: Resume::At, frames: vec![frame] }
+    Snapshot::new(Resume::At, vec![frame])
 }
 
 /// `while n > 0: n -= 1`, with `n` unboxed.

@@ -214,13 +214,19 @@ impl<'a> Parser<'a> {
         Ok(FrameState { code, pc, function, locals: slots("locals")?, stack: slots("stack")? })
     }
 
+    /// A number of instructions: zero if there is none.
+    fn instructions(&mut self) -> Result<u32> {
+        if self.eat_name("instructions") { self.small() } else { Ok(0) }
+    }
+
     fn snapshot(&mut self) -> Result<Snapshot> {
         let resume = self.name("a way to resume", Resume::from_name)?;
+        let instructions = self.instructions()?;
         let mut frames = Vec::new();
         while matches!(self.lexer.peek(), Token::Name(n) if n.starts_with("code")) {
             frames.push(self.frame()?);
         }
-        Ok(Snapshot { resume, frames })
+        Ok(Snapshot { resume, frames, instructions })
     }
 
     /// Takes `prefix0 = ..., prefix1 = ...`, numbered without gaps.
@@ -254,7 +260,8 @@ impl<'a> Parser<'a> {
         self.expect('{')?;
         while !self.eat('}') {
             if sb.body.is_none() && self.eat_name("loop") {
-                sb.body = Some(LoopBody { params: self.params()?, insts: Vec::new() });
+                let params = self.params()?;
+                sb.body = Some(LoopBody { params, insts: Vec::new(), instructions: self.instructions()? });
                 self.expect(':')?;
                 continue;
             }

@@ -66,7 +66,8 @@ fn inst(sb: &mut Superblock, (opcode, raw): Raw) -> Inst {
             locals: slots(sb, raw[2] >> i),
             stack: slots(sb, raw[3] >> i),
         });
-        let snapshot = Snapshot { resume: pick(&Resume::ALL, raw[0]), frames: frames.collect() };
+        let snapshot =
+            Snapshot { resume: pick(&Resume::ALL, raw[0]), frames: frames.collect(), instructions: raw[0] as u32 % 3 };
         sb.snapshots.push(snapshot)
     });
     Inst { op, result, snapshot }
@@ -88,7 +89,11 @@ fn superblock(prefix: Vec<Raw>, body: Option<Vec<Raw>>) -> Superblock {
         sb.prefix.push(inst);
     }
     if let Some(raws) = body {
-        let mut body = LoopBody { params: vec![sb.values.push(Type::F64), sb.values.push(Type::Obj)], insts: vec![] };
+        let mut body = LoopBody {
+            params: vec![sb.values.push(Type::F64), sb.values.push(Type::Obj)],
+            insts: vec![],
+            instructions: 3,
+        };
         body.insts.extend(raws.into_iter().map(|raw| inst(&mut sb, raw)));
         sb.body = Some(body);
     }

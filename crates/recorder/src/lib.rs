@@ -10,6 +10,7 @@
 #![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated above")]
 
 mod check;
+mod constants;
 mod facts;
 mod history;
 mod limits;
@@ -19,6 +20,7 @@ mod recorder;
 mod state;
 mod trace;
 
+pub use constants::Constants;
 pub use limits::Limits;
 pub use recorder::{Recorder, Verdict};
 pub use trace::{Dependencies, Keep, Object, Place, Trace};

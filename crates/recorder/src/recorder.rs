@@ -31,7 +31,9 @@ use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Dependencies, Place, Trace};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Superblock};
+use hotspur_ir::{
+    AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock,
+};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -418,12 +420,10 @@ impl Recorder {
             (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone());
         let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
-        let is_exit = |op: &Op| op.exit_reason().is_some();
-        let instructions_at_exit: Vec<_> =
-            superblock.prefix.iter().zip(counts).filter(|(inst, _)| is_exit(&inst.op)).map(|(_, n)| n).collect();
+        count_exits(&mut superblock, &counts);
         let is_loop = superblock.prefix.last().is_some_and(|i| matches!(i.op, Op::JumpLoop { .. }));
         if is_loop {
-            into_loop(&mut superblock);
+            into_loop(&mut superblock, instructions);
         }
         if let Err(errors) = hotspur_ir::verify(&superblock) {
             debug_assert!(false, "the recorder made a malformed superblock: {}\n{superblock}", errors[0]);
@@ -435,7 +435,7 @@ impl Recorder {
             debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
-        if instructions_at_exit.len() > self.limits.exits {
+        if superblock.exits().count() > self.limits.exits {
             return Verdict::Aborted(AbortReason::TooManyExits);
         }
         Verdict::Finished(Box::new(Trace {
@@ -445,8 +445,6 @@ impl Recorder {
             dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
             codes,
             entry: self.entry,
-            instructions_at_exit,
-            instructions_in_loop: if is_loop { instructions } else { 0 },
         }))
     }
 
@@ -500,12 +498,27 @@ impl Recorder {
     }
 }
 
+/// Writes down in snapshots how many instructions are done at exits, given the numbers for all ops.
+fn count_exits(superblock: &mut Superblock, counts: &[u32]) {
+    let mut counted: HashMap<SnapshotId, u32> = HashMap::new();
+    for (inst, &count) in superblock.prefix.iter_mut().zip(counts) {
+        let (Some(_), Some(id)) = (inst.op.exit_reason(), inst.snapshot) else { continue };
+        if *counted.entry(id).or_insert(count) == count {
+            superblock.snapshots[id].instructions = count;
+        } else {
+            // Two exits leave the same frames, after more instructions or fewer.
+            let snapshot = Snapshot { instructions: count, ..superblock.snapshots[id].clone() };
+            inst.snapshot = Some(superblock.snapshots.push(snapshot));
+        }
+    }
+}
+
 /// Makes a superblock that ends by going round again a loop.
-fn into_loop(superblock: &mut Superblock) {
+fn into_loop(superblock: &mut Superblock, instructions: u32) {
     let insts = core::mem::take(&mut superblock.prefix);
     let enter = hotspur_ir::Inst { op: Op::EnterLoop { args: Box::default() }, result: None, snapshot: None };
     superblock.prefix.push(enter);
-    superblock.body = Some(LoopBody { params: Vec::new(), insts });
+    superblock.body = Some(LoopBody { params: Vec::new(), insts, instructions });
 }
 
 /// How many items are on the stack.

@@ -58,7 +58,7 @@ pub struct Dependencies {
 /// it does what [`Keep`] and [`Dependencies`] say, before any other code runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
-    /// The superblock. It passes [`hotspur_ir::verify`].
+    /// The superblock. It passes [`hotspur_ir::verify`]. Its snapshots and its loop count instructions of tier 1.
     pub superblock: Superblock,
     /// Its constants, by [`ObjRef`].
     pub objects: Vec<Object>,
@@ -70,17 +70,17 @@ pub struct Trace {
     pub dependencies: Dependencies,
     /// Where it begins.
     pub entry: Place,
-    /// For each exit, in the order of [`Superblock::exits`]: how many instructions of tier 1 have been executed completely since the
-    /// entry, or since the loop was last entered, when it is taken.
-    pub instructions_at_exit: Vec<u32>,
-    /// How many instructions of tier 1 a round of the loop stands for; zero if there is no loop.
-    pub instructions_in_loop: u32,
 }
 
 impl Trace {
     /// What a constant stands for.
     pub fn object(&self, object: ObjRef) -> Object {
         self.objects[object.as_u32() as usize]
+    }
+
+    /// How many instructions of tier 1 a round of the loop stands for; zero if there is no loop.
+    pub fn instructions_in_loop(&self) -> u32 {
+        self.superblock.body.as_ref().map_or(0, |body| body.instructions)
     }
 
     /// What a code reference stands for.

@@ -21,7 +21,7 @@ use crate::stats::{self, Stats};
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::InvalidationReason;
+use hotspur_ir::{InvalidationReason, Superblock};
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use std::rc::Rc;
@@ -31,8 +31,10 @@ use std::rc::Rc;
 pub struct Executor {
     /// Its number, which no other ever has.
     pub id: u64,
-    /// What was recorded.
+    /// What it executes.
     pub trace: Trace,
+    /// The superblock as it was recorded, if the optimizer has looked at it since.
+    pub recorded: Option<Superblock>,
     /// Its exits, by number.
     pub exits: Box<[Exit]>,
     /// The largest number of frames that it has on top of each other.
@@ -66,7 +68,7 @@ pub struct Executor {
 
 impl Executor {
     /// A valid executor that is not attached anywhere. `held` are references that pass to it.
-    pub(crate) fn new(id: u64, trace: Trace, held: Vec<*mut PyObject>) -> Rc<Executor> {
+    pub(crate) fn new(id: u64, trace: Trace, recorded: Option<Superblock>, held: Vec<*mut PyObject>) -> Rc<Executor> {
         let superblock = &trace.superblock;
         let exits: Box<[Exit]> = {
             let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
@@ -81,6 +83,7 @@ impl Executor {
             go: Cell::new(1),
             held,
             trace,
+            recorded,
             invalid: Cell::new(None),
             warm: Cell::new(true),
             running: Cell::new(0),
@@ -161,10 +164,9 @@ impl Executor {
     /// Adds what it has counted to the numbers.
     pub(crate) fn account(&self, stats: &mut Stats) {
         stats.runs += self.runs.get();
-        stats.instructions += self.rounds.get() * u64::from(self.trace.instructions_in_loop);
-        for (number, exit) in self.exits.iter().enumerate() {
-            let completed = self.trace.instructions_at_exit.get(number).copied().unwrap_or(0);
-            stats.instructions += exit.hits() * u64::from(completed);
+        stats.instructions += self.rounds.get() * u64::from(self.trace.instructions_in_loop());
+        for exit in &self.exits {
+            stats.instructions += exit.hits() * u64::from(exit.instructions);
             stats.exits_linked[exit.reason as usize] += exit.linked.get();
             stats.exits_cold[exit.reason as usize] += exit.cold.get();
         }

@@ -28,6 +28,8 @@ pub struct Exit {
     pub resume: Resume,
     /// The position of the innermost frame's instruction.
     pub pc: u32,
+    /// How many instructions are done when it is taken; see [`hotspur_ir::Snapshot::instructions`].
+    pub instructions: u32,
     /// The op that leaves, if it passes something on besides the frames.
     pub(crate) leaves: Option<Op>,
     /// Where machine code jumps to when it takes the exit.
@@ -55,6 +57,7 @@ impl Exit {
             snapshot: exit.snapshot,
             resume: snapshot.resume,
             pc: snapshot.frames.last().map_or(0, |f| f.pc),
+            instructions: snapshot.instructions,
             leaves: passes_on.then(|| op.clone()),
             code: Cell::new(core::ptr::null()),
             temperature: Temperature::cold(),

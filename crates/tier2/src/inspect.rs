@@ -26,6 +26,8 @@ pub struct ExecutorView {
     pub id: u64,
     /// The superblock in the text format.
     pub text: String,
+    /// The superblock as it was recorded, if the optimizer has looked at it since.
+    pub recorded: Option<String>,
     /// Its exits, by number.
     pub exits: Vec<ExitView>,
     /// Why it is invalid, if it is.
@@ -60,6 +62,7 @@ fn view(executor: &Executor) -> ExecutorView {
     ExecutorView {
         id: executor.id,
         text: trace.superblock.to_string(),
+        recorded: executor.recorded.as_ref().map(ToString::to_string),
         exits: exits.collect(),
         invalid: executor.invalid_reason(),
         runs: executor.runs(),

@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod invalidate;
 pub mod jit;
 pub mod locals;
+pub mod optimize;
 pub mod panics;
 pub mod params;
 pub mod pending;

@@ -1,4 +1,4 @@
-//! The parameters of tier 2: one table.
+//! The parameters of tier 2: one table. (The one that is no number, `passes`, is in [`crate::optimize`].)
 //!
 //! Each can be set by the environment variable `HOTSPUR_<NAME>` (in capitals) when the process starts, and by name through the
 //! API while it runs. In stress mode nothing is made in the background unless the environment asks for it. What code that was decoded before counts with, and executors that exist, are not touched by a change.
@@ -148,5 +148,6 @@ pub fn set_from_environment() -> Result<(), Vec<String>> {
         let set = number.ok_or_else(|| format!("{value:?} is no number")).and_then(|n| parameter.set(n));
         errors.extend(set.err().map(|message| format!("{variable}: {message}")));
     }
+    errors.extend(crate::optimize::set_from_environment().err());
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }

@@ -10,12 +10,12 @@ use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
-use crate::{driver, graph, jit, pending, stats, sweep, temperature, watch};
+use crate::{driver, graph, jit, optimize, pending, stats, sweep, temperature, watch};
 use core::cell::UnsafeCell;
 use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{incref, newref};
-use hotspur_ir::{AbortReason, InvalidationReason};
+use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
 use hotspur_recorder::{Keep, Place, Trace};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::context::Context;
@@ -207,12 +207,13 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 /// GIL held; no other code has run since the recorder looked at what the trace depends on.
 pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
     let _guard = NoPanic;
-    let began = Instant::now();
     // SAFETY: as the caller promises; the origin keeps its code alive.
     unsafe {
-        let made = recorded.and_then(|trace| {
+        let recorded = recorded.map(|mut trace| (optimize::optimize(&mut trace), trace));
+        let began = Instant::now();
+        let made = recorded.and_then(|(before, trace)| {
             sweep::make_ready()?;
-            make(trace)
+            make(trace, before)
         });
         let (made, origin) = match made {
             Ok(executor) if jit::in_background() => match pending::submit(executor, origin) {
@@ -301,11 +302,11 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
     Ok(id)
 }
 
-/// Makes an executor that has no machine code yet and is not attached anywhere.
+/// Makes an executor that has no machine code yet and is not attached anywhere. `recorded`: see [`Executor::recorded`].
 ///
 /// # Safety
 /// As for [`finish`].
-pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
+pub(crate) unsafe fn make(trace: Trace, recorded: Option<Superblock>) -> Result<Rc<Executor>, AbortReason> {
     if Parameter::Verify.get() != 0
         && let Err(problems) = hotspur_ir::verify(&trace.superblock)
     {
@@ -322,7 +323,7 @@ pub(crate) unsafe fn make(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
         let held: Vec<*mut PyObject> =
             trace.objects.iter().filter(|o| o.keep == Keep::Hold).map(|o| o.object).collect();
         held.iter().for_each(|&object| incref(object));
-        let executor = Executor::new(id, trace, held);
+        let executor = Executor::new(id, trace, recorded, held);
         graph::remember(&executor);
         Ok(executor)
     }
@@ -374,7 +375,7 @@ pub(crate) unsafe fn give_code(executor: &Executor, code: &Code) -> Result<(), A
 pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
-        let executor = make(trace).and_then(|e| compile(e))?;
+        let executor = make(trace, None).and_then(|e| compile(e))?;
         graph::attach(&executor, executor.trace.entry);
         Ok(executor.id)
     }
@@ -391,7 +392,7 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
     let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
     // SAFETY: as the caller promises.
-    let executor = unsafe { make(trace).and_then(|e| compile(e))? };
+    let executor = unsafe { make(trace, None).and_then(|e| compile(e))? };
     let id = executor.id;
     parent.lead(exit, executor);
     Ok(id)

@@ -35,6 +35,8 @@ pub struct Stats {
     pub micro_ops: u64,
     /// Instructions of CPython that executors stood for, as far as they were executed completely.
     pub instructions: u64,
+    /// Time spent on optimizing recordings, in nanoseconds.
+    pub optimize_nanoseconds: u64,
     /// Time spent on compiling machine code that was installed, in whatever thread, in nanoseconds.
     pub compile_nanoseconds: u64,
     /// Time for which making executors of recordings has held up the program, in nanoseconds.
@@ -63,6 +65,7 @@ impl Stats {
         exits_cold: [0; ExitReason::COUNT],
         micro_ops: 0,
         instructions: 0,
+        optimize_nanoseconds: 0,
         compile_nanoseconds: 0,
         compile_gil_nanoseconds: 0,
         install_delay_nanoseconds: 0,
@@ -89,6 +92,7 @@ impl Stats {
             ("runs", self.runs),
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),
+            ("optimize_nanoseconds", self.optimize_nanoseconds),
             ("compile_nanoseconds", self.compile_nanoseconds),
             ("compile_gil_nanoseconds", self.compile_gil_nanoseconds),
             ("install_delay_nanoseconds", self.install_delay_nanoseconds),

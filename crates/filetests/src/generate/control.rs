@@ -53,7 +53,7 @@ impl Model {
         self.next_pc += 1;
         let pc = self.next_pc;
         let frames = self.frames_at(pc, &[]);
-        self.b.snapshot(Snapshot { resume: Resume::At, frames });
+        self.b.snapshot(Snapshot::new(Resume::At, frames));
         self.b.execute(pc, moves);
     }
 
@@ -66,7 +66,7 @@ impl Model {
 
     fn landed_at(&mut self, pc: u32) {
         let frames = self.frames_at(pc, &[]);
-        self.b.snapshot(Snapshot { resume: Resume::Landed, frames });
+        self.b.snapshot(Snapshot::new(Resume::Landed, frames));
         let (code, stack) = (self.top().code, self.top().stack as u32);
         self.b.guard_landed(code, pc, stack);
     }
@@ -125,7 +125,7 @@ impl Model {
                 self.next_pc += 1;
                 let pc = self.next_pc;
                 let frames = self.frames_at(pc, &[]);
-                self.b.snapshot(Snapshot { resume: Resume::At, frames });
+                self.b.snapshot(Snapshot::new(Resume::At, frames));
                 self.b.return_value(value);
             }
             2 => {
@@ -138,7 +138,7 @@ impl Model {
                 self.script.push(Step::Returns(5, vec![]));
                 let pc = self.next_pc;
                 let frames = self.frames_at(pc, &[]);
-                self.b.snapshot(Snapshot { resume: Resume::Landed, frames });
+                self.b.snapshot(Snapshot::new(Resume::Landed, frames));
                 self.b.leave_landed();
             }
             _ => {

@@ -222,7 +222,7 @@ impl Model {
             let (code, function) = (CodeRef::new(7), Some(Slot::Value(function)));
             frames.push(FrameState { code, pc: 1, function, locals, stack: vec![] });
         }
-        self.b.snapshot(Snapshot { resume, frames })
+        self.b.snapshot(Snapshot::new(resume, frames))
     }
 
     /// A snapshot at the next position.
@@ -348,7 +348,7 @@ impl Model {
         let stack = self.frames[depth].stack;
         frames[depth].stack.truncate(stack);
         frames[depth - 1].stack.extend(owned);
-        self.b.snapshot(Snapshot { resume: Resume::At, frames });
+        self.b.snapshot(Snapshot::new(Resume::At, frames));
         self.b.pop_frame();
         self.frames.pop();
         self.borrowed.clear();

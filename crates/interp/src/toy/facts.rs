@@ -1,7 +1,7 @@
 //! What an optimizer may know of the toy heap.
 
 use super::{Kind, Toy};
-use hotspur_ir::{CodeRef, Facts, ObjRef};
+use hotspur_ir::{Builtin, CodeRef, Facts, ObjRef};
 
 impl Toy {
     fn known(&self, object: ObjRef) -> Option<&Kind> {
@@ -43,6 +43,16 @@ impl Facts for Toy {
 
     fn type_version(&self, object: ObjRef) -> Option<u32> {
         if let Kind::Type { version, .. } = *self.known(object)? { Some(version) } else { None }
+    }
+
+    fn builtin(&self, class: ObjRef) -> Option<Builtin> {
+        let Kind::Type { name, .. } = self.known(class)? else { return None };
+        Builtin::ALL.into_iter().find(|b| b.name() == name)
+    }
+
+    /// Here, finalizers are given to instances, not to classes, and `new_instance` gives none.
+    fn has_no_finalizer(&self, _: ObjRef) -> bool {
+        true
     }
 
     fn describe(&self, object: ObjRef) -> String {

@@ -33,11 +33,11 @@ impl Kind {
         matches!(self, Kind::Type { .. } | Kind::None | Kind::Bool(_))
     }
 
-    /// References that the object owns, except to its class.
+    /// References that the object owns, except to its class, in the order in which CPython drops them.
     pub(super) fn references(&self) -> Vec<ToyRef> {
         let items: Vec<Nullable> = match self {
-            Kind::Tuple(items) | Kind::List(items) => items.clone(),
-            Kind::Slice(items) => items.to_vec(),
+            Kind::Tuple(items) | Kind::List(items) => items.iter().rev().copied().collect(),
+            Kind::Slice([start, stop, step]) => vec![*step, *start, *stop],
             Kind::Method(items) => items.to_vec(),
             Kind::Cell(item) | Kind::Module(item) | Kind::ListIter(item, _) | Kind::TupleIter(item, _) => vec![*item],
             Kind::Instance { inline, slots, .. } => inline.iter().flatten().chain(slots).copied().collect(),

@@ -109,6 +109,8 @@ pub struct Toy {
     pub raised: bool,
     /// Whether the executor is invalid.
     pub invalid: bool,
+    /// Whether every int counts as compact: what superblocks mean if boxes are never looked into.
+    pub all_compact: bool,
     /// How often `check_periodic` passes before something is due.
     pub periods: u64,
     /// How many frames there may be.

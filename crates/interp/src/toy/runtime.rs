@@ -134,7 +134,8 @@ impl Runtime for Toy {
         if let Kind::Function { version, .. } = *self.look(function) { version } else { 0 }
     }
     fn is_compact(&mut self, value: ToyRef) -> bool {
-        matches!(*self.look(value), Kind::Int(n) if n.abs() < 1 << 30)
+        let all = self.all_compact;
+        matches!(*self.look(value), Kind::Int(n) if all || n.unsigned_abs() < 1 << 30)
     }
     fn is_wide(&mut self, value: ToyRef) -> bool {
         matches!(*self.look(value), Kind::Int(n) if n.abs() < 1 << 60)
@@ -195,6 +196,8 @@ impl Runtime for Toy {
         let number = |i: usize| if let Register::I64(n) = fields[i] { n } else { 0 };
         let all = || (0..fields.len()).map(object).collect::<Vec<_>>();
         let kind = match kind {
+            VirtualKind::Int => Kind::Int(number(0)),
+            VirtualKind::Float => Kind::Float(if let Register::F64(x) = fields[0] { x } else { 0.0 }),
             VirtualKind::Tuple => Kind::Tuple(all()),
             VirtualKind::List => Kind::List(all()),
             VirtualKind::Slice => Kind::Slice([object(0), object(1), object(2)]),

@@ -85,6 +85,10 @@ fn name_of(inst: &Inst) -> &'static str {
 
 fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
     let exits = inst.op.exit_reason().is_some();
+    if let Op::CheckPeriodic {} = inst.op {
+        // It comes first in its instruction: a jump backward that is executed again, with all in between optimized away.
+        state.instruction.clear();
+    }
     if let Some(id) = inst.snapshot {
         let snapshot = &sb.snapshots[id];
         let instruction: Vec<_> = snapshot.frames.iter().map(|f| (f.code, f.pc)).collect();

@@ -40,7 +40,8 @@
 //!
 //! * `effect_order`: where an op may exit with a snapshot `at` an instruction, no side effect has happened since that
 //!   snapshot, or another of the same position, was first used. With `after` and `raise`: since an op first might have
-//!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames.)
+//!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames; `check_periodic`
+//!   begins an instruction.)
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the

@@ -42,7 +42,7 @@ impl Frames {
                 stack: f.stack.iter().map(&mut slot).collect(),
             })
             .collect();
-        self.builder.snapshot(Snapshot { resume, frames })
+        self.builder.snapshot(Snapshot::new(resume, frames))
     }
 
     /// After a flush: a snapshot in which every slot is as in memory.

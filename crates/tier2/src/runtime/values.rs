@@ -84,6 +84,8 @@ fn number(field: Register<Obj>) -> i64 {
 pub(super) unsafe fn build(kind: VirtualKind, fields: &[Register<Obj>]) -> Obj {
     let field = |i: usize| object(fields[i]);
     match kind {
+        VirtualKind::Int => int(number(fields[0])),
+        VirtualKind::Float => made(boxes::new_float(if let Register::F64(x) = fields[0] { x } else { 0.0 })),
         VirtualKind::Tuple => {
             let items: Vec<_> = fields.iter().map(|&f| object(f)).collect();
             made(_PyTuple_FromArraySteal(items.as_ptr(), items.len() as isize))

@@ -1,0 +1,224 @@
+//! References that are taken and dropped again in vain.
+//!
+//! # The argument
+//!
+//! `incref v` at one point and `decref v` (of whatever sort) at a later one can both go if the object stays alive in between without that
+//! reference. When the pair goes, the count in between is lower by one, so the question is whether it could reach zero.
+//! It was at least one when the reference was taken, since the value was good then. It falls only when references are dropped:
+//!
+//! * By other code, or by freeing some object that owns a reference: then nothing can be said, and the pair stays. Only
+//!   `decref_no_dealloc` is allowed in between, since it frees nothing but ints, floats and strings, which own nothing.
+//! * By `decref_no_dealloc w`. If `w` cannot be the same object (another type, or one of the two was made when the other was
+//!   there already), that does not matter. If it may be the same, `v` must have a *home*: it was loaded from a place on the heap that nothing
+//!   has written since. The reference of that place is none that the superblock could drop, so the count stays at least one.
+//!   (Slots of frames do not count as homes here: their references pass to the superblock without an op.)
+//! * By the drop of `v` itself, which is the other half of the pair: always the next one.
+//!
+//! # Exits
+//!
+//! In between, the superblock owns one reference less. Every snapshot there said `own v` for it in some slot; it now says `v` there, so
+//! that an exit takes a new reference. A snapshot that does not say so keeps the pair from going.
+//!
+//! Pairs are looked for within the prefix and within the loop.
+
+use crate::edit::Snapshots;
+use crate::fold::own_class;
+use hotspur_ir::{Builtin, Facts, Inst, MemorySet, Op, Slot, SnapshotId, Superblock, Value};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+
+/// What is known of a value, and from which op on.
+#[derive(Default)]
+struct Origins {
+    /// Where it was defined; whether as a new object.
+    defined: HashMap<Value, (usize, bool)>,
+    class: HashMap<Value, (usize, Builtin)>,
+}
+
+impl Origins {
+    fn new(sb: &Superblock, facts: &dyn Facts) -> Origins {
+        let mut origins = Origins::default();
+        for (at, inst) in sb.insts().enumerate() {
+            if let Some(v) = inst.result {
+                origins.defined.insert(v, (at, inst.op.effects().allocates && inst.op.helper().is_none()));
+                origins.class.extend(own_class(&inst.op).map(|class| (v, (at, class))));
+            }
+            if let Op::GuardType { value, class } = inst.op
+                && let Some(class) = facts.builtin(class)
+            {
+                origins.class.entry(value).or_insert((at, class));
+            }
+        }
+        origins
+    }
+
+    /// Whether the two may be the same object, as known at this op.
+    fn may_alias(&self, a: Value, b: Value, at: usize) -> bool {
+        let class = |v| self.class.get(&v).filter(|c| c.0 < at).map(|c| c.1);
+        let differ = matches!((class(a), class(b)), (Some(a), Some(b)) if a != b);
+        let is_newer = |new, old| matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n);
+        a == b || !(differ || is_newer(a, b) || is_newer(b, a))
+    }
+}
+
+/// Removes pairs.
+pub(crate) fn refcount(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
+    let origins = Origins::new(&sb, facts);
+    let mut snapshots = Snapshots::default();
+    let mut prefix = std::mem::take(&mut sb.prefix);
+    let start = prefix.len();
+    section(&mut sb, &mut prefix, 0, &origins, &mut snapshots);
+    sb.prefix = prefix;
+    if let Some(mut body) = sb.body.take() {
+        section(&mut sb, &mut body.insts, start, &origins, &mut snapshots);
+        sb.body = Some(body);
+    }
+    sb
+}
+
+/// A part of the superblock, and what is asked about it again and again.
+struct Section<'a> {
+    sb: &'a Superblock,
+    insts: &'a [Inst],
+    /// The number of its first op.
+    start: usize,
+    origins: &'a Origins,
+    /// Ops that go.
+    gone: HashSet<usize>,
+    /// The loads from the heap that values come from.
+    homes: HashMap<Value, usize>,
+    /// How often snapshots say that they own a value.
+    owned: HashMap<SnapshotId, HashMap<Value, usize>>,
+    /// For each op, values that its snapshot is to own once less.
+    disowned: Vec<Vec<Value>>,
+}
+
+fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &Origins, snapshots: &mut Snapshots) {
+    let homes =
+        insts.iter().enumerate().filter(|(_, i)| is_heap_load(&i.op)).filter_map(|(at, i)| Some((i.result?, at)));
+    let mut section = Section {
+        sb,
+        insts,
+        start,
+        origins,
+        gone: HashSet::default(),
+        homes: homes.collect(),
+        owned: HashMap::default(),
+        disowned: vec![Vec::new(); insts.len()],
+    };
+    for i in 0..insts.len() {
+        let Op::Incref { value } = insts[i].op else { continue };
+        if let Some(j) = section.partner(i, value) {
+            section.gone.extend([i, j]);
+            section.disowned[i + 1..j].iter_mut().for_each(|values| values.push(value));
+        }
+    }
+    let Section { gone, disowned, .. } = section;
+    for (inst, values) in insts.iter_mut().zip(disowned) {
+        let Some(id) = inst.snapshot.filter(|_| !values.is_empty()) else { continue };
+        let mut snapshot = sb.snapshots[id].clone();
+        for value in values {
+            let owned = snapshot.frames.iter_mut().flat_map(|f| f.slots_mut()).find(|s| **s == Slot::Owned(value));
+            owned.into_iter().for_each(|s| *s = Slot::Value(value));
+        }
+        inst.snapshot = Some(snapshots.add(sb, snapshot));
+    }
+    let mut at = 0;
+    insts.retain(|_| {
+        at += 1;
+        !gone.contains(&(at - 1))
+    });
+}
+
+impl Section<'_> {
+    /// The drop that the taking of a reference can go with.
+    fn partner(&mut self, i: usize, v: Value) -> Option<usize> {
+        let mut has_home = self.is_at_home(i, v);
+        for j in i + 1..self.insts.len() {
+            if self.gone.contains(&j) {
+                continue;
+            }
+            let inst = &self.insts[j];
+            if let Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = inst.op
+                && value == v
+            {
+                return Some(j);
+            }
+            if inst.op.effects().escapes {
+                return None;
+            }
+            if let Op::DecrefNoDealloc { value } = inst.op
+                && !has_home
+                && self.origins.may_alias(value, v, self.start + j)
+            {
+                return None;
+            }
+            has_home = has_home && !self.may_write_home(&inst.op, v);
+            if inst.snapshot.is_some_and(|id| !self.owns(id, j, v)) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether the snapshot of op `j` owns a reference to the value still.
+    fn owns(&mut self, id: SnapshotId, j: usize, v: Value) -> bool {
+        let sb = self.sb;
+        let owned = self.owned.entry(id).or_insert_with(|| {
+            let mut counts: HashMap<Value, usize> = HashMap::default();
+            for slot in sb.snapshots[id].slots() {
+                if let Slot::Owned(v) = slot {
+                    *counts.entry(v).or_default() += 1;
+                }
+            }
+            counts
+        });
+        owned.get(&v).is_some_and(|&n| n > self.disowned[j].iter().filter(|&&d| d == v).count())
+    }
+
+    /// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
+    fn is_at_home(&self, i: usize, v: Value) -> bool {
+        let Some(&at) = self.homes.get(&v) else { return false };
+        let stays = |inst: &Inst| !inst.op.effects().escapes && !self.may_write_home(&inst.op, v);
+        at < i && self.insts[at + 1..i].iter().all(stays)
+    }
+
+    /// Whether the op may write the place that the value was loaded from.
+    fn may_write_home(&self, op: &Op, v: Value) -> bool {
+        let Some(&at) = self.homes.get(&v) else { return true };
+        let load = &self.insts[at].op;
+        let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) else {
+            return op.effects().writes.overlaps(load.effects().reads);
+        };
+        class == other_class && place == other
+    }
+}
+
+/// Whether the op loads from the heap what the heap owns.
+fn is_heap_load(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::LoadInline { .. }
+            | Op::LoadSlot { .. }
+            | Op::LoadItem { .. }
+            | Op::LoadCell { .. }
+            | Op::LoadDictValue { .. }
+            | Op::LoadGlobal { .. }
+    )
+}
+
+/// Which attribute or entry an op loads or stores, of whatever object.
+fn place_of(op: &Op) -> Option<(MemorySet, u32)> {
+    if let Op::LoadInline { index, .. } | Op::StoreInline { index, .. } = *op {
+        Some((MemorySet::INLINE, index))
+    } else if let Op::LoadSlot { offset, .. } | Op::StoreSlot { offset, .. } = *op {
+        Some((MemorySet::SLOT, offset))
+    } else if let Op::LoadDictValue { index, .. }
+    | Op::LoadGlobal { index, .. }
+    | Op::StoreDictValue { index, .. }
+    | Op::StoreGlobal { index, .. } = *op
+    {
+        Some((MemorySet::DICT, index))
+    } else {
+        None
+    }
+}
