@@ -30,6 +30,8 @@ struct Graph {
     attached: HashMap<Place, Rc<Executor>>,
     dead_objects: Vec<*mut PyObject>,
     dead_executors: Vec<Rc<Executor>>,
+    /// Dead ones that an activation runs still.
+    dying: Vec<Rc<Executor>>,
     created_since_sweep: u32,
     /// Recordings for which there was no code memory, one after the other.
     turned_away: usize,
@@ -167,7 +169,7 @@ pub(crate) fn free_executors() {
             active.push(executor);
         }
     }
-    with(|g| g.dead_executors.append(&mut active));
+    with(|g| g.dying.append(&mut active));
 }
 
 /// Frees what was buried. Any code may run.
@@ -181,6 +183,17 @@ pub unsafe fn empty_graveyard() {
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };
     }
+}
+
+/// Looks anew which of the dead executors are run still.
+#[inline(always)]
+pub(crate) fn bury_dying() {
+    with(|g| {
+        if !g.dying.is_empty() {
+            let mut dying = core::mem::take(&mut g.dying);
+            g.dead_executors.append(&mut dying);
+        }
+    });
 }
 
 /// Whether [`empty_graveyard`] has something to do.

@@ -291,7 +291,7 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
                 graph::bury_executor(Some(executor));
                 return Err(AbortReason::ExecutorRemoved);
             }
-            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => parent.exits[*exit].set_target(executor),
+            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => parent.lead(*exit, executor),
             Some(_) | None => {
                 graph::attach(&executor, executor.trace.entry);
                 graph::bury_executor(Some(executor));
@@ -393,7 +393,7 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     // SAFETY: as the caller promises.
     let executor = unsafe { make(trace).and_then(|e| compile(e))? };
     let id = executor.id;
-    parent.exits[exit].set_target(executor);
+    parent.lead(exit, executor);
     Ok(id)
 }
 

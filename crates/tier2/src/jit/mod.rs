@@ -79,6 +79,8 @@ struct Jit {
     compiler: Compiler,
     space: CodeSpace,
     layout: Layout,
+    /// What exits lead to that go on where tier 1 has landed.
+    landing_exit: *const u8,
 }
 
 struct Global(UnsafeCell<Option<Jit>>);
@@ -107,9 +109,12 @@ pub(crate) unsafe fn initialize() -> Result<(), String> {
         }
         let mut compiler = Compiler::new(Options::default())?;
         let limit = Parameter::CodeBytes.get() as usize;
-        let space = CodeSpace::new(&mut compiler, &functions::host_functions(), limit)
+        let mut space = CodeSpace::new(&mut compiler, &functions::host_functions(), limit)
             .map_err(|refusal| refusal.to_string())?;
-        *JIT.0.get() = Some(Jit { compiler, space, layout: layout::layout() });
+        let layout = layout::layout();
+        let landing_exit =
+            space.landing_exit(&mut compiler, &layout, &layout::landings()).map_err(|r| r.to_string())?;
+        *JIT.0.get() = Some(Jit { compiler, space, layout, landing_exit });
     }
     Ok(())
 }
@@ -191,7 +196,8 @@ pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), Abo
         // SAFETY: the code was compiled for this executor, and whoever executes code holds the GIL.
         let installed = unsafe { jit.space.install(code) }.map_err(|refusal| refusal.reason)?;
         for exit in &executor.exits {
-            exit.code.set(jit.space.cold_exit());
+            let landed = exit.resume == hotspur_ir::Resume::Landed;
+            exit.code.set(if landed { jit.landing_exit } else { jit.space.cold_exit() });
         }
         Ok((installed, jit.space.statistics().used))
     });
