@@ -91,8 +91,8 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
     let _guard = NoPanic;
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
-        graph::bury_dying();
         pending::poll();
+        graph::bury_dying();
         if !graph::graveyard_is_empty() {
             at.save_ip();
             graph::empty_graveyard();

@@ -25,7 +25,7 @@ pub(crate) const PATIENCE: u16 = 32;
 
 /// Executors that may wait at one time. A program that gets new code hot faster than the compiler works has to wait with recording:
 /// each that waits keeps its code alive.
-const MOST: usize = 32;
+const MOST: usize = 128;
 
 /// Whether so many wait that nothing more is to be recorded now.
 pub(crate) fn is_full() -> bool {

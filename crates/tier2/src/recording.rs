@@ -127,7 +127,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
         }
         let start = driver::start_of(at);
         let place = driver::place_of(&start);
-        if pending::at_place(place) {
+        if pending::at_place(place) || pending::is_full() {
             return patient();
         }
         if graph::failures(place) >= Parameter::Attempts.get() {
