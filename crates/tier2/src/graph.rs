@@ -131,20 +131,25 @@ pub(crate) fn let_go(executor: Rc<Executor>) {
     }
 }
 
+/// Frees executors that were buried. No code runs.
+pub(crate) fn free_executors() {
+    // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
+    let mut active = Vec::new();
+    while let Some(executor) = with(|g| g.dead_executors.pop()) {
+        if Rc::strong_count(&executor) == 1 && executor.is_active() {
+            active.push(executor);
+        }
+    }
+    with(|g| g.dying.append(&mut active));
+}
+
 /// Frees what was buried. Any code may run.
 ///
 /// # Safety
 /// GIL held, at a place where any code may run.
 pub unsafe fn empty_graveyard() {
     loop {
-        // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
-        let mut active = Vec::new();
-        while let Some(executor) = with(|g| g.dead_executors.pop()) {
-            if Rc::strong_count(&executor) == 1 && executor.is_active() {
-                active.push(executor);
-            }
-        }
-        with(|g| g.dying.append(&mut active));
+        free_executors();
         let Some(object) = with(|g| g.dead_objects.pop()) else { return };
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };

@@ -98,6 +98,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
     let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
+        graph::free_executors();
         let start = driver::start_of(at);
         let place = driver::place_of(&start);
         if graph::failures(place) >= Parameter::Attempts.get() {
