@@ -114,14 +114,15 @@ impl Translator<'_> {
         None
     }
 
-    pub(crate) fn guard_compact(&mut self, value: Value) -> Nothing {
-        let compact = if let Some(layout) = self.env.layout {
+    /// Exits unless an int has at most so many digits.
+    pub(crate) fn guard_digits(&mut self, value: Value, digits: i64, function: HostFn) -> Nothing {
+        let few = if let Some(layout) = self.env.layout {
             let tag = self.load(types::I64, self.v(value), layout.lv_tag);
-            self.b.ins().icmp_imm(IntCC::UnsignedLessThan, tag, 2 << 3)
+            self.b.ins().icmp_imm(IntCC::UnsignedLessThan, tag, (digits + 1) << 3)
         } else {
-            self.ask(HostFn::IsCompact, &[self.v(value)])
+            self.ask(function, &[self.v(value)])
         };
-        self.guard(compact);
+        self.guard(few);
         None
     }
 

@@ -46,6 +46,26 @@ impl Translator<'_> {
         self.b.ins().imul(digit, sign)
     }
 
+    /// The second digit is looked at even if there is none: an int has room for it, since objects end at multiples of 8 bytes.
+    pub(crate) fn unbox_wide(&mut self, value: Value) -> clif::Value {
+        let value = self.v(value);
+        let Some(layout) = self.env.layout else { return self.ask(HostFn::UnboxWide, &[value]) };
+        let low = self.load(types::I32, value, layout.ob_digit);
+        let low = self.b.ins().uextend(types::I64, low);
+        let high = self.load(types::I32, value, layout.ob_digit + 4);
+        let high = self.b.ins().uextend(types::I64, high);
+        let high = self.b.ins().ishl_imm(high, 30);
+        let tag = self.load(types::I64, value, layout.lv_tag);
+        let both = self.b.ins().icmp_imm(IntCC::UnsignedGreaterThanOrEqual, tag, 2 << 3);
+        let zero = self.word(0);
+        let high = self.b.ins().select(both, high, zero);
+        let magnitude = self.b.ins().bor(low, high);
+        let bits = self.b.ins().band_imm(tag, 3);
+        let one = self.word(1);
+        let sign = self.b.ins().isub(one, bits);
+        self.b.ins().imul(magnitude, sign)
+    }
+
     pub(crate) fn unbox_f64(&mut self, value: Value) -> clif::Value {
         let value = self.v(value);
         if let Some(layout) = self.env.layout {

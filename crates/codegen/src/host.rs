@@ -193,6 +193,8 @@ host_functions! {
     FunctionVersion = function_version(function: Object) -> u32;
     /// Whether the int has at most one digit.
     IsCompact = is_compact(value: Object) -> bool;
+    /// Whether the int has at most two digits.
+    IsWide = is_wide(value: Object) -> bool;
     /// Whether the instance keeps its attributes in inline values.
     HasInlineValues = has_inline_values(value: Object) -> bool;
     /// Whether the attributes of an instance with inline values are not those of a dictionary as well.
@@ -208,6 +210,8 @@ host_functions! {
 
     /// The value of a compact int.
     UnboxI64 = unbox_i64(value: Object) -> i64;
+    /// The value of an int of at most two digits.
+    UnboxWide = unbox_wide(value: Object) -> i64;
     /// An int of that value.
     BoxI64 = box_i64(value: i64) -> Object;
     /// The value of a float.

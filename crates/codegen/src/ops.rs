@@ -1,7 +1,7 @@
 //! What each op becomes: one arm for each.
 
 use crate::heap::Sequence;
-use crate::host::Callee;
+use crate::host::{Callee, HostFn};
 use crate::translate::{Done, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
@@ -82,7 +82,8 @@ impl<'a> Translator<'a> {
             Op::GuardFalse { value } => self.guard_value(value, false),
             Op::GuardNull { value } => self.guard_value(value, false),
             Op::GuardNotNull { value } => self.guard_value(value, true),
-            Op::GuardCompact { value } => self.guard_compact(value),
+            Op::GuardCompact { value } => self.guard_digits(value, 1, HostFn::IsCompact),
+            Op::GuardWide { value } => self.guard_digits(value, 2, HostFn::IsWide),
             Op::GuardIndex { index, length } => self.guard_index(index, length),
             Op::GuardCmpI64 { cond, a, b } => self.guard_cmp_i64(cond, a, b),
             Op::GuardCmpF64 { cond, a, b } => self.guard_cmp_f64(cond, a, b),
@@ -97,6 +98,7 @@ impl<'a> Translator<'a> {
 
             // -- boxes
             Op::UnboxI64 { value } => Some(self.unbox_i64(value)),
+            Op::UnboxWide { value } => Some(self.unbox_wide(value)),
             Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
             Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),

@@ -140,6 +140,25 @@ pub unsafe fn list_items(op: *mut PyObject) -> *mut *mut PyObject {
     (*op.cast::<PyListObject>()).ob_item
 }
 
+/// Whether an int has at most two digits: its magnitude is below 2^60.
+#[inline(always)]
+pub unsafe fn long_is_wide(op: *mut PyObject) -> bool {
+    (*op.cast::<PyLongObject>()).lv_tag < 3 << 3
+}
+
+/// The value of an int of at most two digits.
+#[inline(always)]
+pub unsafe fn long_wide_value(op: *mut PyObject) -> i64 {
+    let long = op.cast::<PyLongObject>();
+    let digits = (&raw const (*long).ob_digit).cast::<u32>();
+    let mut magnitude = i64::from(*digits);
+    if (*long).lv_tag >= 2 << 3 {
+        magnitude |= i64::from(*digits.add(1)) << 30;
+    }
+    // The sign is one less than the low bits of the tag: 0 is positive, 1 zero, 2 negative.
+    magnitude * (1 - ((*long).lv_tag & 3) as i64)
+}
+
 /// `_PyLong_IsCompact`: at most one digit.
 #[inline(always)]
 pub unsafe fn long_is_compact(op: *mut PyObject) -> bool {

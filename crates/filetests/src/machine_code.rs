@@ -186,12 +186,14 @@ functions! {
     global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
+    is_wide |t, value: Object| -> bool { t.is_wide(object(value)) }
     has_inline_values |t, value: Object| -> bool { t.has_inline_values(object(value)) }
     has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
     is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
     has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
+    unbox_wide |t, value: Object| -> i64 { t.unbox_wide(object(value)) }
     box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }
     unbox_f64 |t, value: Object| -> f64 { t.unbox_f64(object(value)) }
     box_f64 |t, value: f64| -> Object { word(Some(t.box_f64(value))) }
@@ -385,11 +387,11 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd;
-    three: SetItem SetAttr;
-    operator: BinaryOp CompareOp;
-    many: Call;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks;
+    three: SetItem SetAttr Slice LookupOr DictStore;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict;
+    many: Call QuietCall;
     doubles: FloatPow;
 }
 
@@ -414,6 +416,7 @@ fn host_functions() -> HostFunctions {
         global_version,
         function_version,
         is_compact,
+        is_wide,
         has_inline_values,
         has_no_dict,
         is_shared,
@@ -421,6 +424,7 @@ fn host_functions() -> HostFunctions {
         is_periodic_due,
         has_stack_space,
         unbox_i64,
+        unbox_wide,
         box_i64,
         unbox_f64,
         box_f64,

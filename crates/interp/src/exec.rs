@@ -150,6 +150,7 @@ impl<R: Runtime> Machine<'_, R> {
             Op::GuardNull { value } => guard(self.nullable(value)?.is_none()),
             Op::GuardNotNull { value } => guard(self.nullable(value)?.is_some()),
             Op::GuardCompact { value } => guard(self.rt.is_compact(self.obj(value)?)),
+            Op::GuardWide { value } => guard(self.rt.is_wide(self.obj(value)?)),
             Op::GuardIndex { index, length } => {
                 let (index, length) = int2(self, index, length)?;
                 guard((0..length).contains(&index))
@@ -173,6 +174,7 @@ impl<R: Runtime> Machine<'_, R> {
 
             // -- boxes
             Op::UnboxI64 { value } => Yields(I64(self.rt.unbox_i64(self.obj(value)?))),
+            Op::UnboxWide { value } => Yields(I64(self.rt.unbox_wide(self.obj(value)?))),
             Op::BoxI64 { value } => Yields(Obj(Some(self.rt.box_i64(self.int(value)?)))),
             Op::UnboxF64 { value } => Yields(F64(self.rt.unbox_f64(self.obj(value)?))),
             Op::BoxF64 { value } => Yields(Obj(Some(self.rt.box_f64(self.float(value)?)))),

@@ -64,6 +64,7 @@ pub trait Runtime {
     fn global_version(&mut self, dict: Self::Obj) -> u32;
     fn function_version(&mut self, function: Self::Obj) -> u32;
     fn is_compact(&mut self, value: Self::Obj) -> bool;
+    fn is_wide(&mut self, value: Self::Obj) -> bool;
     fn has_inline_values(&mut self, value: Self::Obj) -> bool;
     /// Whether a dictionary of an instance's attributes was made.
     fn has_dict(&mut self, value: Self::Obj) -> bool;
@@ -76,6 +77,7 @@ pub trait Runtime {
     // -- values -----------------------------------------------------------------------------------------------------------
 
     fn unbox_i64(&mut self, value: Self::Obj) -> i64;
+    fn unbox_wide(&mut self, value: Self::Obj) -> i64;
     fn box_i64(&mut self, value: i64) -> Self::Obj;
     fn unbox_f64(&mut self, value: Self::Obj) -> f64;
     fn box_f64(&mut self, value: f64) -> Self::Obj;

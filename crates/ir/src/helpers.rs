@@ -40,6 +40,9 @@ macro_rules! arg {
     };
 }
 
+/// What helpers touch that work on lists, dictionaries and sets of exactly the built-in types.
+const CONTAINERS: M = M::LIST.union(M::DICT);
+
 macro_rules! helpers {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident($($arg:ident),* $(; $rest:ident)?) -> $result:ident,
         $($effect:ident($($e:expr),*)).*;)*) => {
@@ -108,6 +111,37 @@ helpers! {
     StrEq = str_eq(obj, obj) -> I64, pure();
     /// The sum of two exact ints of any size. Null with an exception when memory is short.
     IntAdd = int_add(obj, obj) -> New, allocates().raises();
+    /// As `binary_op`, for operands whose types are known to run no other code in it.
+    QuietBinary = quiet_binary(obj, obj, i64) -> New, reads(M::LIST).writes(M::LIST).allocates().raises();
+    /// As `compare_op`, for operands whose types are known to run no other code in it.
+    QuietCompare = quiet_compare(obj, obj, i64) -> New, reads(M::LIST).raises();
+    /// `iter(x)` for an object of a built-in type.
+    QuietIter = quiet_iter(obj) -> New, allocates().raises();
+    /// Calls a C function that is known to run no other code with such arguments; see `call`.
+    QuietCall = quiet_call(obj, obj; objs) -> New,
+        reads(CONTAINERS.union(M::ITER)).writes(CONTAINERS.union(M::ITER)).allocates().raises();
+    /// `x[start:stop]` for exactly a list, tuple, str or bytes, with bounds that are None or exact ints.
+    Slice = slice(obj, obj, obj) -> New, reads(M::LIST).allocates().raises();
+    /// `x[k]` for exactly a dict, str or bytes. Null (and no exception) if there is no such item, or code would have to run to find it.
+    Lookup = lookup(obj, obj) -> New, reads(M::DICT);
+    /// `d.get(k, default)` for exactly a dict. Null (and no exception) if code would have to run to find it.
+    LookupOr = lookup_or(obj, obj, obj) -> New, reads(M::DICT);
+    /// Whether exactly a dict, set, frozenset, list, tuple or str contains the second operand: 0, 1; or negative (and no exception)
+    /// if code would have to run to tell.
+    Member = member(obj, obj) -> I64, reads(CONTAINERS);
+    /// The truth of an object of a built-in type that is a number or has a length: 0 or 1.
+    QuietTruth = quiet_truth(obj) -> I64, reads(CONTAINERS);
+    /// Whether storing under this key in exactly a dict runs no code and is nobody's business: 1 or 0.
+    Storable = storable(obj, obj) -> I64, reads(M::DICT).reads(M::VERSION);
+    /// `d[k] = v` where that is `storable`. Yields what was there before, or None. Null with an exception when memory is short.
+    DictStore = dict_store(obj, obj, obj) -> New, reads(M::DICT).writes(M::DICT).writes(M::VERSION).raises();
+    /// Has a list or tuple iterator that is exhausted let go of what it iterated over, as it does when it is asked for one item more.
+    /// Yields that, or None if it had let go of it before.
+    IterFinish = iter_finish(obj) -> New, reads(M::ITER).writes(M::ITER);
+    /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
+    InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
+    /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.
+    InstanceLacks = instance_lacks(obj, obj) -> I64, reads(M::INLINE).reads(M::DICT);
     /// `x ** y` for doubles where that is a double (the caller has excluded the domain errors of Python's `**`).
     FloatPow = float_pow(f64, f64) -> F64, pure();
 }

@@ -91,6 +91,8 @@ GuardNull = guard_null(value: obj) -> None, exits(R::Bound);
 GuardNotNull = guard_not_null(value: obj) -> None, exits(R::Unbound);
 /// Exits unless the object, which must be an int (of any subtype), has at most one digit: |n| < 2^30.
 GuardCompact = guard_compact(value: obj) -> None, exits(R::NotCompact);
+/// Exits unless the object, which must be an int (of any subtype), has at most two digits: |n| < 2^60.
+GuardWide = guard_wide(value: obj) -> None, exits(R::NotCompact);
 /// Exits unless 0 <= index < length.
 GuardIndex = guard_index(index: i64, length: i64) -> None, exits(R::IndexOutOfBounds);
 /// Exits unless the comparison holds.
@@ -119,6 +121,8 @@ CheckNegative = check_negative(value: i64) -> None, exits(R::Raised);
 
 /// The value of a compact int.
 UnboxI64 = unbox_i64(value: obj) -> I64, pure();
+/// The value of an int of at most two digits.
+UnboxWide = unbox_wide(value: obj) -> I64, pure();
 /// An int of that value.
 BoxI64 = box_i64(value: i64) -> New, allocates();
 /// The value of a float (of any subtype).

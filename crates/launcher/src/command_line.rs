@@ -31,6 +31,7 @@ hotspur autoload on|off|status
 Environment:
   HOTSPUR=0          switch Hotspur off, whatever else is set
   HOTSPUR_PYTHON     like --python
+  HOTSPUR_TIER, HOTSPUR_ENGINE, HOTSPUR_STATS  like --tier, --engine, --stats
   HOTSPUR_STRESS=1   compile everything from the first call on (for tests)
   HOTSPUR_REPORT=DIR write DIR/<pid>.json with Hotspur's counters when a process ends
 ";

@@ -57,3 +57,8 @@ pub(crate) unsafe fn int_value(op: *mut PyObject) -> Option<i64> {
     }
     i64::try_from(if tag & 3 == 2 { -magnitude } else { magnitude }).ok()
 }
+
+/// Whether a type that can be changed has a version to guard.
+pub(crate) unsafe fn has_version(t: *mut PyTypeObject) -> bool {
+    has_feature(t, TPFLAGS_HEAPTYPE) && (*t).tp_version_tag != 0
+}

@@ -3,7 +3,8 @@
 
 use core::cell::UnsafeCell;
 use hotspur_cpython_sys::ffi::PyObject;
-use std::collections::HashMap;
+use hotspur_tier1::code::CodeState;
+use std::collections::{HashMap, HashSet};
 
 /// What was known of a name in a dictionary.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,4 +38,29 @@ pub(crate) unsafe fn stays(dict: *mut PyObject, name: *mut PyObject, value: *mut
         *known = Known::Changes;
     }
     *known != Known::Changes
+}
+
+struct Raised(UnsafeCell<Option<HashSet<(usize, u32)>>>);
+// SAFETY: as above.
+unsafe impl Sync for Raised {}
+static RAISED: Raised = Raised(UnsafeCell::new(None));
+
+/// Notes that an instruction raised which was recorded as one that does not. What raises is better left to tier 1, which finds the handler.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn note_raised(cs: *mut CodeState, pc: u32) {
+    let raised = (*RAISED.0.get()).get_or_insert_with(HashSet::new);
+    if raised.len() >= LIMIT {
+        raised.clear();
+    }
+    raised.insert((cs as usize, pc));
+}
+
+/// Whether that was noted.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn has_raised(cs: *mut CodeState, pc: u32) -> bool {
+    (*RAISED.0.get()).as_ref().is_some_and(|raised| raised.contains(&(cs as usize, pc)))
 }

@@ -20,6 +20,7 @@ enum Part {
     Slot(Value, u32),
     Item(Value, Value),
     Cell(Value),
+    Dict(Value, u32),
 }
 
 struct Account<'a> {
@@ -56,7 +57,7 @@ impl Account<'_> {
     fn inst(&mut self, inst: &Inst, height: usize) -> Result<(), String> {
         if let Some(id) = inst.snapshot {
             let snapshot = &self.superblock.snapshots[id];
-            if let Op::CheckError { value } = inst.op {
+            if let Op::CheckError { value } | Op::GuardNotNull { value } = inst.op {
                 // At the exit it is null.
                 let had = self.owned.remove(&value);
                 self.settle(&snapshot.frames)?;
@@ -102,6 +103,8 @@ impl Account<'_> {
             Op::LoadSlot { value, offset } => _ = self.loaded.insert(Part::Slot(value, offset), defined(inst)),
             Op::LoadItem { items, index } => _ = self.loaded.insert(Part::Item(items, index), defined(inst)),
             Op::LoadCell { cell } => _ = self.loaded.insert(Part::Cell(cell), defined(inst)),
+            Op::LoadDictValue { dict, index } => _ = self.loaded.insert(Part::Dict(dict, index), defined(inst)),
+            Op::StoreDictValue { dict, index, .. } => self.store(Part::Dict(dict, index)),
             Op::StoreInline { value, index, .. } => self.store(Part::Inline(value, index)),
             Op::StoreSlot { value, offset, .. } => self.store(Part::Slot(value, offset)),
             Op::StoreItem { items, index, .. } => self.store(Part::Item(items, index)),

@@ -194,6 +194,9 @@ impl Recorder {
                 return Ok(None);
             }
             let is_ours = self.f.frames.iter().any(|f| f.real == state.frame);
+            if is_ours {
+                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
+            }
             return Err(if is_ours { AbortReason::ExceptionRaised } else { AbortReason::LeftStart });
         }
         if state.cs != self.f.top().cs {
@@ -204,6 +207,7 @@ impl Recorder {
                 if position == expected || self.taken_along(expected, position) {
                     return Ok(Some(back_edge));
                 }
+                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
                 Err(AbortReason::ExceptionRaised)
             }
             Pending::Jump(jump) => {
@@ -410,7 +414,8 @@ impl Recorder {
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
-        let (codes, values, functions) = (f.codes.clone(), f.values.clone(), f.functions.clone());
+        let (codes, values, functions, types) =
+            (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone());
         let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
         let is_exit = |op: &Op| op.exit_reason().is_some();
@@ -437,7 +442,7 @@ impl Recorder {
             superblock,
             objects,
             executors: core::mem::take(&mut self.executors),
-            dependencies: Dependencies { codes: codes.clone(), values, functions, ..Dependencies::default() },
+            dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
             codes,
             entry: self.entry,
             instructions_at_exit,
@@ -450,7 +455,8 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
-        let lowered = lower::lower(&mut self.f, state, base);
+        let raises = crate::history::has_raised(state.cs, state.index() as u32);
+        let lowered = if raises { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
         match lowered {
             Some(Outcome::Next(position)) => {

@@ -139,6 +139,8 @@ pub(crate) struct Frames {
     code_ids: HashMap<*mut PyCodeObject, CodeRef>,
     /// Dictionaries and keys whose values were taken for granted.
     pub values: Vec<(*mut PyObject, *mut PyObject)>,
+    /// Types with the version that was taken for granted.
+    pub types: Vec<(*mut PyObject, u32)>,
     /// Functions whose code, defaults and globals were taken for granted.
     pub functions: Vec<*mut PyObject>,
     object_ids: HashMap<*mut PyObject, ObjRef>,
@@ -166,6 +168,7 @@ impl Frames {
             codes: Vec::new(),
             code_ids: HashMap::new(),
             values: Vec::new(),
+            types: Vec::new(),
             functions: Vec::new(),
             object_ids: HashMap::new(),
             infos: Vec::new(),

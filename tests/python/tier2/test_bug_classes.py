@@ -579,6 +579,20 @@ class Iteration(Tier2Case):
 
         self.hot(f, N, expect=6, share=0.3)
 
+    def test_an_exhausted_list_iterator_can_be_asked_for_its_length(self):
+        def f(n):
+            total = 0
+            for _ in range(n):
+                items = [1, 2, 3]
+                it = iter(items)
+                for x in it:
+                    total += x
+                items.append(4)
+                total += len(list(it)) + it.__length_hint__()
+            return total
+
+        self.hot(f, N, expect=6 * N, share=0.3)
+
     def test_yield_from_nothing(self):
         def g():
             yield from []

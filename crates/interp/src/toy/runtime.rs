@@ -136,6 +136,9 @@ impl Runtime for Toy {
     fn is_compact(&mut self, value: ToyRef) -> bool {
         matches!(*self.look(value), Kind::Int(n) if n.abs() < 1 << 30)
     }
+    fn is_wide(&mut self, value: ToyRef) -> bool {
+        matches!(*self.look(value), Kind::Int(n) if n.abs() < 1 << 60)
+    }
     fn has_inline_values(&mut self, value: ToyRef) -> bool {
         matches!(self.look(value), Kind::Instance { inline: Some(_), .. })
     }
@@ -160,6 +163,9 @@ impl Runtime for Toy {
             return 0;
         };
         n
+    }
+    fn unbox_wide(&mut self, value: ToyRef) -> i64 {
+        self.unbox_i64(value)
     }
     fn box_i64(&mut self, value: i64) -> ToyRef {
         self.alloc(Kind::Int(value))

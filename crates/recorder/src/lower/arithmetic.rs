@@ -32,23 +32,27 @@ impl Lowering<'_> {
             return None;
         }
         let v = self.f.peek(n)?;
-        if facts::is_compact_int(real) || self.f.info(v).unboxed.is_some() { facts::int_value(real) } else { None }
+        if long_is_wide(real) || self.f.info(v).unboxed.is_some() { facts::int_value(real) } else { None }
     }
 
     /// The operand as an unboxed integer. It was asked for by [`Lowering::real_int`].
     pub(super) unsafe fn int(&mut self, n: usize) -> Option<Value> {
         let v = self.f.peek(n)?;
-        self.int_of(v)
+        let is_compact = long_is_compact(self.real(n));
+        self.int_of(v, is_compact)
     }
 
-    unsafe fn int_of(&mut self, v: Value) -> Option<Value> {
+    unsafe fn int_of(&mut self, v: Value, is_compact: bool) -> Option<Value> {
         let info = *self.f.info(v);
         if let Some(unboxed) = info.unboxed {
             return Some(unboxed);
         }
-        let unboxed = if info.constant.is_null() {
+        let unboxed = if info.constant.is_null() && is_compact {
             self.compact(v);
             self.f.builder.unbox_i64(v)
+        } else if info.constant.is_null() {
+            self.wide(v);
+            self.f.builder.unbox_wide(v)
         } else {
             self.f.builder.const_i64(facts::int_value(info.constant)?)
         };
@@ -67,13 +71,23 @@ impl Lowering<'_> {
         }
     }
 
+    /// Guards that a value is an int of at most two digits.
+    pub(super) fn wide(&mut self, v: Value) {
+        self.f.guard_class(v, &raw mut ffi::PyLong_Type);
+        let info = *self.f.info(v);
+        if info.constant.is_null() && !info.compact {
+            self.f.at();
+            self.f.builder.guard_wide(v);
+        }
+    }
+
     /// The operand, really a compact int or a float, as a double.
-    unsafe fn double(&mut self, n: usize) -> Option<Value> {
+    pub(super) unsafe fn double(&mut self, n: usize) -> Option<Value> {
         let v = self.f.peek(n)?;
         if facts::is_int(self.real(n)) {
             // A larger int than fits into a double without rounding is compared and divided exactly by CPython.
             self.compact(v);
-            let int = self.int_of(v)?;
+            let int = self.int_of(v, true)?;
             return Some(self.f.builder.i64_to_f64(int));
         }
         let info = *self.f.info(v);
@@ -114,7 +128,7 @@ impl Lowering<'_> {
     }
 
     /// A new float of this value.
-    fn box_float(&mut self, number: Value) -> Value {
+    pub(super) fn box_float(&mut self, number: Value) -> Value {
         let v = self.f.builder.box_f64(number);
         self.f.owned(v);
         let info = self.f.info(v);
@@ -137,13 +151,14 @@ impl Lowering<'_> {
 pub(super) unsafe fn binary_op(l: &mut Lowering) -> Option<Outcome> {
     let operator = l.oparg() % nb::COUNT;
     let (left, right) = (l.real(2), l.real(1));
-    if facts::is_int(left) && facts::is_int(right) {
-        return ints(l, operator);
-    }
-    if facts::is_str(left) && facts::is_str(right) {
+    let native = if facts::is_int(left) && facts::is_int(right) {
+        ints(l, operator)
+    } else if facts::is_str(left) && facts::is_str(right) {
         return concatenate(l, operator);
-    }
-    floats(l, operator)
+    } else {
+        floats(l, operator)
+    };
+    if native.is_some() { native } else { super::containers::operator(l) }
 }
 
 unsafe fn ints(l: &mut Lowering, operator: usize) -> Option<Outcome> {

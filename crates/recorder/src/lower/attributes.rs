@@ -8,9 +8,11 @@ use crate::facts;
 use crate::state::Content;
 use crate::trace::Keep;
 use core::mem::offset_of;
+use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::Value;
+use hotspur_ir::{Cond, Helper, Value};
+use hotspur_tier1::context::known;
 use hotspur_tier1::table::op;
 
 /// Offset of the first inline value in an instance.
@@ -18,7 +20,7 @@ const INLINE_VALUES: usize = size_of::<PyObject>() + offset_of!(DictValues, valu
 
 impl Lowering<'_> {
     /// Guards that the owner's type has this version, as it really has. Types that cannot change are guarded by identity.
-    unsafe fn guard_version(&mut self, owner: Value, real: *mut PyObject, version: u32) {
+    pub(super) unsafe fn guard_version(&mut self, owner: Value, real: *mut PyObject, version: u32) {
         let class = ty(real);
         if facts::is_static(class) {
             self.f.guard_class(owner, class);
@@ -48,7 +50,7 @@ impl Lowering<'_> {
     }
 
     /// A constant found in a type whose version is guarded.
-    unsafe fn type_constant(&mut self, class: *mut PyTypeObject, object: *mut PyObject) -> Value {
+    pub(super) unsafe fn type_constant(&mut self, class: *mut PyTypeObject, object: *mut PyObject) -> Value {
         if is_immortal(object) {
             return self.f.constant(object, Keep::Immortal);
         }
@@ -61,6 +63,12 @@ impl Lowering<'_> {
 }
 
 pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
+    let foreseen = foreseen(l);
+    if foreseen.is_some() { foreseen } else { unforeseen(l) }
+}
+
+/// As tier 1 has specialized the instruction.
+unsafe fn foreseen(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
     let class = ty(real);
     let (version, high) = l.halves();
@@ -70,7 +78,7 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
     }
     // All the others: the version of the owner's type.
     if (*class).tp_version_tag != version || version == 0 {
-        return unforeseen(l);
+        return None;
     }
     let owner = l.f.peek(1)?;
     match number {
@@ -130,33 +138,48 @@ unsafe fn not_in_instance(l: &mut Lowering, keys_version: u32) -> Option<()> {
     Some(())
 }
 
-/// The instruction is specialized for another type than the owner has this time: what it would be specialized for, if that is an attribute
-/// of an instance with inline values, or one that its class has.
+/// The instruction is specialized for another type than the owner has this time, or not at all: what it would be specialized for, if that
+/// is an attribute that the instance has, or its class, or a property.
 unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
     let class = ty(real);
     let name = l.s.name(l.oparg() >> 1);
     let is_call = l.oparg() & 1 != 0;
+    if class == &raw mut ffi::PyType_Type {
+        return class_attribute(l, name);
+    }
     let object = &raw const ffi::PyBaseObject_Type;
     let is_generic = (*class).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize);
-    if !is_generic
-        || (*class).tp_version_tag == 0
-        || !has_feature(class, TPFLAGS_INLINE_VALUES)
-        || (*inline_values(real)).valid == 0
-    {
+    if !is_generic || !facts::has_version(class) {
         return None;
     }
-    let keys = cached_keys(class);
+    let has_inline = has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0;
     // The type has a version, so this is a look-up in its cache or dictionaries of names, which runs no code.
     let found = _PyType_Lookup(class, name);
     if found.is_null() {
-        let index = find_interned(keys, name)?;
+        if !has_inline {
+            let (dict, old, index) = dict_value(l, name)?;
+            debug_assert!(!old.is_null());
+            let attr = l.f.builder.load_dict_value(dict, index);
+            let attr = l.attribute(attr);
+            return l.loaded(attr);
+        }
+        let index = find_interned(cached_keys(class), name)?;
         if (*inline_value_slot(inline_values(real), index)).is_null() {
             return None;
         }
         return instance_value(l, u32::try_from(index).ok()?);
     }
     let kind = ty(found);
+    if kind == &raw mut ffi::PyProperty_Type && !is_call {
+        let getter = (*found.cast::<PropertyObject>()).prop_get;
+        if getter.is_null() || !is_type(getter, &raw mut PyFunction_Type) {
+            return None;
+        }
+        let owner = l.f.peek(1)?;
+        l.guard_version(owner, real, (*class).tp_version_tag);
+        return super::calls::enter_found(l, class, getter, 1);
+    }
     if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
         return None;
     }
@@ -164,15 +187,147 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     if is_method != is_call || is_method && !has_feature(kind, TPFLAGS_METHOD_DESCRIPTOR) {
         return None;
     }
-    if !keys_lack_string(keys, name) {
-        return None;
+    let version =
+        if has_inline && keys_lack_string(cached_keys(class), name) { keys_version(cached_keys(class)) } else { 0 };
+    if version != 0 {
+        not_in_instance(l, version)?;
+    } else {
+        lacks(l, name)?;
     }
-    let version = keys_version(keys);
-    if version == 0 {
-        return None;
-    }
-    not_in_instance(l, version)?;
     found_in_type(l, found, is_method)
+}
+
+/// Guards that the instance has no attribute of its own with this name, if it really has none.
+unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
+    let real = l.real(1);
+    let class = ty(real);
+    let has_managed = has_feature(class, TPFLAGS_MANAGED_DICT);
+    let dict = if has_managed { managed_dict(real).cast::<PyObject>() } else { ptr::null_mut() };
+    let has_inline = has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0;
+    if has_inline || !has_managed && (*class).tp_dictoffset < 0 {
+        return None;
+    }
+    if !dict.is_null()
+        && (!is_type(dict, &raw mut ffi::PyDict_Type)
+            || !keys_lack_string((*dict.cast::<PyDictObject>()).ma_keys, name))
+    {
+        return None;
+    }
+    if !has_managed && (*class).tp_dictoffset > 0 {
+        let dict = *real.byte_offset((*class).tp_dictoffset).cast::<*mut PyObject>();
+        if !dict.is_null() {
+            return None;
+        }
+    }
+    let owner = l.f.peek(1)?;
+    l.guard_version(owner, real, (*class).tp_version_tag);
+    let name = name_constant(l, name);
+    l.f.at();
+    let lacks = l.f.builder.call_helper(Helper::InstanceLacks, &[owner, name])?;
+    let zero = l.f.builder.const_i64(0);
+    l.f.builder.guard_cmp_i64(Cond::Ne, lacks, zero);
+    Some(())
+}
+
+/// A name of the code that runs.
+unsafe fn name_constant(l: &mut Lowering, name: *mut PyObject) -> Value {
+    let keep = if is_immortal(name) { Keep::Immortal } else { Keep::Code(l.f.top().code) };
+    l.f.constant(name, keep)
+}
+
+/// The dictionary of the instance on top of the stack, guarded to have this key in the entry where it really has it; the value there
+/// (borrowed, never null), and the entry's index.
+unsafe fn dict_value(l: &mut Lowering, name: *mut PyObject) -> Option<(Value, *mut PyObject, u32)> {
+    let real = l.real(1);
+    let class = ty(real);
+    if !has_feature(class, TPFLAGS_MANAGED_DICT) {
+        return None;
+    }
+    let dict = managed_dict(real);
+    if dict.is_null() || !is_type(dict.cast(), &raw mut ffi::PyDict_Type) || !(*dict).ma_values.is_null() {
+        return None;
+    }
+    let keys = (*dict).ma_keys;
+    if !keys_are_unicode(keys) {
+        return None;
+    }
+    let index = find_interned(keys, name)?;
+    let value = *dict_value_slot(dict, index);
+    if value.is_null() {
+        return None;
+    }
+    let owner = l.f.peek(1)?;
+    l.guard_version(owner, real, (*class).tp_version_tag);
+    let name = name_constant(l, name);
+    let at = l.f.builder.const_i64(index as i64);
+    l.f.at();
+    let dict = l.f.builder.call_helper(Helper::InstanceDict, &[owner, name, at])?;
+    l.f.builder.guard_not_null(dict);
+    Some((dict, value, u32::try_from(index).ok()?))
+}
+
+/// An attribute of a class that is known: as long as the class has its version, it is the same object.
+unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outcome> {
+    let real = l.real(1);
+    let owner = l.f.peek(1)?;
+    let class = real.cast::<PyTypeObject>();
+    if l.f.info(owner).constant != real || !facts::has_version(class) {
+        return None;
+    }
+    if !_PyType_Lookup(&raw mut ffi::PyType_Type, name).is_null() {
+        return None;
+    }
+    let attr = _PyType_Lookup(class, name);
+    if attr.is_null() {
+        return None;
+    }
+    let kind = ty(attr);
+    // What is no descriptor must not become one; a function is not bound to a class.
+    let is_itself = has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE)
+        && ((*kind).tp_descr_get.is_none() || kind == &raw mut PyFunction_Type);
+    let instance_of_known = facts::has_version(kind) && (*kind).tp_descr_get.is_none();
+    if !is_itself && !instance_of_known {
+        return None;
+    }
+    l.depend_on_type(class);
+    if instance_of_known && !is_itself {
+        l.depend_on_type(kind);
+    }
+    let v = if is_immortal(attr) {
+        l.f.constant(attr, Keep::Immortal)
+    } else {
+        let v = l.f.constant(attr, Keep::Guarded);
+        l.f.borrowed(v);
+        l.f.info(v).kept = true;
+        v
+    };
+    l.loaded(v)
+}
+
+impl Lowering<'_> {
+    /// Has the executor become invalid when the type changes.
+    unsafe fn depend_on_type(&mut self, class: *mut PyTypeObject) {
+        let entry = (class.cast::<PyObject>(), (*class).tp_version_tag);
+        if !self.f.types.contains(&entry) {
+            self.f.types.push(entry);
+        }
+    }
+}
+
+/// BINARY_SUBSCR of an instance whose class has a `__getitem__` in Python.
+pub(super) unsafe fn getitem(l: &mut Lowering) -> Option<Outcome> {
+    let real = l.real(2);
+    let class = ty(real);
+    if !facts::has_version(class) {
+        return None;
+    }
+    let function = _PyType_Lookup(class, known().name_getitem);
+    if function.is_null() || !is_type(function, &raw mut PyFunction_Type) {
+        return None;
+    }
+    let container = l.f.peek(2)?;
+    l.guard_version(container, real, (*class).tp_version_tag);
+    super::calls::enter_found(l, class, function, 2)
 }
 
 /// The attribute is an object (borrowed) that the type has; a method is pushed below its receiver.
@@ -218,32 +373,59 @@ pub(super) unsafe fn entry_index(keys: *mut DictKeys, offset: usize) -> Option<u
     (first + index * size_of::<DictUnicodeEntry>() == offset).then_some(index as u32)
 }
 
-pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
+/// Where STORE_ATTR stores.
+#[derive(Clone, Copy)]
+enum Place {
+    Inline(u32),
+    Slot(u32),
+    Dict(Value, u32),
+}
+
+/// Where the attribute of the owner on top of the stack is stored, as far as that is known without running code: the place, guarded, and
+/// what is there.
+unsafe fn place(l: &mut Lowering) -> Option<(Place, *mut PyObject)> {
     let real = l.real(1);
     let (version, high) = l.halves();
-    let number = l.op();
-    if (*ty(real)).tp_version_tag != version || version == 0 {
+    let class = ty(real);
+    let owner = l.f.peek(1)?;
+    if l.op() == op::STORE_ATTR_SLOT && (*class).tp_version_tag == version && version != 0 {
+        l.guard_version(owner, real, version);
+        return Some((Place::Slot(high), *real.byte_add(high as usize).cast::<*mut PyObject>()));
+    }
+    let object = &raw const ffi::PyBaseObject_Type;
+    let is_generic = (*class).tp_setattro.map(|f| f as usize) == (*object).tp_setattro.map(|f| f as usize);
+    if !is_generic || !facts::has_version(class) {
         return None;
     }
+    let name = l.s.name(l.oparg());
+    let found = _PyType_Lookup(class, name);
+    if !found.is_null() {
+        let kind = ty(found);
+        if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
+            return None;
+        }
+    }
+    if has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0 && managed_dict(real).is_null() {
+        let index = find_interned(cached_keys(class), name)?;
+        let values = inline_values(real);
+        l.guard_version(owner, real, (*class).tp_version_tag);
+        l.f.at();
+        l.f.builder.guard_inline_values(owner);
+        l.f.builder.guard_no_dict(owner);
+        return Some((Place::Inline(u32::try_from(index).ok()?), *inline_value_slot(values, index)));
+    }
+    let (dict, old, index) = dict_value(l, name)?;
+    Some((Place::Dict(dict, index), old))
+}
+
+pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
     let owner = l.f.peek(1)?;
     l.f.peek(2)?;
-    let (old, real_old) = match number {
-        op::STORE_ATTR_INSTANCE_VALUE => {
-            let values = inline_values(real);
-            if !managed_dict(real).is_null() || (*values).valid == 0 {
-                return None;
-            }
-            l.guard_version(owner, real, version);
-            l.f.at();
-            l.f.builder.guard_inline_values(owner);
-            l.f.builder.guard_no_dict(owner);
-            (l.f.builder.load_inline(owner, high), *inline_value_slot(values, high as usize))
-        }
-        op::STORE_ATTR_SLOT => {
-            l.guard_version(owner, real, version);
-            (l.f.builder.load_slot(owner, high), *real.byte_add(high as usize).cast::<*mut PyObject>())
-        }
-        _ => return None,
+    let (place, real_old) = place(l)?;
+    let old = match place {
+        Place::Inline(index) => l.f.builder.load_inline(owner, index),
+        Place::Slot(offset) => l.f.builder.load_slot(owner, offset),
+        Place::Dict(dict, index) => l.f.builder.load_dict_value(dict, index),
     };
     l.f.info(old).nullable = true;
     l.decide_null(old, real_old.is_null());
@@ -254,10 +436,10 @@ pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
     let Content::Value(v) = l.f.pop() else { return None };
     let object = l.f.boxed(v);
     let content = l.f.take(object);
-    if number == op::STORE_ATTR_SLOT {
-        l.f.builder.store_slot(owner, high, content);
-    } else {
-        l.f.builder.store_inline(owner, high, content);
+    match place {
+        Place::Inline(index) => l.f.builder.store_inline(owner, index, content),
+        Place::Slot(offset) => l.f.builder.store_slot(owner, offset, content),
+        Place::Dict(dict, index) => l.f.builder.store_dict_value(dict, index, content),
     }
     if !real_old.is_null() {
         l.f.owned(old);

@@ -4,20 +4,21 @@ use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::Content;
 use crate::trace::Keep;
+use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::Value;
-use hotspur_tier1::code::known_state_of;
+use hotspur_ir::{CodeRef, Value};
+use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::context::known;
-use hotspur_tier1::table::{LENGTH, op};
+use hotspur_tier1::table::LENGTH;
 
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let callable = l.real(n + 2);
     let has_receiver = !l.real(n + 1).is_null();
     let known = known();
-    if callable == known.len && n == 1 && !has_receiver {
+    if callable == known.len && n == 1 && !has_receiver && super::sequences::is_list_or_tuple(l.real(1)) {
         return len(l);
     }
     if callable == known.isinstance && n == 2 && !has_receiver {
@@ -26,12 +27,18 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if callable == known.list_append && n == 1 && has_receiver {
         return append(l);
     }
-    python(l, has_receiver)
+    if ty(callable) == &raw mut PyFunction_Type {
+        return python(l, has_receiver);
+    }
+    if ty(callable) == &raw mut PyMethod_Type {
+        return method(l, has_receiver);
+    }
+    super::builtins::call(l, has_receiver)
 }
 
 impl Lowering<'_> {
     /// Guards that a C function is called, without a receiver or with one.
-    unsafe fn guard_callable(&mut self, n: usize, has_receiver: bool) -> Option<()> {
+    pub(super) unsafe fn guard_callable(&mut self, n: usize, has_receiver: bool) -> Option<()> {
         let real = self.real(n + 2);
         let callable = self.f.peek(n + 2)?;
         let id = self.f.object(real, Keep::Hold);
@@ -49,7 +56,7 @@ impl Lowering<'_> {
     }
 
     /// Ends a call: operands are dropped as tier 1 does it, arguments first.
-    unsafe fn called(&mut self, n: usize, result: Value) -> Option<Outcome> {
+    pub(super) unsafe fn called(&mut self, n: usize, result: Value) -> Option<Outcome> {
         let mut operands: Vec<_> = (0..n + 2).map(|_| self.f.pop()).collect();
         self.f.push_value(result);
         operands.reverse();
@@ -64,9 +71,6 @@ impl Lowering<'_> {
 
 unsafe fn len(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
-    if !super::sequences::is_list_or_tuple(real) {
-        return None;
-    }
     l.guard_callable(1, false)?;
     let v = l.f.peek(1)?;
     let length = l.length_of(v, ty(real));
@@ -74,24 +78,32 @@ unsafe fn len(l: &mut Lowering) -> Option<Outcome> {
     l.called(1, result)
 }
 
-/// `isinstance` with a static class. Whether an instance of some exact static type is one never changes; for one of another type only
-/// the answer "yes" depends on nothing but the type's version (a "no" also asks for `__class__`).
+/// `isinstance` with a class whose metaclass is `type`. Whether an instance of some exact static type is one never changes; for one of
+/// another type that depends on the type's version, as long as its `__class__` is what `object` makes of it.
 unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
     let (real, class) = (l.real(2), l.real(1));
-    if !ptr::eq(ty(class), &raw mut ffi::PyType_Type) || !facts::is_static(class.cast()) {
+    if !ptr::eq(ty(class), &raw mut ffi::PyType_Type) {
+        return None;
+    }
+    let v = l.f.peek(1)?;
+    let is_static = facts::is_static(class.cast());
+    // The address of another class might become that of a new one.
+    if !is_static && l.f.info(v).constant != class {
         return None;
     }
     let t = ty(real);
     let truth = ffi::PyType_IsSubtype(t, class.cast::<PyTypeObject>()) != 0;
     let version = (*t).tp_version_tag;
-    if !facts::is_static(t) && (!truth || version == 0) {
+    if !facts::is_static(t) && (!facts::has_version(t) || !truth && !has_usual_class(t)) {
         return None;
     }
     l.guard_callable(2, false)?;
-    let id = l.f.object(class, Keep::Immortal);
-    let v = l.f.peek(1)?;
-    l.guard_is(v, class, id);
+    if is_static {
+        let id = l.f.object(class, Keep::Immortal);
+        l.guard_is(v, class, id);
+    }
     let v = l.f.peek(2)?;
+    let v = l.f.boxed(v);
     if facts::is_static(t) {
         l.f.guard_class(v, t);
     } else {
@@ -100,6 +112,20 @@ unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
     }
     let result = l.f.constant(if truth { ffi::Py_True() } else { ffi::Py_False() }, Keep::Immortal);
     l.called(2, result)
+}
+
+/// Whether `x.__class__` of instances of a type is the type.
+unsafe fn has_usual_class(t: *mut PyTypeObject) -> bool {
+    let object = &raw mut ffi::PyBaseObject_Type;
+    let name = c"__class__";
+    let name = ffi::PyUnicode_InternFromString(name.as_ptr());
+    if name.is_null() {
+        ffi::PyErr_Clear();
+        return false;
+    }
+    let is_same = _PyType_Lookup(t, name) == _PyType_Lookup(object, name);
+    decref(name);
+    is_same && (*t).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize)
 }
 
 /// `list.append` of exactly a list.
@@ -146,17 +172,8 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let n = l.oparg();
     let count = n + usize::from(has_receiver);
     let real = l.real(n + 2);
-    let real_function = real.cast::<PyFunctionObject>();
-    let is_plain = ty(real) == &raw mut PyFunction_Type
-        && (*real_function).vectorcall.map_or(ptr::null(), |f| f as *const _) == known().function_vectorcall;
-    if !is_plain || (*real_function).func_version == 0 {
-        return None;
-    }
+    let (real_function, cs) = plain(real)?;
     let real_code = (*real_function).func_code.cast::<PyCodeObject>();
-    let cs = known_state_of(real_code);
-    if cs.is_null() {
-        return None;
-    }
     let defaults = defaults_for(real_function, count)?;
     let function = l.f.peek(n + 2)?;
     if !defaults.is_empty() && !can_be_known(l, function, real) {
@@ -185,9 +202,73 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
         l.f.pop();
     }
     l.f.pop();
+    enter(l, real_function, cs, code, function, args, is_known);
+    Some(Outcome::Call)
+}
+
+/// A bound method of a Python function: its function is entered with its receiver as the first argument.
+unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
+    let n = l.oparg();
+    let real = l.real(n + 2).cast::<PyMethodObject>();
+    let (real_function, cs) = plain((*real).im_func)?;
+    // Its last reference would have to be dropped before the function is entered.
+    if has_receiver || refcnt(real.cast()) < 2 || !defaults_for(real_function, n + 1)?.is_empty() {
+        return None;
+    }
+    let v = l.f.peek(n + 2)?;
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    l.f.guard_class(v, &raw mut PyMethod_Type);
+    l.f.at();
+    l.f.builder.guard_shared(v);
+    let function = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_func) as u32);
+    let receiver = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_self) as u32);
+    let is_known = guard_function(l, function, real_function.cast());
+    l.guard_receiver(n, false);
+    let real_code = (*real_function).func_code.cast::<PyCodeObject>();
+    let code = l.f.code(real_code);
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    l.f.borrowed(function);
+    l.f.borrowed(receiver);
+    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    args.push(Content::Value(receiver));
+    args.reverse();
+    l.f.pop();
+    l.f.survives(v);
+    l.f.discard();
+    l.f.drop_dead(None);
+    enter(l, real_function, cs, code, function, args, is_known);
+    Some(Outcome::Call)
+}
+
+/// A function that is called as functions are, with its decoded code.
+unsafe fn plain(function: *mut PyObject) -> Option<(*mut PyFunctionObject, *mut CodeState)> {
+    let real = function.cast::<PyFunctionObject>();
+    let is_plain = ty(function) == &raw mut PyFunction_Type
+        && (*real).vectorcall.map_or(ptr::null(), |f| f as *const _) == known().function_vectorcall;
+    if !is_plain || (*real).func_version == 0 {
+        return None;
+    }
+    let cs = known_state_of((*real).func_code.cast::<PyCodeObject>());
+    (!cs.is_null()).then_some((real, cs))
+}
+
+/// Enters a function, whose code was guarded, with these arguments. `is_known`: it is this very function.
+unsafe fn enter(
+    l: &mut Lowering,
+    real: *mut PyFunctionObject,
+    cs: *mut CodeState,
+    code: CodeRef,
+    function: Value,
+    args: Vec<Content>,
+    is_known: bool,
+) {
+    let real_code = (*real).func_code.cast::<PyCodeObject>();
     l.f.enter(cs, code, function, args, (*real_code).co_nlocalsplus as usize);
     if is_known {
-        let namespaces = [(*real_function).func_globals, (*real_function).func_builtins];
+        let namespaces = [(*real).func_globals, (*real).func_builtins];
         let values = namespaces.map(|dict| {
             let v = l.f.constant(dict, Keep::Guarded);
             l.f.info(v).held = true;
@@ -195,6 +276,33 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
         });
         l.f.top_mut().namespaces = values;
     }
+}
+
+/// Enters a function that was found in a type, whose version is guarded, with the `n` items on top of the stack as its arguments.
+pub(super) unsafe fn enter_found(
+    l: &mut Lowering,
+    class: *mut PyTypeObject,
+    function: *mut PyObject,
+    n: usize,
+) -> Option<Outcome> {
+    let (real, cs) = plain(function)?;
+    if !defaults_for(real, n)?.is_empty() {
+        return None;
+    }
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    let v = l.type_constant(class, function);
+    l.f.info(v).class = &raw mut PyFunction_Type;
+    if !l.f.functions.contains(&function) {
+        l.f.functions.push(function);
+    }
+    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    args.reverse();
+    enter(l, real, cs, code, v, args, true);
     Some(Outcome::Call)
 }
 
@@ -243,5 +351,7 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
 unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.leave(function);
     l.f.drop_dead(None);
-    Some(Outcome::Next(l.position(LENGTH[usize::from(op::CALL)].into())))
+    let caller = l.f.top();
+    let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
+    Some(Outcome::Next(l.position(LENGTH[usize::from(call)].into())))
 }

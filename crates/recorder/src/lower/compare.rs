@@ -7,7 +7,6 @@ use core::ptr;
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Cond, Helper, Value};
 use hotspur_tier1::context::known;
-use hotspur_tier1::table::op;
 
 /// The comparison that the argument of COMPARE_OP names.
 fn condition(oparg: usize) -> Option<Cond> {
@@ -25,25 +24,49 @@ fn condition(oparg: usize) -> Option<Cond> {
 pub(super) unsafe fn compare_op(l: &mut Lowering) -> Option<Outcome> {
     let cond = condition(l.oparg())?;
     let (left, right) = (l.real(2), l.real(1));
-    if facts::is_int(left) && facts::is_int(right) {
-        l.real_int(2)?;
-        l.real_int(1)?;
+    if facts::is_int(left) && facts::is_int(right) && l.real_int(2).is_some() && l.real_int(1).is_some() {
         let (a, b) = (l.int(2)?, l.int(1)?);
         let truth = l.f.builder.cmp_i64(cond, a, b);
         return l.replace(2, truth);
     }
-    if facts::is_str(left) && facts::is_str(right) {
+    if facts::is_str(left) && facts::is_str(right) && matches!(cond, Cond::Eq | Cond::Ne) {
         return compare_strings(l, cond);
     }
-    let (a, b) = l.doubles()?;
-    let truth = l.f.builder.cmp_f64(cond, a, b);
+    if let Some((a, b)) = l.doubles() {
+        let truth = l.f.builder.cmp_f64(cond, a, b);
+        return l.replace(2, truth);
+    }
+    let identity = compare_identities(l, cond);
+    if identity.is_some() { identity } else { super::containers::compare(l) }
+}
+
+/// Instances of classes that compare as `object` does: by identity.
+unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
+    if !matches!(cond, Cond::Eq | Cond::Ne) {
+        return None;
+    }
+    let object = (*(&raw const ffi::PyBaseObject_Type)).tp_richcompare.map(|f| f as usize);
+    for n in [2, 1] {
+        let class = ty(l.real(n));
+        let compares_by_identity =
+            (*class).tp_richcompare.map(|f| f as usize) == object && (*class).tp_version_tag != 0;
+        if !compares_by_identity || facts::is_static(class) {
+            return None;
+        }
+    }
+    for n in [2, 1] {
+        let (v, real) = (l.f.peek(n)?, l.real(n));
+        l.guard_version(v, real, (*ty(real)).tp_version_tag);
+    }
+    let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
+    let mut truth = l.f.builder.same_obj(left, right);
+    if cond == Cond::Ne {
+        truth = l.f.builder.not_bool(truth);
+    }
     l.replace(2, truth)
 }
 
 unsafe fn compare_strings(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
-    if !matches!(cond, Cond::Eq | Cond::Ne) {
-        return None;
-    }
     let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
     for v in [left, right] {
         l.f.guard_class(v, &raw mut ffi::PyUnicode_Type);
@@ -92,8 +115,7 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
     let v = l.f.peek(1)?;
     let result = if is(&raw mut ffi::PyBool_Type) {
         truth(l, v)
-    } else if is(&raw mut ffi::PyLong_Type) {
-        l.real_int(1)?;
+    } else if is(&raw mut ffi::PyLong_Type) && l.real_int(1).is_some() {
         let a = l.int(1)?;
         let zero = l.f.builder.const_i64(0);
         l.f.builder.cmp_i64(Cond::Ne, a, zero)
@@ -103,7 +125,9 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
         l.f.info(v).class = class;
         l.f.constant(ffi::Py_False(), Keep::Immortal)
     } else if is(&raw mut ffi::PyFloat_Type) {
-        return None;
+        let x = l.double(1)?;
+        let zero = l.f.builder.const_f64(0.0.into());
+        l.f.builder.cmp_f64(Cond::Ne, x, zero)
     } else if is(&raw mut ffi::PyUnicode_Type) {
         l.f.guard_class(v, class);
         let empty = l.f.constant(known().empty_string, Keep::Hold);
@@ -114,17 +138,23 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
         let length = l.length_of(v, class);
         let zero = l.f.builder.const_i64(0);
         l.f.builder.cmp_i64(Cond::Ne, length, zero)
-    } else if l.op() == op::TO_BOOL_ALWAYS_TRUE && u64::from((*class).tp_version_tag) == cache(l) {
+    } else if is_always_true(class) {
         l.f.at();
         l.f.builder.guard_type_version(v, (*class).tp_version_tag);
         l.f.constant(ffi::Py_True(), Keep::Immortal)
     } else {
-        return None;
+        return super::containers::truth(l);
     };
     l.replace(1, result)
 }
 
-unsafe fn cache(l: &Lowering) -> u64 {
-    let (low, high) = l.halves();
-    u64::from(low) | u64::from(high) << 32
+/// Whether the class, which has a version, says nothing of the truth of its instances.
+unsafe fn is_always_true(class: *mut ffi::PyTypeObject) -> bool {
+    if !facts::has_version(class) {
+        return false;
+    }
+    let (number, mapping, sequence) = ((*class).tp_as_number, (*class).tp_as_mapping, (*class).tp_as_sequence);
+    (number.is_null() || (*number).nb_bool.is_none())
+        && (mapping.is_null() || (*mapping).mp_length.is_none())
+        && (sequence.is_null() || (*sequence).sq_length.is_none())
 }

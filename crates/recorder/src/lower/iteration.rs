@@ -1,8 +1,10 @@
 //! FOR_ITER over lists, tuples and ranges.
 
 use super::{Lowering, Outcome};
+use crate::state::Content;
 use core::ptr;
 use hotspur_cpython_sys::*;
+use hotspur_ir::{Helper, Value};
 
 pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
@@ -13,35 +15,33 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
         l.f.at();
         if (*real.cast::<RangeIterObject>()).len <= 0 {
             l.f.builder.guard_range_iter_done(iter);
-            // Behind the END_FOR and the POP_TOP that the target holds.
-            let target = l.position(2 + l.oparg() + 2);
-            l.f.discard();
-            l.f.drop_dead(Some(target));
-            return Some(Outcome::Next(target));
+            return ended(l);
         }
         let number = l.f.builder.range_iter_next(iter);
         let item = l.box_int(number);
         l.f.push_value(item);
         return l.done();
     }
-    // An exhausted iterator lets go of what it iterated over, so that it stays exhausted: tier 1 does that.
+    // An exhausted iterator lets go of what it iterated over, so that it stays exhausted.
     let item = if ptr::eq(class, &raw mut PyListIter_Type) {
         let iterator = real.cast::<ListIterObject>();
         let list = (*iterator).it_seq;
-        if list.is_null() || (*iterator).it_index as usize >= size(list.cast()) as usize {
-            return None;
-        }
         l.f.guard_class(iter, class);
         l.f.at();
+        if list.is_null() || (*iterator).it_index as usize >= size(list.cast()) as usize {
+            l.f.builder.guard_list_iter_done(iter);
+            return finished(l, iter);
+        }
         l.f.builder.list_iter_next(iter)
     } else if ptr::eq(class, &raw mut PyTupleIter_Type) {
         let iterator = real.cast::<TupleIterObject>();
         let tuple = (*iterator).it_seq;
-        if tuple.is_null() || (*iterator).it_index >= size(tuple.cast()) {
-            return None;
-        }
         l.f.guard_class(iter, class);
         l.f.at();
+        if tuple.is_null() || (*iterator).it_index >= size(tuple.cast()) {
+            l.f.builder.guard_tuple_iter_done(iter);
+            return finished(l, iter);
+        }
         l.f.builder.tuple_iter_next(iter)
     } else {
         return None;
@@ -49,4 +49,20 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     l.f.owned(item);
     l.f.push_value(item);
     l.done()
+}
+
+/// The loop over a list or tuple ends: what was iterated over is dropped, then the iterator.
+unsafe fn finished(l: &mut Lowering, iter: Value) -> Option<Outcome> {
+    let sequence = l.f.builder.call_helper(Helper::IterFinish, &[iter])?;
+    l.f.owned(sequence);
+    l.f.release(Content::Value(sequence));
+    ended(l)
+}
+
+/// Drops the iterator and goes on behind the END_FOR and the POP_TOP that the target holds.
+unsafe fn ended(l: &mut Lowering) -> Option<Outcome> {
+    let target = l.position(2 + l.oparg() + 2);
+    l.f.discard();
+    l.f.drop_dead(Some(target));
+    Some(Outcome::Next(target))
 }

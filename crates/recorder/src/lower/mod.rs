@@ -20,9 +20,11 @@ use hotspur_tier1::table::{LENGTH, op};
 
 mod arithmetic;
 mod attributes;
+mod builtins;
 mod calls;
 mod cells;
 mod compare;
+mod containers;
 mod control;
 mod globals;
 mod iteration;
@@ -95,6 +97,8 @@ functions! {
         BINARY_SUBSCR => binary_subscr, STORE_SUBSCR => store_subscr, UNPACK_SEQUENCE => unpack_sequence,
         BUILD_TUPLE => build_tuple, BUILD_LIST => build_list, BUILD_SLICE => build_slice,
         LIST_APPEND => list_append, GET_LEN => get_len;
+    containers:
+        CONTAINS_OP => contains_op, BINARY_SLICE => binary_slice, GET_ITER => get_iter;
     iteration:
         FOR_ITER => for_iter;
     calls:

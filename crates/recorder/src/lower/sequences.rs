@@ -55,7 +55,8 @@ impl Lowering<'_> {
 pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
     let container = l.real(2);
     if !is_list_or_tuple(container) {
-        return None;
+        let item = super::containers::item(l);
+        return if item.is_some() { item } else { super::attributes::getitem(l) };
     }
     l.real_int(1)?;
     let class = ty(container);
@@ -80,7 +81,7 @@ pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
 pub(super) unsafe fn store_subscr(l: &mut Lowering) -> Option<Outcome> {
     let (real_list, real_sub) = (l.real(2), l.real(1));
     if !ptr::eq(ty(real_list), list_type()) {
-        return None;
+        return super::containers::store_item(l);
     }
     let mut i = l.real_int(1)?;
     debug_assert!(facts::is_int(real_sub));

@@ -1,6 +1,6 @@
 //! Helpers.
 
-use super::{Obj, cooked, raw};
+use super::{Obj, cooked, quiet, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
@@ -15,22 +15,24 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
     let new = |object: *mut PyObject| Register::Obj(cooked(object));
     let status = |status: core::ffi::c_int| Register::I64(status.into());
     match helper {
-        Helper::BinaryOp => {
+        Helper::BinaryOp | Helper::QuietBinary => {
             // Indexed by BINARY_OP's argument, for which the recorder vouches; there is no operator without a function.
             let operator = _PyEval_BinaryOps[number(2) as usize].unwrap_unchecked();
             new(operator(object(0), object(1)))
         }
         Helper::UnaryNegative => new(ffi::PyNumber_Negative(object(0))),
-        Helper::CompareOp => new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int)),
+        Helper::CompareOp | Helper::QuietCompare => {
+            new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int))
+        }
         Helper::ContainsOp => status(ffi::PySequence_Contains(object(0), object(1))),
-        Helper::IsTrue => status(ffi::PyObject_IsTrue(object(0))),
+        Helper::IsTrue | Helper::QuietTruth => status(ffi::PyObject_IsTrue(object(0))),
         Helper::Length => Register::I64(ffi::PyObject_Size(object(0)) as i64),
         Helper::GetItem => new(ffi::PyObject_GetItem(object(0), object(1))),
         Helper::SetItem => status(ffi::PyObject_SetItem(object(0), object(1), object(2))),
         Helper::GetAttr => new(ffi::PyObject_GetAttr(object(0), object(1))),
         Helper::SetAttr => status(ffi::PyObject_SetAttr(object(0), object(1), object(2))),
-        Helper::GetIter => new(ffi::PyObject_GetIter(object(0))),
-        Helper::Call => {
+        Helper::GetIter | Helper::QuietIter => new(ffi::PyObject_GetIter(object(0))),
+        Helper::Call | Helper::QuietCall => {
             let first = usize::from(object(1).is_null());
             let operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
             let count = operands.len() - first;
@@ -44,6 +46,15 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::StrConcat => new(ffi::PyUnicode_Concat(object(0), object(1))),
         Helper::StrEq => status(_PyUnicode_Equal(object(0), object(1))),
         Helper::IntAdd => new(_PyLong_Add(object(0).cast(), object(1).cast())),
+        Helper::Slice => new(quiet::slice(object(0), object(1), object(2))),
+        Helper::Lookup => new(quiet::lookup(object(0), object(1))),
+        Helper::LookupOr => new(quiet::lookup_or(object(0), object(1), object(2))),
+        Helper::Member => Register::I64(quiet::member(object(0), object(1))),
+        Helper::Storable => Register::I64(quiet::storable(object(0), object(1))),
+        Helper::DictStore => new(quiet::dict_store(object(0), object(1), object(2))),
+        Helper::IterFinish => new(quiet::finish(object(0))),
+        Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
+        Helper::InstanceLacks => Register::I64(quiet::instance_lacks(object(0), object(1))),
         Helper::FloatPow => Register::F64(double(0).powf(double(1))),
     }
 }

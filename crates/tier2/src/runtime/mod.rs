@@ -13,6 +13,7 @@ mod calls;
 mod frames;
 mod heap;
 mod iterators;
+mod quiet;
 mod values;
 
 pub(crate) use frames::{push_on, suspend};
@@ -208,6 +209,10 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { long_is_compact(value.as_ptr()) }
     }
+    fn is_wide(&mut self, value: Obj) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { long_is_wide(value.as_ptr()) }
+    }
     fn has_inline_values(&mut self, value: Obj) -> bool {
         // SAFETY: see the module's documentation.
         unsafe { heap::has_inline_values(value) }
@@ -232,6 +237,10 @@ impl Runtime for Host {
     fn unbox_i64(&mut self, value: Obj) -> i64 {
         // SAFETY: see the module's documentation.
         unsafe { long_compact_value(value.as_ptr()) as i64 }
+    }
+    fn unbox_wide(&mut self, value: Obj) -> i64 {
+        // SAFETY: see the module's documentation.
+        unsafe { long_wide_value(value.as_ptr()) }
     }
     fn box_i64(&mut self, value: i64) -> Obj {
         // SAFETY: see the module's documentation.

@@ -1,0 +1,404 @@
+//! Calls of C functions of which it is known that they run no other code, given arguments of such types: they are called where the
+//! superblock is, with the frames as they are.
+//!
+//! `FUNCTIONS` is the one list of them. What it says of an argument is tested here and guarded in the superblock. Left out is whatever
+//! can reach a method of a class (what compares or hashes items of a container), asks for audit hooks (`id`), looks for codecs,
+//! checks for signals (the multiplication and division of large ints, their conversion to and from text), or drops references to what
+//! it does not know.
+
+use super::{Lowering, Outcome};
+use crate::facts;
+use crate::trace::Keep;
+use core::ffi::CStr;
+use core::ptr;
+use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
+use hotspur_cpython_sys::*;
+use hotspur_ir::{Cond, Float, Helper, Resume, Value};
+
+/// What an argument may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Arg {
+    /// Exactly an int, float or bool.
+    Number,
+    /// Exactly an int or bool.
+    Int,
+    /// Exactly a str.
+    Str,
+    /// Exactly a bytes object.
+    Bytes,
+    /// Exactly a float.
+    Float,
+    /// Exactly an int below 2^60, or a bool.
+    Small,
+    /// Exactly a str, float or bool, or None.
+    Simple,
+    /// Exactly a list or tuple, whose items are not looked at, or are to be strings.
+    Sequence,
+    /// Exactly a container of the built-in types, or a range.
+    Sized,
+    /// A class whose metaclass is `type`.
+    Class,
+}
+
+/// Where a function is found.
+#[derive(Clone, Copy)]
+enum Owner {
+    Module(&'static CStr),
+    Type(fn() -> *mut PyTypeObject),
+}
+
+struct Function {
+    owner: Owner,
+    /// Its names; one of a type's own means that the type is called.
+    names: &'static [&'static CStr],
+    /// What is passed besides the receiver.
+    args: &'static [Arg],
+    /// How many of them must be there.
+    required: usize,
+}
+
+const fn f(owner: Owner, names: &'static [&'static CStr], args: &'static [Arg], required: usize) -> Function {
+    Function { owner, names, args, required }
+}
+
+const BUILTINS: Owner = Owner::Module(c"builtins");
+const MATH: Owner = Owner::Module(c"math");
+const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
+const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
+const STR: Owner = Owner::Type(|| &raw mut ffi::PyUnicode_Type);
+const BYTES: Owner = Owner::Type(|| &raw mut ffi::PyBytes_Type);
+const LIST: Owner = Owner::Type(|| &raw mut ffi::PyList_Type);
+const TUPLE: Owner = Owner::Type(|| &raw mut ffi::PyTuple_Type);
+const DICT: Owner = Owner::Type(|| &raw mut ffi::PyDict_Type);
+const SET: Owner = Owner::Type(|| &raw mut ffi::PySet_Type);
+const RANGE: Owner = Owner::Type(|| &raw mut ffi::PyRange_Type);
+const ENUMERATE: Owner = Owner::Type(|| &raw mut ffi::PyEnum_Type);
+
+use Arg::{Bytes, Class, Float as Double, Int, Number, Sequence, Simple, Sized, Small, Str};
+
+static FUNCTIONS: &[Function] = &[
+    f(BUILTINS, &[c"abs", c"round", c"hash", c"callable"], &[Number], 1),
+    f(BUILTINS, &[c"hash", c"repr", c"callable"], &[Simple], 1),
+    f(BUILTINS, &[c"chr"], &[Int], 1),
+    f(BUILTINS, &[c"ord"], &[Str], 1),
+    f(BUILTINS, &[c"ord"], &[Bytes], 1),
+    f(BUILTINS, &[c"min", c"max"], &[Number, Number, Number, Number], 2),
+    f(BUILTINS, &[c"divmod", c"pow"], &[Double, Double], 2),
+    f(BUILTINS, &[c"round"], &[Double, Int], 2),
+    f(BUILTINS, &[c"len"], &[Sized], 1),
+    f(BUILTINS, &[c"issubclass"], &[Class, Class], 2),
+    f(BUILTINS, &[c"iter"], &[Sequence], 1),
+    f(
+        MATH,
+        &[
+            c"sqrt",
+            c"sin",
+            c"cos",
+            c"tan",
+            c"asin",
+            c"acos",
+            c"atan",
+            c"exp",
+            c"log",
+            c"log2",
+            c"log10",
+            c"floor",
+            c"ceil",
+            c"trunc",
+            c"fabs",
+            c"isnan",
+            c"isinf",
+            c"isfinite",
+            c"degrees",
+            c"radians",
+        ],
+        &[Number],
+        1,
+    ),
+    f(MATH, &[c"atan2", c"pow", c"hypot", c"fmod", c"copysign", c"log"], &[Number, Number], 2),
+    f(INT, &[c"bit_length", c"bit_count"], &[], 0),
+    f(FLOAT, &[c"is_integer"], &[], 0),
+    f(
+        STR,
+        &[
+            c"lower",
+            c"upper",
+            c"title",
+            c"capitalize",
+            c"swapcase",
+            c"isdigit",
+            c"isalpha",
+            c"isalnum",
+            c"isspace",
+            c"isupper",
+            c"islower",
+            c"isidentifier",
+            c"isdecimal",
+            c"isnumeric",
+            c"isascii",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"splitlines",
+        ],
+        &[],
+        0,
+    ),
+    f(
+        STR,
+        &[
+            c"startswith",
+            c"endswith",
+            c"find",
+            c"rfind",
+            c"index",
+            c"rindex",
+            c"count",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"partition",
+            c"rpartition",
+        ],
+        &[Str],
+        1,
+    ),
+    f(STR, &[c"find", c"rfind", c"count", c"startswith", c"endswith"], &[Str, Int, Int], 2),
+    f(STR, &[c"split", c"rsplit"], &[Str, Int], 2),
+    f(STR, &[c"replace"], &[Str, Str, Int], 2),
+    f(STR, &[c"join", c"startswith", c"endswith"], &[Sequence], 1),
+    f(STR, &[c"zfill", c"ljust", c"rjust", c"center"], &[Int, Str], 1),
+    f(BYTES, &[c"startswith", c"endswith", c"find", c"count"], &[Bytes], 1),
+    f(LIST, &[c"pop", c"copy", c"reverse"], &[], 0),
+    f(LIST, &[c"pop"], &[Int], 1),
+    f(LIST, &[c"extend"], &[Sequence], 1),
+    f(DICT, &[c"items", c"keys", c"values", c"copy"], &[], 0),
+    f(SET, &[c"copy"], &[], 0),
+    // Types.
+    f(INT, &[c"int"], &[Number], 0),
+    f(FLOAT, &[c"float"], &[Number], 0),
+    f(FLOAT, &[c"float"], &[Str], 1),
+    f(STR, &[c"str"], &[Simple], 0),
+    f(LIST, &[c"list"], &[Sequence], 0),
+    f(TUPLE, &[c"tuple"], &[Sequence], 0),
+    f(DICT, &[c"dict"], &[], 0),
+    f(SET, &[c"set"], &[], 0),
+    f(RANGE, &[c"range"], &[Small, Small, Small], 1),
+    f(ENUMERATE, &[c"enumerate"], &[Sequence, Int], 1),
+];
+
+impl Arg {
+    unsafe fn accepts(self, op: *mut PyObject) -> bool {
+        let is = |t: *mut PyTypeObject| ptr::eq(ty(op), t);
+        let is_int = is(&raw mut ffi::PyLong_Type) || is(&raw mut ffi::PyBool_Type);
+        match self {
+            Arg::Int => is_int,
+            Arg::Number => is_int || is(&raw mut ffi::PyFloat_Type),
+            Arg::Str => is(&raw mut ffi::PyUnicode_Type),
+            Arg::Bytes => is(&raw mut ffi::PyBytes_Type),
+            Arg::Float => facts::is_float(op),
+            Arg::Small => is_int && long_is_wide(op),
+            Arg::Simple => {
+                let is_truth = is(&raw mut ffi::PyBool_Type);
+                is_truth || Arg::Float.accepts(op) || Arg::Str.accepts(op) || op == ffi::Py_None()
+            }
+            Arg::Sequence => is(&raw mut ffi::PyList_Type) || is(&raw mut ffi::PyTuple_Type),
+            Arg::Sized => {
+                Arg::Sequence.accepts(op)
+                    || Arg::Str.accepts(op)
+                    || Arg::Bytes.accepts(op)
+                    || is(&raw mut ffi::PyDict_Type)
+                    || is(&raw mut ffi::PySet_Type)
+                    || is(&raw mut ffi::PyFrozenSet_Type)
+                    || is(&raw mut ffi::PyByteArray_Type)
+            }
+            Arg::Class => is(&raw mut ffi::PyType_Type),
+        }
+    }
+}
+
+/// Where a callable is found, and its name; none if it is no C function of a module or built-in type.
+unsafe fn identify(
+    callable: *mut PyObject,
+) -> Option<(Result<*mut PyObject, *mut PyTypeObject>, *const core::ffi::c_char)> {
+    let t = ty(callable);
+    if t == &raw mut ffi::PyCFunction_Type {
+        let function = callable.cast::<PyCFunctionObject>();
+        let this = (*function).m_self;
+        let is_module = !this.is_null() && is_type(this, &raw mut ffi::PyModule_Type);
+        return (is_module && !(*function).m_module.is_null())
+            .then(|| (Ok((*function).m_module), (*(*function).m_ml).ml_name));
+    }
+    if t == &raw mut PyMethodDescr_Type {
+        let method = callable.cast::<PyMethodDescrObject>();
+        return Some((Err((*method).d_type), (*(*method).d_method).ml_name));
+    }
+    if t == &raw mut ffi::PyType_Type && facts::is_static(callable.cast()) {
+        return Some((Err(callable.cast()), (*callable.cast::<PyTypeObject>()).tp_name));
+    }
+    None
+}
+
+/// The row that says that the callable runs no other code with these arguments, besides a receiver of its own type.
+unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'static Function> {
+    let (owner, name) = identify(callable)?;
+    let name = CStr::from_ptr(name);
+    FUNCTIONS.iter().find(|row| {
+        let is_owner = match (row.owner, owner) {
+            (Owner::Module(wanted), Ok(module)) => {
+                ffi::PyUnicode_Check(module) != 0 && ffi::PyUnicode_CompareWithASCIIString(module, wanted.as_ptr()) == 0
+            }
+            (Owner::Type(wanted), Err(found)) => wanted() == found,
+            _ => false,
+        };
+        is_owner
+            && row.names.contains(&name)
+            && (row.required..=row.args.len()).contains(&args.len())
+            && row.args.iter().zip(args).all(|(wanted, &arg)| wanted.accepts(arg))
+    })
+}
+
+impl Lowering<'_> {
+    /// The operand `n` from the top, guarded to be of exactly the static type that it really is of.
+    pub(super) unsafe fn exact(&mut self, n: usize) -> Option<Value> {
+        let class = ty(self.real(n));
+        if !facts::is_static(class) {
+            return None;
+        }
+        let v = self.f.peek(n)?;
+        let v = self.f.boxed(v);
+        self.f.guard_class(v, class);
+        Some(v)
+    }
+
+    /// Calls a helper that raises and runs no code. The result is new.
+    pub(super) unsafe fn raising(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.snapshot(Resume::Raise);
+        let result = self.f.builder.call_helper(helper, args)?;
+        self.f.builder.check_error(result);
+        Some(self.f.owned(result))
+    }
+
+    /// Calls a helper that yields a new object, or null if it cannot: then the instruction is left to tier 1.
+    pub(super) unsafe fn found(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.at();
+        let result = self.f.builder.call_helper(helper, args)?;
+        self.f.builder.guard_not_null(result);
+        Some(self.f.owned(result))
+    }
+}
+
+/// A call of a C function or built-in type.
+pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
+    let n = l.oparg();
+    let callable = l.real(n + 2);
+    let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
+    if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 && !has_receiver {
+        return type_of(l);
+    }
+    let is_method = ty(callable) == &raw mut PyMethodDescr_Type;
+    if is_method != has_receiver {
+        return None;
+    }
+    if is_method && ty(l.real(n + 1)) != (*callable.cast::<PyMethodDescrObject>()).d_type {
+        return None;
+    }
+    if let Some(outcome) = known_method(l, callable, &args) {
+        return Some(outcome);
+    }
+    let row = quiet(callable, &args)?;
+    if let Some(outcome) = number(l, callable, &args) {
+        return Some(outcome);
+    }
+    l.guard_callable(n, has_receiver)?;
+    let function = l.f.peek(n + 2)?;
+    let mut values = vec![function];
+    values.push(if has_receiver { l.exact(n + 1)? } else { l.f.builder.const_null() });
+    for i in (1..=n).rev() {
+        let v = l.exact(i)?;
+        if row.args[n - i] == Small && facts::is_int(l.real(i)) {
+            l.wide(v);
+        }
+        values.push(v);
+    }
+    let result = l.raising(Helper::QuietCall, &values)?;
+    l.called(n, result)
+}
+
+/// `type(x)`.
+unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
+    l.guard_callable(1, false)?;
+    let v = l.f.peek(1)?;
+    let v = l.f.boxed(v);
+    let class = l.f.builder.type_of(v);
+    let class = l.f.borrowed(class);
+    l.called(1, class)
+}
+
+/// Calls that become micro-ops on numbers.
+unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
+    let [arg] = *args else { return None };
+    if callable == (&raw mut ffi::PyLong_Type).cast() && facts::is_float(arg) && float_value(arg).abs() < 1e18 {
+        l.guard_callable(1, false)?;
+        let x = l.double(1)?;
+        l.f.at();
+        let number = l.f.builder.f64_to_i64_ovf(x);
+        let result = l.box_int(number);
+        return l.called(1, result);
+    }
+    let (owner, name) = identify(callable)?;
+    let name = CStr::from_ptr(name);
+    if owner.is_err() || !(facts::is_float(arg) || name == c"sqrt" && facts::is_compact_int(arg)) {
+        return None;
+    }
+    let x = if facts::is_float(arg) { float_value(arg) } else { long_compact_value(arg) as f64 };
+    if name == c"sqrt" && x >= 0.0 {
+        l.guard_callable(1, false)?;
+        let a = l.double(1)?;
+        let zero = l.f.builder.const_f64(Float::from(0.0));
+        l.f.at();
+        l.f.builder.guard_cmp_f64(Cond::Ge, a, zero);
+        let root = l.f.builder.sqrt_f64(a);
+        let result = l.box_float(root);
+        return l.called(1, result);
+    }
+    if name == c"abs" {
+        l.guard_callable(1, false)?;
+        let a = l.double(1)?;
+        let number = l.f.builder.abs_f64(a);
+        let result = l.box_float(number);
+        return l.called(1, result);
+    }
+    None
+}
+
+/// Methods that compare keys, so that it depends on the container whether they run code.
+unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
+    let n = args.len();
+    let (Err(owner), name) = identify(callable)? else { return None };
+    let is_get =
+        owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && l.real(n + 1) != ptr::null_mut();
+    if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
+        return None;
+    }
+    l.guard_callable(n, true)?;
+    let dict = l.exact(n + 1)?;
+    let key = l.exact(n)?;
+    let default = if n == 2 {
+        let v = l.f.peek(1)?;
+        l.f.boxed(v)
+    } else {
+        l.f.constant(ffi::Py_None(), Keep::Immortal)
+    };
+    let result = l.found(Helper::LookupOr, &[dict, key, default])?;
+    l.called(n, result)
+}
+
+/// Whether an object is hashed and compared without running code.
+pub(super) unsafe fn is_key(op: *mut PyObject) -> bool {
+    Arg::Simple.accepts(op) || Arg::Int.accepts(op) || is_type(op, &raw mut ffi::PyType_Type)
+}

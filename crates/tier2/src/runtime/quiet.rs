@@ -1,0 +1,292 @@
+//! Helpers that run no other code: look-ups in containers, operators and calls on objects of built-in types.
+//!
+//! They work with the frames as they are, which are stale while a superblock runs. So nothing here may call back into Python: no
+//! method of a class, no finalizer, no check for signals (which also collects garbage). The recorder has guarded the types of the operands. What is left depends on what is in the
+//! containers: a look-up compares keys, and a key whose class is not one of the *simple* ones might have an `__eq__` in Python. It
+//! is compared only if its hash is the same, so that is looked at first; if it comes to that, the answer is "cannot be told", and the
+//! superblock leaves for tier 1.
+
+use core::ptr;
+use hotspur_cpython_sys::ffi::{Py_hash_t, PyObject, PyTypeObject};
+use hotspur_cpython_sys::*;
+
+/// Whether hashing an object of exactly this type, and comparing it with another such one, runs no Python code. (That of a class whose
+/// metaclass is `type` compares addresses.)
+fn is_simple(t: *mut PyTypeObject) -> bool {
+    let simple = [
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyType_Type,
+        &raw mut PyFunction_Type,
+    ];
+    // SAFETY: None always exists; its type is read.
+    simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, unsafe { ty(ffi::Py_None()) })
+}
+
+unsafe fn is_simple_object(op: *mut PyObject) -> bool {
+    is_simple(ty(op))
+}
+
+/// Bytes and strings are not mixed: comparing them may be asked to warn.
+unsafe fn compares_quietly(a: *mut PyObject, b: *mut PyObject) -> bool {
+    a == b || (is_simple_object(a) && is_simple_object(b))
+}
+
+/// The indices at which a hash table of `mask + 1` places is probed for a hash.
+struct Probes {
+    index: usize,
+    perturb: usize,
+    mask: usize,
+}
+
+impl Probes {
+    fn new(hash: Py_hash_t, mask: usize) -> Probes {
+        Probes { index: hash as usize & mask, perturb: hash as usize, mask }
+    }
+
+    fn advance(&mut self) {
+        self.perturb >>= 5;
+        self.index = self.index.wrapping_mul(5).wrapping_add(self.perturb).wrapping_add(1) & self.mask;
+    }
+}
+
+/// An entry of a dictionary's table of indices: negative if there is none (-1), or none any more.
+unsafe fn entry_at(keys: *mut DictKeys, index: usize) -> isize {
+    let indices = (&raw const (*keys).dk_indices).cast::<u8>();
+    match (*keys).dk_log2_index_bytes - (*keys).dk_log2_size {
+        0 => *indices.cast::<i8>().add(index) as isize,
+        1 => *indices.cast::<i16>().add(index) as isize,
+        2 => *indices.cast::<i32>().add(index) as isize,
+        _ => *indices.cast::<i64>().add(index) as isize,
+    }
+}
+
+/// Whether looking for the key, of a simple class, in exactly a dict runs no code.
+unsafe fn dict_is_quiet(dict: *mut PyObject, key: *mut PyObject) -> bool {
+    let keys = (*dict.cast::<PyDictObject>()).ma_keys;
+    if !is_simple_object(key) {
+        return false;
+    }
+    // Strings are compared with the key, which is simple.
+    if keys_are_unicode(keys) {
+        return true;
+    }
+    let hash = ffi::PyObject_Hash(key);
+    let entries = general_entries(keys);
+    let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
+    loop {
+        let entry = entry_at(keys, probes.index);
+        if entry == -1 {
+            return true;
+        }
+        if entry >= 0 {
+            let entry = entries.offset(entry);
+            if (*entry).me_hash == hash && !compares_quietly((*entry).me_key, key) {
+                return false;
+            }
+        }
+        probes.advance();
+    }
+}
+
+/// How many places behind the one that a hash leads to are looked at as well, in a set.
+const NEIGHBOURS: usize = 9;
+
+/// Whether looking for the key, of a simple class, in exactly a set or frozenset runs no code.
+unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
+    if !is_simple_object(key) {
+        return false;
+    }
+    let hash = ffi::PyObject_Hash(key);
+    let set = set.cast::<ffi::PySetObject>();
+    let mask = (*set).mask as usize;
+    let mut probes = Probes::new(hash, mask);
+    loop {
+        let neighbours = if probes.index + NEIGHBOURS <= mask { NEIGHBOURS } else { 0 };
+        for i in 0..=neighbours {
+            let entry = (*set).table.add(probes.index + i);
+            let found = (*entry).key;
+            if found.is_null() {
+                return true;
+            }
+            // What stands for a removed entry has the hash -1, which no object has.
+            if (*entry).hash == hash && !compares_quietly(found, key) {
+                return false;
+            }
+        }
+        probes.advance();
+    }
+}
+
+/// The value under a key in exactly a dict (borrowed): null if there is none.
+unsafe fn dict_get(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    ffi::PyDict_GetItemWithError(dict, key)
+}
+
+/// `Helper::Lookup`.
+pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    let t = ty(container);
+    if t == &raw mut ffi::PyDict_Type {
+        if !dict_is_quiet(container, key) {
+            return ptr::null_mut();
+        }
+        let value = dict_get(container, key);
+        xincref(value);
+        return value;
+    }
+    if !is_type(key, &raw mut ffi::PyLong_Type) || !long_is_compact(key) {
+        return ptr::null_mut();
+    }
+    let mut index = long_compact_value(key);
+    let length = if t == &raw mut ffi::PyUnicode_Type { ffi::PyUnicode_GetLength(container) } else { size(container) };
+    if index < 0 {
+        index += length;
+    }
+    if index < 0 || index >= length {
+        return ptr::null_mut();
+    }
+    if t == &raw mut ffi::PyUnicode_Type {
+        let found = ffi::PySequence_GetItem(container, index);
+        if found.is_null() {
+            ffi::PyErr_Clear();
+        }
+        return found;
+    }
+    if t == &raw mut ffi::PyBytes_Type {
+        return super::values::int(i64::from(*bytes_data(container).offset(index))).as_ptr();
+    }
+    ptr::null_mut()
+}
+
+/// `Helper::LookupOr`.
+pub(super) unsafe fn lookup_or(dict: *mut PyObject, key: *mut PyObject, default: *mut PyObject) -> *mut PyObject {
+    if !dict_is_quiet(dict, key) {
+        return ptr::null_mut();
+    }
+    let value = dict_get(dict, key);
+    newref(if value.is_null() { default } else { value })
+}
+
+/// `Helper::Member`.
+pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64 {
+    let t = ty(container);
+    let is_quiet = if t == &raw mut ffi::PyDict_Type {
+        dict_is_quiet(container, key)
+    } else if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
+        set_is_quiet(container, key)
+    } else if t == &raw mut ffi::PyUnicode_Type {
+        is_type(key, t)
+    } else {
+        let items = if t == &raw mut ffi::PyList_Type { list_items(container) } else { tuple_items(container) };
+        // Up to where it is found.
+        for i in 0..size(container) as usize {
+            let item = *items.add(i);
+            if item == key {
+                return 1;
+            }
+            if !compares_quietly(item, key) {
+                return -1;
+            }
+            if ffi::PyObject_RichCompareBool(item, key, ffi::Py_EQ) == 1 {
+                return 1;
+            }
+        }
+        return 0;
+    };
+    if !is_quiet {
+        return -1;
+    }
+    let found = ffi::PySequence_Contains(container, key);
+    if found < 0 {
+        ffi::PyErr_Clear();
+    }
+    found.into()
+}
+
+/// `Helper::Storable`. Watchers are told of a change: an executor that relies on the dictionary has to be left, which tier 1 does best.
+pub(super) unsafe fn storable(dict: *mut PyObject, key: *mut PyObject) -> i64 {
+    (!dict_is_watched(dict.cast()) && dict_is_quiet(dict, key)).into()
+}
+
+/// `Helper::DictStore`.
+pub(super) unsafe fn dict_store(dict: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    let old = dict_get(dict, key);
+    let old = newref(if old.is_null() { ffi::Py_None() } else { old });
+    if ffi::PyDict_SetItem(dict, key, value) < 0 {
+        // The dictionary has it still.
+        decref(old);
+        return ptr::null_mut();
+    }
+    old
+}
+
+/// `Helper::Slice`.
+pub(super) unsafe fn slice(sequence: *mut PyObject, start: *mut PyObject, stop: *mut PyObject) -> *mut PyObject {
+    let slice = ffi::PySlice_New(start, stop, ptr::null_mut());
+    if slice.is_null() {
+        return slice;
+    }
+    let result = ffi::PyObject_GetItem(sequence, slice);
+    decref(slice);
+    result
+}
+
+/// `Helper::IterFinish`.
+pub(super) unsafe fn finish(iter: *mut PyObject) -> *mut PyObject {
+    let sequence = if is_type(iter, &raw mut PyListIter_Type) {
+        let iter = iter.cast::<ListIterObject>();
+        // CPython takes a position that is not negative to mean that there is a list.
+        (*iter).it_index = -1;
+        core::mem::replace(&mut (*iter).it_seq, ptr::null_mut()).cast::<PyObject>()
+    } else {
+        let iter = iter.cast::<TupleIterObject>();
+        core::mem::replace(&mut (*iter).it_seq, ptr::null_mut()).cast::<PyObject>()
+    };
+    if sequence.is_null() { newref(ffi::Py_None()) } else { sequence }
+}
+
+/// `Helper::InstanceDict`, borrowed.
+pub(super) unsafe fn instance_dict(instance: *mut PyObject, name: *mut PyObject, index: usize) -> *mut PyObject {
+    if !has_feature(ty(instance), TPFLAGS_MANAGED_DICT) {
+        return ptr::null_mut();
+    }
+    let dict = managed_dict(instance);
+    if dict.is_null() || !is_type(dict.cast(), &raw mut ffi::PyDict_Type) {
+        return ptr::null_mut();
+    }
+    let keys = (*dict).ma_keys;
+    let is_there = (*dict).ma_values.is_null()
+        && keys_are_unicode(keys)
+        && keys_have_entry(keys, index)
+        && (*unicode_entries(keys).add(index)).me_key == name;
+    if is_there { dict.cast() } else { ptr::null_mut() }
+}
+
+/// `Helper::InstanceLacks`.
+pub(super) unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> i64 {
+    let t = ty(instance);
+    if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(instance)).valid != 0 {
+        let Some(index) = find_interned(cached_keys(t), name) else {
+            return keys_lack_string(cached_keys(t), name).into();
+        };
+        return (*inline_value_slot(inline_values(instance), index)).is_null().into();
+    }
+    let dict = if has_feature(t, TPFLAGS_MANAGED_DICT) {
+        managed_dict(instance).cast::<PyObject>()
+    } else {
+        match (*t).tp_dictoffset {
+            0 => ptr::null_mut(),
+            offset if offset > 0 => *instance.byte_offset(offset).cast::<*mut PyObject>(),
+            _ => return 0,
+        }
+    };
+    if dict.is_null() {
+        return 1;
+    }
+    if !is_type(dict, &raw mut ffi::PyDict_Type) || !dict_is_quiet(dict, name) {
+        return 0;
+    }
+    dict_get(dict, name).is_null().into()
+}
