@@ -120,6 +120,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
     let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
+        graph::free_executors();
         pending::poll();
         if !counts(at.pc) {
             // Its executor has just come. It is entered the next time.
