@@ -107,6 +107,7 @@ class Containers(Tier2Case):
                 for x in it:
                     found += x
                 items.append(100)
+                found += it.__length_hint__() + len(list(it))
                 for x in it:
                     found += x
             return found

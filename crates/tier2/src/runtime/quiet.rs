@@ -237,7 +237,7 @@ pub(super) unsafe fn slice(sequence: *mut PyObject, start: *mut PyObject, stop: 
 pub(super) unsafe fn finish(iter: *mut PyObject) -> *mut PyObject {
     let sequence = if is_type(iter, &raw mut PyListIter_Type) {
         let iter = iter.cast::<ListIterObject>();
-        // CPython takes a position that is not negative to mean that there is a list.
+        // Without a list, its other methods go by the index.
         (*iter).it_index = -1;
         core::mem::replace(&mut (*iter).it_seq, ptr::null_mut()).cast::<PyObject>()
     } else {
