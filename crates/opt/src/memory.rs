@@ -14,7 +14,7 @@
 //! of slots survives. `execute` is not of that sort: it works on the frames as tier 1 does.
 
 use crate::knowledge::Knowledge;
-use hotspur_ir::{Effects, Ends, Helper, MemorySet, Op, Value};
+use hotspur_ir::{Effects, Ends, Helper, MemorySet, Op, ResultKind, Value};
 use rustc_hash::FxHashMap as HashMap;
 
 #[derive(Default)]
@@ -36,7 +36,9 @@ pub(crate) fn is_repeatable(op: &Op) -> bool {
             | Op::CheckNegative { .. }
             | Op::GuardLanded { .. }
     );
-    !(has_effects || is_bound)
+    // Each execution yields a reference of its own.
+    let is_new = op.result() == ResultKind::New;
+    !(has_effects || is_bound || is_new)
 }
 
 impl Memory {

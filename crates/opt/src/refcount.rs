@@ -12,6 +12,7 @@
 //!   there already), that does not matter. If it may be the same, `v` must have a *home*: it was loaded from a place on the heap that nothing
 //!   has written since. The reference of that place is none that the superblock could drop, so the count stays at least one.
 //!   (Slots of frames do not count as homes here: their references pass to the superblock without an op.)
+//! * By a helper, which may drop a reference that it takes over, or one that was in the memory that it writes: such a pair stays.
 //! * By the drop of `v` itself, which is the other half of the pair: always the next one.
 //!
 //! # Exits
@@ -23,7 +24,7 @@
 
 use crate::edit::Snapshots;
 use crate::fold::own_class;
-use hotspur_ir::{Builtin, Facts, Inst, MemorySet, Op, Slot, SnapshotId, Superblock, Value};
+use hotspur_ir::{Builtin, Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 
 /// What is known of a value, and from which op on.
@@ -144,6 +145,18 @@ impl Section<'_> {
                 return Some(j);
             }
             if inst.op.effects().escapes {
+                return None;
+            }
+            // A helper may drop what it takes over, and what was in the memory that it writes.
+            let writes =
+                inst.op.helper().is_some_and(|h| h != Helper::ListAppend) && !inst.op.effects().writes.is_empty();
+            if writes {
+                return None;
+            }
+            let takes = |&(o, kind): &(Value, OperandKind)| {
+                kind == OperandKind::Stolen && self.origins.may_alias(o, v, self.start + j)
+            };
+            if inst.op.helper().is_some() && inst.op.operands().iter().any(takes) {
                 return None;
             }
             if let Op::DecrefNoDealloc { value } = inst.op
