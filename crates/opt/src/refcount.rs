@@ -106,8 +106,8 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
         owned: HashMap::default(),
         disowned: vec![Vec::new(); insts.len()],
     };
-    for i in 0..insts.len() {
-        let Op::Incref { value } = insts[i].op else { continue };
+    for (i, inst) in insts.iter().enumerate() {
+        let Op::Incref { value } = inst.op else { continue };
         if let Some(j) = section.partner(i, value) {
             section.gone.extend([i, j]);
             section.disowned[i + 1..j].iter_mut().for_each(|values| values.push(value));
