@@ -147,7 +147,11 @@ def counts(function):
     hotspur.set_parameter("count_instructions", 1)
     before = hotspur.stats()
     function()
-    return {"before": before, "after": hotspur.stats()}
+    compiled = [executor for executor in hotspur.executors() if executor.code_size]
+    return {
+        "before": before, "after": hotspur.stats(), "exits": sum(len(executor.exits) for executor in compiled),
+        "exit_bytes": sum(executor.exit_size for executor in compiled),
+    }
 
 
 def write(line):

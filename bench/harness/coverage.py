@@ -43,7 +43,7 @@ def row(name: str, line: dict) -> str:
     exits = counts["exits"]
     return (
         f"| {name} | {100 * share(counts):.1f}% | {executed['tier1'] + executed['tier2']} | {total['executors']['alive']} "
-        f"| {counts['entries']} | {exits['cold']} / {exits['hot']} | {most(counts.get('instructions', {}), 5)} "
+        f"| {line['exit_bytes'] / max(1, line['exits']):.1f} | {counts['entries']} | {exits['cold']} / {exits['hot']} | {most(counts.get('instructions', {}), 5)} "
         f"| {most(total['traces']['aborted'], 4)} |"
     )
 
@@ -55,13 +55,14 @@ def measure(options: argparse.Namespace) -> int:
     bench = Bench(options)
     bench.extra_settings = {"counts": True}
     low, failed = [], {}
+    exits = exit_bytes = 0
     try:
         chosen, left_out = choose(bench.libraries.programs, options.programs, quick=False)
         chosen = bench.needed(chosen)
         left_out |= bench.result["left_out"]
         bench.copy_libraries()
-        print("| program | in tier 2 | instructions | executors | entries | exits cold / hot | left in tier 1 | aborts |")
-        print("|---|---|---|---|---|---|---|---|", flush=True)
+        print("| program | in tier 2 | instructions | executors | bytes per exit | entries | exits cold / hot | left in tier 1 | aborts |")
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         configuration = next(c for c in bench.configurations if c.hotspur)
         for program in chosen:
             try:
@@ -71,6 +72,8 @@ def measure(options: argparse.Namespace) -> int:
                 continue
             for line in lines:
                 print(row(line["name"], line["counts"]), flush=True)
+                exits += line["counts"]["exits"]
+                exit_bytes += line["counts"]["exit_bytes"]
                 if share(difference(line["counts"]["before"], line["counts"]["after"])) < options.least:
                     low.append(line["name"])
             if options.output:
@@ -82,5 +85,6 @@ def measure(options: argparse.Namespace) -> int:
         print(f"\nleft out: {name}: {reason}")
     for name, error in failed.items():
         print(f"\nFAILED {name}: {headline(error)}")
-    print(f"\nbelow {100 * options.least:.0f}%: {', '.join(low) or 'none'}")
+    print(f"\nbytes of machine code for each of {exits} exits: {exit_bytes / max(1, exits):.1f}")
+    print(f"below {100 * options.least:.0f}%: {', '.join(low) or 'none'}")
     return 1 if low or failed else 0

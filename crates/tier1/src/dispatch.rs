@@ -9,7 +9,8 @@
 //! The jump depends on three rules, which a test checks on the compiled code:
 //! 1. A handler returns the result of the next handler and does nothing after it.
 //! 2. A handler has no local whose address is passed on: such a local lives on the C stack, which then cannot be given
-//!    up before the jump. Whatever needs an out-parameter goes into an `#[inline(never)]` helper that returns by value.
+//!    up before the jump. Whatever needs an out-parameter goes into an `#[inline(never)]` helper that returns by value. The
+//!    [`State`] itself is such a local if a function that is not inlined takes it: pass registers one by one.
 //! 3. A handler's own fast path makes no calls if it can: where only the slow path calls, the slow path is a function of
 //!    its own that is reached by a tail call too ([`State::tail`]), so that the registers it saves are not saved on the fast
 //!    path. (Handlers are never inlined into one another, or that would be in vain.) Instructions that call something anyway pay for the saves once, which is what a loop would do as well.

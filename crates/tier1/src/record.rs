@@ -32,7 +32,7 @@ handler! {
             note(s);
         }
         if (*(*s.cx).thread).tracing {
-            return s.tail(crate::tier2::record_then(s));
+            return s.tail(crate::tier2::record_then(s.pc, s.sp, s.frame, s.cx, s.cs));
         }
         s.tail(table::NORMAL[usize::from((*s.pc).op)])
     }

@@ -100,14 +100,14 @@ handler! {
     /// The counter of the instruction at `pc` has triggered: tells tier 2, and executes the instruction.
     #[cold]
     hot(s) {
-        tell_hot(s);
+        tell_hot(s.pc, s.sp, s.frame, s.cx, s.cs);
         // Straight to the instruction, whatever the table: a recording begins with the one that follows.
         s.tail(plain_handler(s.pc))
     }
 
     /// Runs the executor of the instruction at `pc`.
     enter_executor(s) {
-        run_executor(s);
+        run_executor(s.pc, s.sp, s.frame, s.cx, s.cs);
         let landing = &raw const (*(*s.cx).thread).landing;
         match (*landing).kind {
             LandingKind::Ended => (*landing).value,
@@ -124,7 +124,14 @@ unsafe fn landed(s: State, landing: *const Landing) -> State {
 
 #[cold]
 #[inline(never)]
-unsafe fn tell_hot(s: State) {
+unsafe fn tell_hot(
+    pc: *mut Word,
+    sp: *mut *mut PyObject,
+    frame: *mut InterpreterFrame,
+    cx: *mut Context,
+    cs: *mut CodeState,
+) {
+    let s = State { pc, sp, frame, cx, cs };
     if let Some(tier2) = tier2() {
         (*s.pc).counter = (tier2.hot)(s.cx, s);
     }
@@ -132,7 +139,14 @@ unsafe fn tell_hot(s: State) {
 
 /// Landings are not copied about: what was written in words just before is slow to be read in larger pieces.
 #[inline(never)]
-unsafe fn run_executor(s: State) {
+unsafe fn run_executor(
+    pc: *mut Word,
+    sp: *mut *mut PyObject,
+    frame: *mut InterpreterFrame,
+    cx: *mut Context,
+    cs: *mut CodeState,
+) {
+    let s = State { pc, sp, frame, cx, cs };
     if let Some(tier2) = tier2() {
         (tier2.enter)(s.cx, s);
     } else {
@@ -177,7 +191,14 @@ pub unsafe fn step(at: State) {
 
 /// Runs the recording hook for the instruction at `pc`, and answers which handler executes it.
 #[inline(never)]
-pub(crate) unsafe fn record_then(s: State) -> crate::dispatch::Handler {
+pub(crate) unsafe fn record_then(
+    pc: *mut Word,
+    sp: *mut *mut PyObject,
+    frame: *mut InterpreterFrame,
+    cx: *mut Context,
+    cs: *mut CodeState,
+) -> crate::dispatch::Handler {
+    let s = State { pc, sp, frame, cx, cs };
     if let Some(tier2) = tier2() {
         (tier2.record)(s.cx, s);
     }
