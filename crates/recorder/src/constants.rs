@@ -3,6 +3,9 @@
 //! Answers have to hold as long as the superblock is valid. So types are told only of instances of static types, which stay what they
 //! are, and items only of tuples. Types and items that the optimizer is told of become constants of the trace, if they are not: a static type
 //! needs nobody to keep it alive, and an item is kept alive by whoever keeps its tuple alive.
+//!
+//! Safety, for all of the module: constants are alive, as the caller of [`Constants::of`] has promised, and the GIL is held.
+#![allow(clippy::undocumented_unsafe_blocks, reason = "one contract for the module, stated above")]
 
 use crate::facts::{int_value, is_float, is_int, is_static};
 use crate::trace::{Dependencies, Keep, Object, Trace};
@@ -53,7 +56,6 @@ impl Constants<'_> {
     }
 }
 
-// SAFETY, for all blocks: constants are alive, as whoever made this has promised, and the GIL is held.
 impl Facts for Constants<'_> {
     fn type_of(&self, object: ObjRef) -> Option<ObjRef> {
         let class = unsafe { ty(self.address(object)?) };
