@@ -37,3 +37,11 @@ fn tier1_without_warm_up() {
 fn tier2_interpreted() {
     suite("tier2-interp", TIER2, &[("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", "interp")]);
 }
+
+#[test]
+fn tier2_optimized() {
+    for engine in ["jit", "interp"] {
+        let name = format!("tier2-passes-{engine}");
+        suite(&name, TIER2, &[("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine), ("HOTSPUR_PASSES", "all")]);
+    }
+}
