@@ -249,6 +249,28 @@ pub fn sweep_executors() -> usize {
     }
 }
 
+/// For tests: has the compiler in the background take no more work, or go on.
+#[pyfunction]
+pub fn pause_compiler(on: bool) {
+    // SAFETY: the GIL is held.
+    unsafe { hotspur_tier2::pause_compiler(on) };
+}
+
+/// Installs what was compiled in the background, and waits for so many seconds at most until nothing more is to come. Returns the number
+/// of executors that are still to come.
+#[pyfunction]
+pub fn wait_for_compiler(py: Python<'_>, seconds: f64) -> usize {
+    let began = std::time::Instant::now();
+    loop {
+        // SAFETY: the GIL is held.
+        let left = unsafe { hotspur_tier2::poll() };
+        if left == 0 || began.elapsed().as_secs_f64() >= seconds {
+            return left;
+        }
+        py.detach(|| std::thread::sleep(std::time::Duration::from_millis(1)));
+    }
+}
+
 /// The table of parameters: a list of tuples (name, default, unit, smallest value, largest value, what it does).
 #[pyfunction]
 #[allow(clippy::type_complexity, reason = "a row of a listing")]

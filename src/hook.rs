@@ -230,7 +230,11 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if state().started.is_none() {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
         if config.tier >= Tier::Two {
-            crate::recording::start(config.engine).map_err(Refusal::Engine)?;
+            crate::recording::start(config.engine, config.stress).map_err(Refusal::Engine)?;
+            // Without it, executors go when what they rely on does.
+            if let Err(error) = crate::shutdown::install(py) {
+                error.write_unraisable(py, None);
+            }
         }
         state().started = Some(config);
     }

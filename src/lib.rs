@@ -11,6 +11,7 @@ mod record;
 mod recording;
 mod report;
 mod rerun;
+mod shutdown;
 
 use hotspur_launcher::command_line::{self, Action};
 use hotspur_launcher::handoff::Handoff;
@@ -27,8 +28,8 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::executors::{
-        attach_superblock, executors, instructions_executed, parameter_table, parameters, remove_executors,
-        sweep_executors, tier2_stats, version,
+        attach_superblock, executors, instructions_executed, parameter_table, parameters, pause_compiler,
+        remove_executors, sweep_executors, tier2_stats, version, wait_for_compiler,
     };
 
     #[pymodule_export]

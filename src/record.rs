@@ -5,7 +5,7 @@ use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
-use hotspur_tier1::tier2::{Landing, Tier2, start_tracing, stop_tracing};
+use hotspur_tier1::tier2::{Tier2, start_tracing, stop_tracing};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -94,7 +94,7 @@ unsafe fn record(cx: *mut Context, at: State) {
     });
 }
 
-unsafe fn enter(_: *mut Context, _: State) -> Landing {
+unsafe fn enter(_: *mut Context, _: State) {
     unreachable!("no executors are made")
 }
 

@@ -2,14 +2,15 @@
 
 use hotspur_ir::AbortReason;
 use hotspur_launcher::command_line::Engine;
+use hotspur_recorder::Place;
 use hotspur_recorder::{Limits, Recorder, Verdict};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
-use hotspur_tier2::graph;
 use hotspur_tier2::params::Parameter;
 use hotspur_tier2::recording::{Hooks, Origin, finish};
+use hotspur_tier2::{graph, pending};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -70,7 +71,11 @@ unsafe fn record(cx: *mut Context, at: State) {
         Verdict::Aborted(AbortReason::CodeChanged)
     } else {
         // SAFETY: tier 1 calls before it executes an instruction.
-        unsafe { recording.recorder.step(at, &mut |code, position| graph::at(code, position).is_some()) }
+        unsafe {
+            recording.recorder.step(at, &mut |code, position| {
+                graph::at(code, position).is_some() || pending::at_place(Place { code, position })
+            })
+        }
     };
     let recorded = match verdict {
         Verdict::Continue => return,
@@ -92,18 +97,24 @@ unsafe fn code_freed(cs: *mut CodeState) {
     }
 }
 
-/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2.
+/// Has code that is decoded from now on be recorded where it is hot, and executed in tier 2. Parameters are taken from the
+/// environment.
 ///
 /// # Errors
 /// A message for the user.
-pub fn start(engine: Engine) -> Result<(), String> {
+pub fn start(engine: Engine, stress: bool) -> Result<(), String> {
     // SAFETY: callers hold the GIL, and have initialized tier 1.
     unsafe {
+        // Parameters are taken from the environment first.
+        hotspur_tier2::initialize(Some(HOOKS))?;
         if engine == Engine::Jit {
             hotspur_tier2::use_machine_code()?;
         }
-        hotspur_tier2::initialize(Some(HOOKS))
     }
+    if stress && std::env::var_os(Parameter::Background.variable()).is_none() {
+        Parameter::Background.set(0)?;
+    }
+    Ok(())
 }
 
 /// Has code that runs for the first time from now on be recorded where it is hot, and executed by tier 2.
@@ -112,5 +123,5 @@ pub fn record_traces() -> PyResult<()> {
     if !crate::hook::started() {
         return Err(PyRuntimeError::new_err("Hotspur is not enabled"));
     }
-    start(Engine::Interp).map_err(PyRuntimeError::new_err)
+    start(Engine::Interp, false).map_err(PyRuntimeError::new_err)
 }

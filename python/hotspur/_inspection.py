@@ -73,6 +73,10 @@ def stats():
 
     `bytecodes` counts CPython's instructions by the tier that executed them; in tier 1 only those that were executed while the
     parameter `count_instructions` was on, which is slow.
+
+    `compile_seconds` is the time that machine code took to make, in whatever thread, `micro_ops_compiled` how much that was;
+    `compile_gil_seconds` is the time for which the program was held up by it. `install_delay_seconds` adds up how long executors whose
+    code was made in the background were waited for.
     """
     flat = _hotspur.tier2_stats()
 
@@ -89,6 +93,7 @@ def stats():
         },
         "executors": {
             "alive": flat["executors_alive"],
+            "pending": flat["executors_pending"],
             "created": flat["executors_created"],
             "swept": by_reason("executors_invalidated").get("cold", 0),
             "invalidated": by_reason("executors_invalidated"),
@@ -106,6 +111,9 @@ def stats():
         "instructions": _hotspur.instructions_executed(),
         "optimize_seconds": flat["optimize_nanoseconds"] / 1e9,
         "compile_seconds": flat["compile_nanoseconds"] / 1e9,
+        "compile_gil_seconds": flat["compile_gil_nanoseconds"] / 1e9,
+        "install_delay_seconds": flat["install_delay_nanoseconds"] / 1e9,
+        "micro_ops_compiled": flat["micro_ops_compiled"],
         "code_bytes": flat["code_bytes"],
     }
 

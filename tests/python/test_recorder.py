@@ -426,8 +426,13 @@ class Instructions(RecorderCase):
         self.assertNotIn("unbox_i64", found.ops)
         self.assertNotIn("guard_compact", found.ops)
 
-    def test_large_integers_are_left_to_tier_1(self):
-        self.assertIn("execute", self.loop("x = a + i", "a = 1 << 80").ops)
+    def test_integers_of_two_digits(self):
+        self.has(self.body("x = a ^ i", "a = 1 << 50"), "guard_wide", "unbox_wide", "xor_i64")
+
+    def test_large_integers(self):
+        self.has(self.body("x = a + i", "a = 1 << 80"), "quiet_binary", "check_error")
+        # These may take long, so CPython looks for signals meanwhile.
+        self.assertIn("execute", self.loop("x = a * i", "a = 1 << 80").ops)
 
     def test_floats(self):
         for text, op in {"+": "add_f64", "-": "sub_f64", "*": "mul_f64", "/": "div_f64", "%": "mod_f64"}.items():
@@ -571,7 +576,97 @@ class Instructions(RecorderCase):
         self.has(self.body("x = isinstance(i, int)"), "const_obj")
         self.has(self.body("x = isinstance(i, str)"), "const_obj")
         self.has(self.body("l.append(i)", "l = []"), "list_append", "check_negative")
-        self.assertIn("execute", self.loop("x = abs(i)").ops)
+        self.assertIn("execute", self.loop("x = id(i)").ops)
+
+    def test_calls_of_c_functions(self):
+        for text, setup, *ops in [
+            ("x = abs(i)", "", "quiet_call", "check_error"),
+            ("x = abs(f)", "f = -1.5", "abs_f64"),
+            ("x = int(f)", "f = 7.5", "f64_to_i64_ovf"),
+            ("x = len(d)", "d = {1: 2}", "quiet_call"),
+            ("x = min(i, 7)", "", "quiet_call"),
+            ("x = type(i)", "", "type_of"),
+            ("x = s.startswith('a')", "s = 'abc'", "quiet_call"),
+            ("x = d.get(i)", "d = {}", "lookup_or", "guard_not_null"),
+            ("x = d.get(i, None)", "d = {}", "lookup_or", "guard_not_null"),
+            ("x = l.pop(); l.append(x)", "l = [1]", "quiet_call", "list_append"),
+            ("x = range(i)", "", "guard_wide", "quiet_call"),
+            ("x = issubclass(bool, int)", "", "quiet_call"),
+        ]:
+            with self.subTest(text):
+                self.has(self.body(text, setup), *ops)
+        # What might run code of a class, or of a hook.
+        for text, setup in [("x = str(i)", ""), ("x = l.index(i)", "l = list(range(1000))"), ("x = sum(l)", "l = [1]"),
+                            ("x = int(s)", "s = '12'"), ("x = s.encode()", "s = 'a'")]:
+            with self.subTest(text):
+                self.assertIn("execute", self.loop(text, setup).ops)
+
+    def test_containers(self):
+        for text, setup, *ops in [
+            ("x = d[i % 4]", "d = dict.fromkeys(range(4))", "lookup", "guard_not_null"),
+            ("x = s[i % 4]", "s = 'abcd'", "lookup", "guard_not_null"),
+            ("x = b[i % 4]", "b = b'abcd'", "lookup", "guard_not_null"),
+            ("d[i] = i", "d = {}", "storable", "guard_cmp_i64", "dict_store", "check_error"),
+            ("x = i in d", "d = {1}", "member", "guard_cmp_i64", "cmp_i64"),
+            ("x = i not in d", "d = [3, 4]", "member", "guard_cmp_i64", "cmp_i64"),
+            ("x = 'b' in s", "s = 'abc'", "member"),
+            ("x = l[1:i]", "l = [1, 2, 3]", "slice", "check_error"),
+            ("x = l + l", "l = [1]", "quiet_binary", "check_error"),
+            ("x = a < b", "a = b'x'; b = b'y'", "quiet_compare", "check_error"),
+            ("x = not d", "d = {}", "quiet_truth"),
+            ("x = not f", "f = 1.5", "cmp_f64"),
+        ]:
+            with self.subTest(text):
+                self.has(self.body(text, setup), *ops)
+
+    def test_classes(self):
+        class Base:
+            shared = 5
+
+            def __init__(self, x):
+                self.x = x
+
+            @property
+            def double(self):
+                return self.x + self.x
+
+            def __getitem__(self, i):
+                return self.x + i
+
+            def method(self, y):
+                return y
+
+        class Other(Base):
+            pass
+
+        b = Base(1)
+        scope = {"Base": Base, "Other": Other, "b": b, "bound": b.method, "n": None}
+        d = Base(2)
+        d.__dict__ = {"x": 3}
+        scope["d"] = d
+        for text, *ops in [
+            ("x = Base(i)", "check_stack_space", "new_instance", "store_inline"),
+            ("x = Base.shared", "const_obj"),
+            ("x = b.double", "guard_type_version", "check_stack_space", "load_inline", "add_i64_ovf"),
+            ("x = b[i]", "guard_type_version", "check_stack_space", "add_i64_ovf"),
+            ("x = bound(i)", "guard_shared", "load_slot", "load_slot", "check_stack_space"),
+            ("x = isinstance(b, Other)", "guard_type_version"),
+            ("x = isinstance(b, Base)", "guard_type_version"),
+            ("x = b == d", "guard_type_version", "guard_type_version", "same_obj"),
+            ("x = d.x", "guard_type_version", "instance_dict", "guard_not_null", "load_dict_value"),
+            ("d.x = i", "guard_type_version", "instance_dict", "load_dict_value", "store_dict_value"),
+            ("x = d.method(i)", "guard_type_version", "instance_lacks", "check_stack_space"),
+        ]:
+            with self.subTest(text):
+                exec(f"def f(n):\n for i in range(n):\n  {text}", scope)
+                self.has(self.native(scope["f"], N), *ops)
+
+    def test_iteration_ends(self):
+        for text in ["for y in l: pass", "for y in t: pass"]:
+            with self.subTest(text):
+                found = self.loop(text, "l = [1]; t = (1,)")
+                self.assertNotIn("execute", found.ops, found.text)
+                self.assertLessEqual({"quiet_iter", "iter_finish"}, set(found.ops))
 
 
 class Desync(RecorderCase):

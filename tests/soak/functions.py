@@ -3,7 +3,7 @@
     hotspur --tier 2 tests/soak/functions.py [ROUNDS]
 
 Each round makes functions, runs them until they are compiled, drops them, and reloads a module whose functions are hot. Exits with
-1 if resident memory grew by more than 1% over the second half.
+1 if resident memory grew by more than 1% over the second half. Both with HOTSPUR_BACKGROUND=0 and without.
 """
 
 import gc
@@ -83,7 +83,9 @@ def main():
     growth = half[-1] / half[0] - 1
     made = hotspur.stats()["executors"]["created"]
     print(f"growth over the second half: {100 * growth:.2f}%, {made} executors made")
-    return 1 if growth > 0.01 or made < rounds * FUNCTIONS // 4 else 0
+    # The compiler in the background turns recordings away when it cannot keep up; without it, everything is made.
+    expected = 0 if hotspur.parameters()["background"] else rounds * FUNCTIONS // 4
+    return 1 if growth > 0.01 or made <= expected else 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@
 //! # Reading order
 //!
 //! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the
-//! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `boxes.rs`, `references.rs`, `calls.rs`, `exits.rs`. `arena.rs`, `space.rs`:
+//! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `boxes.rs`, `references.rs`, `calls.rs`, `exits.rs`. `passages.rs` and `landings.rs`: what exits lead to.
+//! `arena.rs`, `space.rs`:
 //! memory. `unwind.rs`: the way in, and the way out for unwinders.
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
@@ -47,6 +48,7 @@ mod frames;
 mod guards;
 mod heap;
 mod host;
+mod landings;
 mod layout;
 mod ops;
 mod passages;
@@ -60,5 +62,6 @@ pub use compile::{
     Code, Compiler, Environment, ExitInfo, Live, Location, Options, Passage, Prologue, Refusal, Sizes, SnapshotInfo,
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
+pub use landings::Landings;
 pub use layout::{Boxes, Layout};
 pub use space::{CodeSpace, Enter, Installed};

@@ -3,6 +3,8 @@
 use crate::arena::{Arena, Statistics};
 use crate::compile::{Code, Compiler, Refusal, superblock_signature};
 use crate::host::{Callee, ExecState, HostFn, HostFunctions};
+use crate::landings::{Landings, landing_exit};
+use crate::layout::Layout;
 use crate::unwind::{Description, enter};
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, Function, InstBuilder, UserExternalName, UserFuncName};
 use cranelift_frontend::FunctionBuilder;
@@ -89,6 +91,25 @@ impl CodeSpace {
     /// What exits lead to that lead nowhere yet.
     pub fn cold_exit(&self) -> *const u8 {
         self.cold_exit
+    }
+
+    /// Code that exits may lead to instead whose snapshots resume where tier 1 has landed: it looks for an executor there. Stays
+    /// as long as the space.
+    ///
+    /// # Errors
+    /// The limit is reached.
+    ///
+    /// # Safety
+    /// As for [`CodeSpace::install`]; the layouts are those of the host that code runs in.
+    pub unsafe fn landing_exit(
+        &mut self,
+        compiler: &mut Compiler,
+        layout: &Layout,
+        landings: &Landings,
+    ) -> Result<*const u8, Refusal> {
+        let code = landing_exit(compiler, layout, landings, self.cold_exit.expose_provenance() as u64)?;
+        // SAFETY: as the caller promises.
+        Ok(unsafe { self.install(&code) }?.entry)
     }
 
     /// How much memory is used.

@@ -78,6 +78,15 @@ fn numbers() {
         let large = words(&[1, 0, tag, 5 | 3 << 32]);
         let given = Given { args: &[address(&large)], ..Given::default() };
         assert!(!passes("v0: obj", "guard_compact v0 [snap0]", &given));
+        assert_eq!(passes("v0: obj", "guard_wide v0 [snap0]", &given), tag < 24);
+    }
+    // What is behind the only digit does not count.
+    let digits = 5 | 3 << 32;
+    for (tag, value) in [(8, 5), (10, -5_i64), (16, 5 | 3 << 30), (18, -(5 | 3 << 30))] {
+        let int = words(&[1, 0, tag, digits]);
+        let given = Given { args: &[address(&int)], ..Given::default() };
+        let guarded = "guard_wide v0 [snap0]\nv1 = unbox_wide v0";
+        assert_eq!(yields("v0: obj", guarded, "v1", &given), [value as u64]);
     }
     let float = words(&[1, 0, 1.5_f64.to_bits()]);
     let given = Given { args: &[address(&float)], ..Given::default() };

@@ -53,6 +53,12 @@ unsafe extern "C-unwind" {
     pub fn PyType_Watch(watcher_id: c_int, t: *mut PyObject) -> c_int;
     /// The id, or negative with an exception set if none is free.
     pub fn PyFunction_AddWatcher(callback: FunctionWatchCallback) -> c_int;
+    pub fn PyUnstable_WritePerfMapEntry(
+        code: *const core::ffi::c_void,
+        size: core::ffi::c_uint,
+        name: *const core::ffi::c_char,
+    ) -> c_int;
+    pub fn PyUnstable_PerfMapState_Fini();
     pub static mut PyFrameLocalsProxy_Type: PyTypeObject;
     pub static mut PyWrapperDescr_Type: PyTypeObject;
 }

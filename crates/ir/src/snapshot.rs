@@ -15,7 +15,7 @@
 //! memory come first.
 //!
 //! Each frame has the position of its current instruction. In all frames but the innermost that is a call, which goes on
-//! when the frame above returns. What happens in the innermost is the snapshot's [`Resume`]:
+//! when the frame above returns (for a call that makes an instance of a class and runs its `__init__`: the position where it goes on). What happens in the innermost is the snapshot's [`Resume`]:
 //!
 //! * `at`: the instruction is executed (again). Nothing that it does has been done.
 //! * `after`: the instruction is done, and execution goes on with the next one.

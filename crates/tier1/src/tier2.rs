@@ -74,8 +74,9 @@ pub struct Tier2 {
     pub hot: unsafe fn(cx: *mut Context, at: State) -> u16,
     /// The thread is recording and is about to execute the instruction at `at.pc`. May end the recording ([`stop_tracing`]).
     pub record: unsafe fn(cx: *mut Context, at: State),
-    /// The word at `at.pc` enters an executor: runs it. For a back-edge, pending events have been served.
-    pub enter: unsafe fn(cx: *mut Context, at: State) -> Landing,
+    /// The word at `at.pc` enters an executor: runs it, and leaves where that leads in the thread
+    /// ([`crate::context::Thread::landing`]). For a back-edge, pending events have been served.
+    pub enter: unsafe fn(cx: *mut Context, at: State),
     /// The stream dies with its code object.
     pub code_freed: unsafe fn(cs: *mut CodeState),
     /// Tools (tracing, profiling, monitoring) were switched on or off, in whatever thread. While they are on, nothing may go on
@@ -129,11 +130,14 @@ unsafe fn tell_hot(s: State) {
     }
 }
 
-/// Out of line, because the landing is returned in memory.
+/// Landings are not copied about: what was written in words just before is slow to be read in larger pieces.
 #[inline(never)]
 unsafe fn run_executor(s: State) {
-    let landing = tier2().map_or_else(Landing::default, |tier2| (tier2.enter)(s.cx, s));
-    (*(*s.cx).thread).landing = landing;
+    if let Some(tier2) = tier2() {
+        (tier2.enter)(s.cx, s);
+    } else {
+        (*(*s.cx).thread).landing = Landing::default();
+    }
 }
 
 /// The handler of the instruction at `pc`, which neither counts nor enters an executor.

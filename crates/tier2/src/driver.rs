@@ -30,7 +30,7 @@ use crate::exits::Exit;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, jit, recording, stats};
+use crate::{graph, jit, pending, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
@@ -39,7 +39,7 @@ use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
-use hotspur_tier1::tier2::{Landing, LandingKind, execute_one};
+use hotspur_tier1::tier2::{Landing, LandingKind, step};
 use std::rc::Rc;
 
 /// Where an executor begins that the instruction at `at.pc`, a back-edge or a RESUME, enters.
@@ -87,10 +87,12 @@ fn registers(cx: *mut Context, landing: &Landing) -> State {
 ///
 /// # Safety
 /// As for a handler of tier 1.
-pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
+pub unsafe fn enter(cx: *mut Context, at: State) {
     let _guard = NoPanic;
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
+        pending::poll();
+        graph::bury_dying();
         if !graph::graveyard_is_empty() {
             at.save_ip();
             graph::empty_graveyard();
@@ -99,29 +101,34 @@ pub unsafe fn enter(cx: *mut Context, at: State) -> Landing {
         let place = place_of(&start);
         let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
         if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
-            return execute_one(at);
+            step(at);
+            return;
         }
         let executor = graph::peek(place.code, place.position);
         if executor.is_null() {
             // What was just freed has taken the executor along; the word is an ordinary one again.
-            return execute_one(at);
+            step(at);
+            return;
         }
         stats::count(|s| s.entries += 1);
-        let (landing, last) = run(cx, executor, start);
-        let stuck = landing.kind == LandingKind::Running
-            && (*landing.pc).op == op::RESUME_EXECUTOR
-            && last == Some(place_of(&landing));
-        if stuck { execute_one(registers(cx, &landing)) } else { landing }
+        let last = run(cx, executor, start);
+        let landing = &raw const (*(*cx).thread).landing;
+        let stuck = (*landing).kind == LandingKind::Running
+            && (*(*landing).pc).op == op::RESUME_EXECUTOR
+            && last == Some(place_of(&*landing));
+        if stuck {
+            step(registers(cx, &*landing));
+        }
     }
 }
 
-/// Runs an executor and those that it leads to. Answers where execution stands in the end, and where the last executor is
-/// attached.
-unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Landing, Option<Place>) {
+/// Runs an executor and those that it leads to. Leaves where execution stands in the end in the thread, and answers where the last
+/// executor is attached.
+unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Option<Place> {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
-        if (*first).has_code() {
-            return jit::run::run(cx, first, start);
+        if !(*first).entry.get().is_null() {
+            return jit::run::run(cx, first);
         }
         Rc::increment_strong_count(first);
         let first = Rc::from_raw(first);
@@ -141,7 +148,8 @@ unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Land
             let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else {
                 let place = current.place();
                 graph::let_go(current);
-                return (at, place);
+                (*(*cx).thread).landing = at;
+                return place;
             };
             args = next_args;
             // The previous one is let go when its successor is held already.
@@ -221,10 +229,7 @@ pub(crate) unsafe fn code_at(cx: *mut Context, at: &Landing) -> *const u8 {
         }
         let here = place_of(at);
         let executor = graph::peek(here.code, here.position);
-        if executor.is_null() || !(*executor).trace.superblock.params.is_empty() {
-            return core::ptr::null();
-        }
-        (*executor).entry.get()
+        if executor.is_null() { core::ptr::null() } else { (*executor).entry.get() }
     }
 }
 

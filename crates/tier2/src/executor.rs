@@ -45,7 +45,7 @@ pub struct Executor {
     pub(crate) go: Cell<u8>,
     /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
     held: Vec<*mut PyObject>,
-    /// Where its machine code begins; null if it has none.
+    /// Where its machine code begins; null if it has none, or can only be linked to, with arguments.
     pub(crate) entry: Cell<*const u8>,
     /// Why it is invalid, if it is.
     invalid: Cell<Option<InvalidationReason>>,
@@ -60,6 +60,8 @@ pub struct Executor {
     pub(crate) rounds: Cell<u64>,
     /// Where it is attached, if it can be found by place.
     pub(crate) place: Cell<Option<Place>>,
+    /// Exits that have been led to it: numbers of executors and of their exits. They need not lead here any more.
+    incoming: RefCell<Vec<(u64, usize)>>,
     /// Words of the stream that enter it, by index, with what stood there before.
     pub(crate) words: RefCell<Vec<(usize, Word)>>,
 }
@@ -89,6 +91,7 @@ impl Executor {
             rounds: Cell::new(0),
             entry: Cell::new(core::ptr::null()),
             place: Cell::new(None),
+            incoming: RefCell::new(Vec::new()),
             words: RefCell::new(Vec::new()),
         })
     }
@@ -130,7 +133,9 @@ impl Executor {
     }
 
     pub(crate) fn set_code(&self, code: MachineCode) {
-        self.entry.set(code.entry());
+        if self.trace.superblock.params.is_empty() {
+            self.entry.set(code.entry());
+        }
         let set = self.code.set(code);
         debug_assert!(set.is_ok());
     }
@@ -138,6 +143,22 @@ impl Executor {
     /// The number of an exit, given its address.
     pub(crate) fn number_of_exit(&self, exit: *const c_void) -> usize {
         (exit.addr() - self.exits.as_ptr().addr()) / size_of::<Exit>()
+    }
+
+    /// Leads one of its exits to another executor.
+    pub(crate) fn lead(&self, exit: usize, target: Rc<Executor>) {
+        target.incoming.borrow_mut().push((self.id, exit));
+        self.exits[exit].set_target(target);
+    }
+
+    /// Has the exits that lead here lead to the host again. They count anew.
+    pub(crate) fn cut_off(&self) {
+        for (id, exit) in self.incoming.take() {
+            if let Some(source) = graph::find(id) {
+                source.exits[exit].forget(self);
+                graph::bury_executor(Some(source));
+            }
+        }
     }
 
     /// Adds what it has counted to the numbers.

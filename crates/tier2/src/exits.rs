@@ -175,6 +175,16 @@ impl Exit {
         }
     }
 
+    /// Leads nowhere if it leads to that executor, which has become invalid.
+    pub(crate) fn forget(&self, target: &Executor) {
+        let leads_there = self.target.borrow().as_ref().is_some_and(|t| core::ptr::eq(Rc::as_ptr(t), target));
+        if leads_there {
+            crate::graph::bury_executor(self.take_target());
+            self.temperature.cool();
+        }
+    }
+
+    /// See [`Executor::lead`].
     pub(crate) fn set_target(&self, target: Rc<Executor>) {
         self.close();
         let old = self.target.borrow_mut().replace(target);

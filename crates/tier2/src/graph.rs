@@ -30,7 +30,11 @@ struct Graph {
     attached: HashMap<Place, Rc<Executor>>,
     dead_objects: Vec<*mut PyObject>,
     dead_executors: Vec<Rc<Executor>>,
+    /// Dead ones that an activation runs still.
+    dying: Vec<Rc<Executor>>,
     created_since_sweep: u32,
+    /// Recordings for which there was no code memory, one after the other.
+    turned_away: usize,
     /// Failed recordings by place, for places that tier 1 counts.
     failures: HashMap<Place, u32>,
 }
@@ -108,6 +112,23 @@ pub(crate) fn sweep_is_due() -> bool {
     })
 }
 
+/// A recording is turned away, for want of code memory: whether that makes a sweep necessary; if so, counts anew.
+pub(crate) fn turned_away_too_many() -> bool {
+    with(|g| {
+        g.turned_away += 1;
+        let too_many = g.turned_away > g.all.len() / 2;
+        if too_many {
+            g.turned_away = 0;
+        }
+        too_many
+    })
+}
+
+/// It was not turned away after all.
+pub(crate) fn welcome() {
+    with(|g| g.turned_away = g.turned_away.saturating_sub(1));
+}
+
 /// References to be dropped when it can be done.
 pub(crate) fn bury(objects: Vec<*mut PyObject>) {
     if !objects.is_empty() {
@@ -129,24 +150,50 @@ pub(crate) fn let_go(executor: Rc<Executor>) {
     }
 }
 
+/// Has exits let go of executors that are invalid, so that those can be freed. (Otherwise exits do so when they are taken.)
+pub(crate) fn let_invalid_targets_go() {
+    for executor in all() {
+        for exit in &executor.exits {
+            bury_executor(exit.target());
+        }
+        bury_executor(Some(executor));
+    }
+}
+
+/// Frees the executors that were buried, except those that are being run. What they held stays buried, so no code runs.
+pub(crate) fn free_executors() {
+    let mut active = Vec::new();
+    // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
+    while let Some(executor) = with(|g| g.dead_executors.pop()) {
+        if Rc::strong_count(&executor) == 1 && executor.is_active() {
+            active.push(executor);
+        }
+    }
+    with(|g| g.dying.append(&mut active));
+}
+
 /// Frees what was buried. Any code may run.
 ///
 /// # Safety
 /// GIL held, at a place where any code may run.
 pub unsafe fn empty_graveyard() {
     loop {
-        // One at a time, and outside of the table: freeing an executor buries those that its exits lead to.
-        let mut active = Vec::new();
-        while let Some(executor) = with(|g| g.dead_executors.pop()) {
-            if Rc::strong_count(&executor) == 1 && executor.is_active() {
-                active.push(executor);
-            }
-        }
-        with(|g| g.dead_executors.append(&mut active));
+        free_executors();
         let Some(object) = with(|g| g.dead_objects.pop()) else { return };
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };
     }
+}
+
+/// Looks anew which of the dead executors are run still.
+#[inline(always)]
+pub(crate) fn bury_dying() {
+    with(|g| {
+        if !g.dying.is_empty() {
+            let mut dying = core::mem::take(&mut g.dying);
+            g.dead_executors.append(&mut dying);
+        }
+    });
 }
 
 /// Whether [`empty_graveyard`] has something to do.

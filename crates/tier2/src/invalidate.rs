@@ -11,7 +11,8 @@ use hotspur_ir::InvalidationReason;
 use hotspur_tier1::code::CodeState;
 use std::rc::Rc;
 
-/// Makes an executor invalid, if it is valid still. The executors that its exits led to are let go.
+/// Makes an executor invalid, if it is valid still. The executors that its exits led to are let go, and exits that led to it lead
+/// nowhere.
 ///
 /// # Safety
 /// GIL held.
@@ -25,6 +26,7 @@ pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
         graph::detach(executor);
     }
     watch::rely_no_more(executor.id, &executor.trace.dependencies);
+    executor.cut_off();
     for exit in &executor.exits {
         graph::bury_executor(exit.take_target());
     }

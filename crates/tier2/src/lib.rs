@@ -1,7 +1,7 @@
 //! Tier 2 inside CPython: executors, where they are attached, what they rely on, and how they run.
 //!
 //! Read in this order: [`executor`] (what there is), [`driver`] (how it runs), [`runtime`] (what ops mean on real objects and
-//! frames), [`recording`] (how executors come to be), [`invalidate`] and [`watch`] (how they end).
+//! frames), [`recording`] and [`pending`] (how executors come to be), [`invalidate`] and [`watch`] (how they end).
 //!
 //! **Invariants.** Everything is guarded by the GIL. Making an executor invalid runs no Python code and frees no object. An
 //! executor keeps nothing alive that Python code could notice: built-in functions, at most. Nothing runs in an executor while
@@ -18,6 +18,7 @@ pub mod locals;
 pub mod optimize;
 pub mod panics;
 pub mod params;
+pub mod pending;
 pub mod recording;
 pub mod runtime;
 pub mod stats;
@@ -26,6 +27,7 @@ pub mod temperature;
 pub mod watch;
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use hotspur_ir::InvalidationReason;
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -100,6 +102,39 @@ pub unsafe fn initialize(hooks: Option<Hooks>) -> Result<(), String> {
     }
     STARTED.store(true, Ordering::Relaxed);
     Ok(())
+}
+
+/// The interpreter is being taken down: no executor is made or entered any more, and what they hold is let go.
+///
+/// # Safety
+/// GIL held, at a place where any code may run.
+pub unsafe fn shut_down() {
+    // SAFETY: as the caller promises.
+    unsafe {
+        recording::set_hooks(None);
+        jit::background::clear();
+        pending::drop_all(InvalidationReason::Shutdown);
+        invalidate::invalidate_all(InvalidationReason::Shutdown);
+        graph::empty_graveyard();
+    }
+}
+
+/// For tests: holds compiling in the background up, or lets it go on.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn pause_compiler(on: bool) {
+    jit::background::pause(on);
+}
+
+/// Installs what was compiled in the background. Answers how many executors are still to come.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn poll() -> usize {
+    // SAFETY: as the caller promises.
+    unsafe { pending::poll() };
+    pending::len()
 }
 
 /// Whether tier 2 was set up.

@@ -1,7 +1,7 @@
 //! The parameters of tier 2: one table. (The one that is no number, `passes`, is in [`crate::optimize`].)
 //!
 //! Each can be set by the environment variable `HOTSPUR_<NAME>` (in capitals) when the process starts, and by name through the
-//! API while it runs. What code that was decoded before counts with, and executors that exist, are not touched by a change.
+//! API while it runs. In stress mode nothing is made in the background unless the environment asks for it. What code that was decoded before counts with, and executors that exist, are not touched by a change.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -83,6 +83,10 @@ parameters! {
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
+    /// Whether machine code is made by a thread of its own, while tier 1 goes on; otherwise at once.
+    Background = background, 1 "switch", 0..=1;
+    /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
+    PerfMap = perf_map, 0 "switch", 0..=1;
     /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.
     CountInstructions = count_instructions, 0 "switch", 0..=1;
 }

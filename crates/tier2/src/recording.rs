@@ -10,8 +10,9 @@ use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
-use crate::{driver, graph, jit, optimize, stats, sweep, temperature, watch};
+use crate::{driver, graph, jit, optimize, pending, stats, sweep, temperature, watch};
 use core::cell::UnsafeCell;
+use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{incref, newref};
 use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
@@ -72,6 +73,27 @@ impl Origin {
         self.place
     }
 
+    /// Whether the executor is to be attached to this place, and not to an exit alone.
+    pub(crate) fn attaches_to(&self, place: Place) -> bool {
+        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits[*exit].is_dynamic())
+    }
+
+    /// Has the words that count for the place trigger soon: the executor is on its way.
+    ///
+    /// # Safety
+    /// GIL held.
+    pub(crate) unsafe fn be_patient(&self) {
+        if !self.attaches_to(self.place) {
+            return;
+        }
+        // SAFETY: the origin keeps its code alive.
+        unsafe {
+            for word in graph::words_that_lead_to(self.place).into_iter().filter(|&word| counts(word)) {
+                (*word).counter = patient();
+            }
+        }
+    }
+
     /// The number of the executor and of its exit that the trace grows from, if it does.
     pub fn parent(&self) -> Option<(u64, usize)> {
         self.exit.as_ref().map(|(executor, exit)| (executor.id, *exit))
@@ -98,8 +120,17 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
     let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
+        graph::free_executors();
+        pending::poll();
+        if !counts(at.pc) {
+            // Its executor has just come. It is entered the next time.
+            return (*at.pc).counter;
+        }
         let start = driver::start_of(at);
         let place = driver::place_of(&start);
+        if pending::at_place(place) || pending::is_full() {
+            return patient();
+        }
         if graph::failures(place) >= Parameter::Attempts.get() {
             give_up(at.pc);
             return 0;
@@ -111,6 +142,17 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             counter::back_off((*at.pc).counter)
         }
     }
+}
+
+/// Whether a word counts for an executor.
+unsafe fn counts(word: *mut Word) -> bool {
+    // SAFETY: a word of a live stream.
+    matches!(unsafe { (*word).op }, op::RESUME_COUNTED | op::JUMP_BACKWARD_COUNTED)
+}
+
+/// The counter of a place whose executor is on its way.
+fn patient() -> u16 {
+    pending::PATIENCE << 4 | Parameter::Backoff.get() as u16
 }
 
 fn threshold_of(op: u16) -> Parameter {
@@ -132,6 +174,11 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
         return false;
     }
     // SAFETY: `at` is a landing that is running.
+    if pending::at_exit(executor, exit) || unsafe { pending::at_place(driver::place_of(at)) } {
+        // What is on its way is waited for.
+        return true;
+    }
+    // SAFETY: `at` is a landing that is running.
     unsafe { start_recording(cx, at, Some((Rc::clone(executor), exit))) }
 }
 
@@ -140,7 +187,7 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
     unsafe {
         let Some(hooks) = hooks() else { return false };
         let thread = (*cx).thread;
-        if (*thread).tracing || (*thread).tools_active {
+        if (*thread).tracing || (*thread).tools_active || pending::is_full() {
             return false;
         }
         let started = (hooks.start)(cx, at, Origin::new(driver::place_of(at), exit));
@@ -151,7 +198,8 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
     }
 }
 
-/// A recording has ended: makes an executor of the trace and attaches it. Answers the executor's number.
+/// A recording has ended: makes an executor of the trace and attaches it, at once or when its machine code has been made in the
+/// background. Answers the executor's number.
 ///
 /// # Errors
 /// Why there is no executor: the recorder's reason, or that the trace cannot be used.
@@ -161,26 +209,55 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
     let _guard = NoPanic;
     // SAFETY: as the caller promises; the origin keeps its code alive.
-    let (made, spent) = unsafe {
+    unsafe {
         let recorded = recorded.map(|mut trace| (optimize::optimize(&mut trace), trace));
         let began = Instant::now();
-        let made = recorded.and_then(|(before, trace)| install(trace, before, &origin));
-        (made, began.elapsed().as_nanos() as u64)
-    };
-    // SAFETY: as the caller promises.
-    unsafe {
-        stats::count(|s| match &made {
-            Ok(_) => {
-                s.traces_finished += 1;
-                s.compile_nanoseconds += spent;
-            }
-            Err(reason) => s.traces_aborted[*reason as usize] += 1,
+        let made = recorded.and_then(|(before, trace)| {
+            sweep::make_ready()?;
+            make(trace, before)
         });
-        if made.is_err() {
-            failed(&origin);
-        }
+        let (made, origin) = match made {
+            Ok(executor) if jit::in_background() => match pending::submit(executor, origin) {
+                Ok(id) => {
+                    stats::count(|s| s.compile_gil_nanoseconds += began.elapsed().as_nanos() as u64);
+                    return Ok(id);
+                }
+                Err((executor, origin)) => (compile(executor), origin),
+            },
+            Ok(executor) => (compile(executor), origin),
+            Err(reason) => (Err(reason), origin),
+        };
+        conclude(made, &origin, began)
     }
-    made
+}
+
+/// Attaches an executor that is ready to run, or notes that there is none.
+///
+/// # Errors
+/// The reason given, or that the executor whose exit it was recorded from is gone.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn conclude(
+    made: Result<Rc<Executor>, AbortReason>,
+    origin: &Origin,
+    began: Instant,
+) -> Result<u64, AbortReason> {
+    // SAFETY: as the caller promises; the origin keeps its code alive.
+    unsafe {
+        let attached = made.and_then(|executor| attach(executor, origin));
+        stats::count(|s| {
+            s.compile_gil_nanoseconds += began.elapsed().as_nanos() as u64;
+            match &attached {
+                Ok(_) => s.traces_finished += 1,
+                Err(reason) => s.traces_aborted[*reason as usize] += 1,
+            }
+        });
+        if attached.is_err() {
+            failed(origin);
+        }
+        attached
+    }
 }
 
 /// Sees to it that the next attempt comes later, or never.
@@ -196,42 +273,37 @@ unsafe fn failed(origin: &Origin) {
     // SAFETY: the origin keeps its code alive.
     unsafe {
         for word in graph::words_that_lead_to(origin.place) {
-            let counts = matches!((*word).op, op::RESUME_COUNTED | op::JUMP_BACKWARD_COUNTED);
-            if counts && failures >= Parameter::Attempts.get() {
+            if counts(word) && failures >= Parameter::Attempts.get() {
                 give_up(word);
-            } else if counts {
+            } else if counts(word) {
                 (*word).counter = ((1 << exponent) - 1) << 4 | exponent;
             }
         }
     }
 }
 
-/// Makes an executor of a trace.
-unsafe fn install(trace: Trace, recorded: Option<Superblock>, origin: &Origin) -> Result<u64, AbortReason> {
-    let parent = origin.exit.as_ref().map(|(executor, exit)| (executor, &executor.exits[*exit]));
-    // SAFETY: as for `finish`.
+/// Attaches an executor to where it was recorded from. Answers its number.
+unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortReason> {
+    let id = executor.id;
+    // SAFETY: the GIL is held; the origin keeps its code alive.
     unsafe {
-        if graph::sweep_is_due() || graph::len() >= Parameter::Executors.get() as usize {
-            sweep::sweep();
+        match &origin.exit {
+            Some((parent, _)) if !parent.is_valid() => {
+                invalidate(&executor, InvalidationReason::LinkLost);
+                graph::bury_executor(Some(executor));
+                return Err(AbortReason::ExecutorRemoved);
+            }
+            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => parent.lead(*exit, executor),
+            Some(_) | None => {
+                graph::attach(&executor, executor.trace.entry);
+                graph::bury_executor(Some(executor));
+            }
         }
-        if graph::len() >= Parameter::Executors.get() as usize {
-            return Err(AbortReason::TooManyExecutors);
-        }
-        if parent.is_some_and(|(executor, _)| !executor.is_valid()) {
-            return Err(AbortReason::ExecutorRemoved);
-        }
-        let executor = make(trace, recorded)?;
-        match parent {
-            Some((_, exit)) if !exit.is_dynamic() => exit.set_target(Rc::clone(&executor)),
-            Some(_) | None => graph::attach(&executor, executor.trace.entry),
-        }
-        let id = executor.id;
-        graph::bury_executor(Some(executor));
-        Ok(id)
     }
+    Ok(id)
 }
 
-/// Makes an executor that is not attached anywhere. `recorded`: see [`Executor::recorded`].
+/// Makes an executor that has no machine code yet and is not attached anywhere. `recorded`: see [`Executor::recorded`].
 ///
 /// # Safety
 /// As for [`finish`].
@@ -254,14 +326,43 @@ pub(crate) unsafe fn make(trace: Trace, recorded: Option<Superblock>) -> Result<
         held.iter().for_each(|&object| incref(object));
         let executor = Executor::new(id, trace, recorded, held);
         graph::remember(&executor);
-        if jit::is_on()
-            && let Err(reason) = jit::compile(&executor)
-        {
-            invalidate(&executor, InvalidationReason::Requested);
-            graph::bury_executor(Some(executor));
-            return Err(reason);
-        }
         Ok(executor)
+    }
+}
+
+/// Gives an executor machine code at once, if that is what executors have.
+unsafe fn compile(executor: Rc<Executor>) -> Result<Rc<Executor>, AbortReason> {
+    // SAFETY: the GIL is held, what the executor refers to is live.
+    unsafe {
+        let Some(task) = jit::task(&executor) else { return Ok(executor) };
+        match jit::compile(&task).and_then(|code| give_code(&executor, &code)) {
+            Ok(()) => Ok(executor),
+            Err(reason) => {
+                invalidate(&executor, InvalidationReason::CodeMemory);
+                graph::bury_executor(Some(executor));
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// Gives an executor machine code that was made for it. If there is no room for it, cold executors go.
+///
+/// # Errors
+/// There is no room, and everything is in use.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn give_code(executor: &Executor, code: &Code) -> Result<(), AbortReason> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match jit::install(executor, code) {
+            Err(AbortReason::OutOfMemory) => {
+                let has_room = sweep::make_room(|| jit::install(executor, code).is_ok());
+                if has_room { Ok(()) } else { Err(AbortReason::TooManyExecutors) }
+            }
+            installed => installed,
+        }
     }
 }
 
@@ -275,7 +376,7 @@ pub(crate) unsafe fn make(trace: Trace, recorded: Option<Superblock>) -> Result<
 pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
-        let executor = make(trace, None)?;
+        let executor = make(trace, None).and_then(|e| compile(e))?;
         graph::attach(&executor, executor.trace.entry);
         Ok(executor.id)
     }
@@ -292,9 +393,9 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
     let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
     // SAFETY: as the caller promises.
-    let executor = unsafe { make(trace, None)? };
+    let executor = unsafe { make(trace, None).and_then(|e| compile(e))? };
     let id = executor.id;
-    parent.exits[exit].set_target(executor);
+    parent.lead(exit, executor);
     Ok(id)
 }
 

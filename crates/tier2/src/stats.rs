@@ -37,8 +37,14 @@ pub struct Stats {
     pub instructions: u64,
     /// Time spent on optimizing recordings, in nanoseconds.
     pub optimize_nanoseconds: u64,
-    /// Time spent on making executors of recordings, apart from optimizing them, in nanoseconds.
+    /// Time spent on compiling machine code that was installed, in whatever thread, in nanoseconds.
     pub compile_nanoseconds: u64,
+    /// Time for which making executors of recordings has held up the program, in nanoseconds.
+    pub compile_gil_nanoseconds: u64,
+    /// Time between the end of a recording and the installation of its code, for code made in the background, in nanoseconds.
+    pub install_delay_nanoseconds: u64,
+    /// Micro-ops that were compiled to machine code.
+    pub micro_ops_compiled: u64,
     /// Machine code that exists, in bytes.
     pub code_bytes: u64,
 }
@@ -61,6 +67,9 @@ impl Stats {
         instructions: 0,
         optimize_nanoseconds: 0,
         compile_nanoseconds: 0,
+        compile_gil_nanoseconds: 0,
+        install_delay_nanoseconds: 0,
+        micro_ops_compiled: 0,
         code_bytes: 0,
     };
 
@@ -85,6 +94,10 @@ impl Stats {
             ("instructions", self.instructions),
             ("optimize_nanoseconds", self.optimize_nanoseconds),
             ("compile_nanoseconds", self.compile_nanoseconds),
+            ("compile_gil_nanoseconds", self.compile_gil_nanoseconds),
+            ("install_delay_nanoseconds", self.install_delay_nanoseconds),
+            ("micro_ops_compiled", self.micro_ops_compiled),
+            ("executors_pending", crate::pending::len() as u64),
             ("code_bytes", self.code_bytes),
         ]
         .map(|(name, value)| (name.to_string(), value))

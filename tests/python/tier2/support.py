@@ -1,9 +1,15 @@
 """What tests of tier 2 share: running a function until it is hot, and counting what happened."""
 
 import os
+import subprocess
+import sys
 import unittest
 
 import hotspur
+
+if "HOTSPUR_BACKGROUND" not in os.environ:
+    # Executors are there as soon as they are recorded, so counts do not depend on time.
+    hotspur.set_parameter("background", 0)
 
 
 class Counts:
@@ -51,6 +57,7 @@ class Tier2Case(unittest.TestCase):
         time the given share of its instructions must have been executed in tier 2. Returns the counts of the last call."""
         for _ in range(rounds):
             self.assertEqual(function(*args), expect)
+        compiled()
         result, counts = counted(function, *args)
         self.assertEqual(result, expect)
         self.assertGreater(counts["runs"], 0, "no executor was run")
@@ -58,6 +65,50 @@ class Tier2Case(unittest.TestCase):
         if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
             self.assertGreaterEqual(counts.share, share, describe(function))
         return counts
+
+
+def compiled():
+    """Waits until what is compiled in the background is there."""
+    left = hotspur._hotspur.wait_for_compiler(60.0)
+    assert left == 0, f"{left} executors do not come"
+
+
+COMPILES = os.environ["HOTSPUR_ENGINE"] != "interp"
+
+
+def needs_machine_code(test):
+    """Where executors are interpreted there is no machine code, and nothing to be tested but that."""
+
+    def no_code(self):
+        stats = hotspur.stats()
+        self.assertEqual((stats["code_bytes"], stats["micro_ops_compiled"], stats["executors"]["pending"]), (0, 0, 0))
+
+    return test if COMPILES else no_code
+
+
+# Hotspur as this process has it, whichever way it got in.
+ENABLE = """
+import importlib.machinery, importlib.util, sys
+package, engine = sys.argv[1:]
+loader = importlib.machinery.ExtensionFileLoader("hotspur._hotspur", engine)
+module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+sys.modules[loader.name] = module
+loader.exec_module(module)
+sys.path.insert(0, package)
+import hotspur
+hotspur._hotspur = module
+hotspur.enable()
+"""
+
+
+def run_program(case, text, **parameters):
+    """Runs a program in a process of its own under Hotspur, and returns what it prints; it must end well and quietly."""
+    variables = {f"HOTSPUR_{name.upper()}": str(value) for name, value in parameters.items()}
+    package = os.path.dirname(os.path.dirname(hotspur.__file__))
+    command = [sys.executable, "-c", ENABLE + text, package, hotspur._hotspur.__spec__.origin]
+    done = subprocess.run(command, env=dict(os.environ, **variables), capture_output=True, text=True, timeout=300)
+    case.assertEqual((done.returncode, done.stderr), (0, ""))
+    return done.stdout
 
 
 def describe(function):

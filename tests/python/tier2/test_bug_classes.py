@@ -334,8 +334,9 @@ class Lifetime(Tier2Case):
             namespace = {}
             exec(source, namespace)
             self.assertEqual(namespace["f"](200), 19900)
-        gc.collect()
         del namespace
+        gc.collect()
+        hotspur._hotspur.remove_executors(0)  # frees what is to be freed
         alive = hotspur.stats()["executors"]["alive"]
         for i in range(300):
             namespace = {}
@@ -343,6 +344,7 @@ class Lifetime(Tier2Case):
             self.assertEqual(namespace["f"](200), 19900)
         del namespace
         gc.collect()
+        hotspur._hotspur.remove_executors(0)
         self.assertLessEqual(hotspur.stats()["executors"]["alive"], alive + 20)
 
 
@@ -578,6 +580,20 @@ class Iteration(Tier2Case):
             return total
 
         self.hot(f, N, expect=6, share=0.3)
+
+    def test_an_exhausted_list_iterator_can_be_asked_for_its_length(self):
+        def f(n):
+            total = 0
+            for _ in range(n):
+                items = [1, 2, 3]
+                it = iter(items)
+                for x in it:
+                    total += x
+                items.append(4)
+                total += len(list(it)) + it.__length_hint__()
+            return total
+
+        self.hot(f, N, expect=6 * N, share=0.3)
 
     def test_yield_from_nothing(self):
         def g():

@@ -1,9 +1,19 @@
 """Machine code: what there is of it."""
 
 import os
+import unittest
 
 import hotspur
-from support import Tier2Case
+from support import Tier2Case, needs_machine_code, run_program
+
+def many_loops(count, prefix):
+    """Functions that were never called, each with a loop of its own."""
+    functions = []
+    for k in range(count):
+        namespace = {}
+        exec(f"def {prefix}_{k}(n):\n t = {k}\n for i in range(n): t += i ^ {k}\n return t", namespace)
+        functions.append(namespace[f"{prefix}_{k}"])
+    return functions
 
 
 class Sizes(Tier2Case):
@@ -36,3 +46,70 @@ class Sizes(Tier2Case):
         self.assertLessEqual(sum(e.exit_size for e in executors) / exits, 36)
         for executor in executors:
             self.assertLess(executor.exit_size, executor.code_size)
+
+
+class Warmth(Tier2Case):
+    """Who was entered between two sweeps stays."""
+
+    def test_sweeps(self):
+        used, unused = many_loops(2, "swept")
+        for f in used, unused:
+            for _ in range(6):
+                f(3000)
+        hotspur._hotspur.sweep_executors()
+        kept = [e.number for e in hotspur.executors(used)]
+        lost = [e.number for e in hotspur.executors(unused)]
+        self.assertTrue(kept and lost)
+        used(3000)
+        self.assertGreater(hotspur._hotspur.sweep_executors(), 0)
+        self.assertEqual([e.number for e in hotspur.executors(unused)], [])
+        self.assertTrue(set(kept) & {e.number for e in hotspur.executors(used)})
+        # It is what it was, and may become hot again.
+        self.assertEqual(unused(3000), 1 + sum(i ^ 1 for i in range(3000)))
+
+
+class Memory(unittest.TestCase):
+    SCRIPT = """
+from test_code import many_loops
+functions = many_loops(300, "crowd")
+for k, f in enumerate(functions):
+    for _ in range(3):
+        assert f(100) == k + sum(i ^ k for i in range(100))
+stats = hotspur.stats()
+print(stats["executors"]["created"], stats["code_bytes"], stats["executors"]["invalidated"].get("code_memory", 0),
+      stats["executors"]["swept"], stats["traces"]["aborted"].get("too_many_executors", 0))
+"""
+
+    @needs_machine_code
+    def test_code_memory_is_used_again(self):
+        limit = 65536
+        script = f"sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r})\n" + self.SCRIPT
+        printed = run_program(self, script, code_bytes=limit, back_edge_threshold=20, background=0)
+        created, code_bytes, for_memory, swept, refused = map(int, printed.split())
+        self.assertGreaterEqual(created, 300)
+        self.assertLessEqual(code_bytes, limit)
+        # Not everything fitted: some had to go, and some were turned away when everything was warm.
+        self.assertGreater(for_memory + swept, 0)
+        self.assertGreater(refused, 0)
+        self.assertLess(refused, created)
+
+
+class PerfMap(unittest.TestCase):
+    @needs_machine_code
+    def test_entries(self):
+        path = f"/tmp/perf-{os.getpid()}.map"
+        hotspur.set_parameter("perf_map", 1)
+        try:
+            [f] = many_loops(1, "mapped")
+            for _ in range(6):
+                f(3000)
+        finally:
+            hotspur.set_parameter("perf_map", 0)
+        with open(path) as file:
+            lines = file.read().splitlines()
+        executors = {f"hotspur:mapped_0:1#{e.number}": e for e in hotspur.executors(f)}
+        entries = {name: int(size, 16) for _, size, name in (line.split(" ", 2) for line in lines)}
+        self.assertTrue(executors)
+        for name, executor in executors.items():
+            self.assertEqual(entries[name], executor.code_size)
+        os.unlink(path)

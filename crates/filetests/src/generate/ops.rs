@@ -194,7 +194,10 @@ impl Model {
                 self.at();
                 self.b.guard_compact(object);
                 let v = self.b.unbox_i64(object);
-                self.ints.push(v);
+                self.at();
+                self.b.guard_wide(object);
+                let wide = self.b.unbox_wide(object);
+                self.ints.extend([v, wide]);
             }
             _ => {
                 let a = self.float();

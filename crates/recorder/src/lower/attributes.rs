@@ -306,7 +306,7 @@ unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outco
 
 impl Lowering<'_> {
     /// Has the executor become invalid when the type changes.
-    unsafe fn depend_on_type(&mut self, class: *mut PyTypeObject) {
+    pub(super) unsafe fn depend_on_type(&mut self, class: *mut PyTypeObject) {
         let entry = (class.cast::<PyObject>(), (*class).tp_version_tag);
         if !self.f.types.contains(&entry) {
             self.f.types.push(entry);

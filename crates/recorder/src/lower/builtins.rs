@@ -380,8 +380,7 @@ unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObjec
 unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let n = args.len();
     let (Err(owner), name) = identify(callable)? else { return None };
-    let is_get =
-        owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && l.real(n + 1) != ptr::null_mut();
+    let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
         return None;
     }

@@ -11,7 +11,10 @@ use hotspur_cpython_sys::*;
 use hotspur_ir::{CodeRef, Value};
 use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::context::known;
-use hotspur_tier1::table::LENGTH;
+use hotspur_tier1::table::{LENGTH, op};
+
+/// Where INIT_RETURN is, in words behind the call of a class.
+const INIT_RETURN: usize = 3;
 
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
@@ -32,6 +35,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     }
     if ty(callable) == &raw mut PyMethod_Type {
         return method(l, has_receiver);
+    }
+    if l.op() == op::CALL_ALLOC_AND_ENTER_INIT {
+        return instantiate(l, has_receiver);
     }
     super::builtins::call(l, has_receiver)
 }
@@ -243,6 +249,73 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     Some(Outcome::Call)
 }
 
+/// Makes an instance of a class that is known, and enters its `__init__`, as tier 1 has specialized it. The class is relied on, with its
+/// `__init__`. The caller waits at tier 1's INIT_RETURN, which lies in the call's last cache word; it has the instance in the place of the class.
+unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
+    let n = l.oparg();
+    let real_class = l.real(n + 2);
+    let class = real_class.cast::<PyTypeObject>();
+    let v = l.f.peek(n + 2)?;
+    let (version, init_version) = l.halves();
+    if has_receiver
+        || l.f.info(v).constant != real_class
+        || (*class).tp_version_tag != version
+        || version == 0
+        || !has_feature(class, TPFLAGS_INLINE_VALUES)
+        || (*l.s.pc.add(INIT_RETURN)).op != op::INIT_RETURN
+    {
+        return None;
+    }
+    let init = l.cached();
+    let (real, cs) = plain(init)?;
+    if (*real).func_version != init_version || !defaults_for(real, n + 1)?.is_empty() {
+        return None;
+    }
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    l.guard_receiver(n, false);
+    let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    l.depend_on_type(class);
+    if !l.f.functions.contains(&init) {
+        l.f.functions.push(init);
+    }
+    let function = l.f.constant(init, Keep::Guarded);
+    l.f.borrowed(function);
+    // The class has it.
+    l.f.info(function).kept = true;
+    let id = l.f.object(real_class, Keep::Guarded);
+    let instance = l.f.builder.new_instance(id);
+    l.f.owned(instance);
+    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    args.push(Content::Value(instance));
+    args.reverse();
+    l.f.pop();
+    // The instance has a reference to its class.
+    l.f.survives(v);
+    l.f.discard();
+    l.f.push_value(instance);
+    l.f.drop_dead(None);
+    l.f.top_mut().pc += INIT_RETURN as u32;
+    enter(l, real, cs, code, function, args, true);
+    Some(Outcome::Call)
+}
+
+/// `__init__` has returned: None, which is dropped.
+pub(super) unsafe fn init_return(l: &mut Lowering) -> Option<Outcome> {
+    let none = ffi::Py_None();
+    if l.real(1) != none {
+        return None;
+    }
+    let v = l.f.peek(1)?;
+    let id = l.f.object(none, Keep::Immortal);
+    l.guard_is(v, none, id);
+    l.f.discard();
+    l.done()
+}
+
 /// A function that is called as functions are, with its decoded code.
 unsafe fn plain(function: *mut PyObject) -> Option<(*mut PyFunctionObject, *mut CodeState)> {
     let real = function.cast::<PyFunctionObject>();
@@ -353,5 +426,6 @@ unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.drop_dead(None);
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    Some(Outcome::Next(l.position(LENGTH[usize::from(call)].into())))
+    let length = if call == op::INIT_RETURN { 0 } else { LENGTH[usize::from(call)].into() };
+    Some(Outcome::Next(l.position(length)))
 }

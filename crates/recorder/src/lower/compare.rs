@@ -45,7 +45,8 @@ unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
     if !matches!(cond, Cond::Eq | Cond::Ne) {
         return None;
     }
-    let object = (*(&raw const ffi::PyBaseObject_Type)).tp_richcompare.map(|f| f as usize);
+    let base = &raw const ffi::PyBaseObject_Type;
+    let object = (*base).tp_richcompare.map(|f| f as usize);
     for n in [2, 1] {
         let class = ty(l.real(n));
         let compares_by_identity =

@@ -74,7 +74,7 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
         &raw mut ffi::PyTuple_Type,
     ];
     let is_text = facts::is_str(container) && facts::is_str(key);
-    if !is_text && !(is_one_of(container, &searched) && is_key(key)) {
+    if !(is_text || is_one_of(container, &searched) && is_key(key)) {
         return None;
     }
     let args = [l.exact(1)?, l.exact(2)?];

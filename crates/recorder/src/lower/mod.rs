@@ -102,7 +102,7 @@ functions! {
     iteration:
         FOR_ITER => for_iter;
     calls:
-        CALL => call, RETURN_VALUE => return_value, RETURN_CONST => return_const;
+        CALL => call, INIT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }
 
 impl Lowering<'_> {

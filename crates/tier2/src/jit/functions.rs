@@ -4,6 +4,7 @@
 //! They do what the tier 2 interpreter has its runtime do, by calling the same functions.
 
 use super::run::{Run, run_of};
+use crate::graph;
 use crate::runtime::{Host, Obj, dies_quietly, push_on, suspend};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
@@ -239,7 +240,13 @@ extern "C-unwind" fn execute(
         let frame = ptr::with_exposed_provenance_mut(frame as usize);
         let sp = ptr::with_exposed_provenance_mut(sp as usize);
         let cs = ptr::with_exposed_provenance_mut(stream as usize);
-        tier2::step(State { pc, sp, frame, cx, cs });
+        let at = State { pc, sp, frame, cx, cs };
+        if !graph::graveyard_is_empty() {
+            // Execution may go from executor to executor for a long time. Any code may run here, as it may in the instruction.
+            at.save_ip();
+            graph::empty_graveyard();
+        }
+        tier2::step(at);
         // If tools were switched on, that stops all executors, this one included.
         Context::refresh(cx);
     }

@@ -1,9 +1,12 @@
 //! The layout of CPython's structures, for the code generator.
 
+use crate::executor::Executor;
+use crate::exits::Exit;
 use core::mem::offset_of;
-use hotspur_codegen::{Boxes, Layout};
+use hotspur_codegen::{Boxes, Landings, Layout};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
+use hotspur_tier1::code::{CodeState, Word};
 use hotspur_tier1::tier2::{Landing, LandingKind};
 use hotspur_tier1::{boxes, context};
 
@@ -62,6 +65,20 @@ pub(super) fn layout() -> Layout {
     }
 }
 
+/// How machine code finds executors.
+pub(super) fn landings() -> Landings {
+    Landings {
+        landing_code: offset_of!(Landing, cs) as i32,
+        words: offset_of!(CodeState, words) as i32,
+        executors: offset_of!(CodeState, executors) as i32,
+        open: offset_of!(Executor, go) as i32,
+        entry: offset_of!(Executor, entry) as i32,
+        taken: offset_of!(Exit, linked) as i32,
+    }
+}
+
+// For each instruction there is an executor or null, at the same distance.
+const _: () = assert!(size_of::<Word>() == size_of::<*mut Executor>());
 // Machine code tests for it.
 const _: () = assert!(LandingKind::Running as u8 == 0);
 // One layout serves both iterators.

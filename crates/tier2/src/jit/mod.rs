@@ -1,24 +1,22 @@
 //! The engine that runs executors as machine code: compiling them, their code memory, and the glue to the code generator.
 
+pub(crate) mod background;
 mod functions;
 mod layout;
+pub(crate) mod perf;
 pub(crate) mod run;
+mod task;
 
 use crate::executor::Executor;
 use crate::exits::Exit;
 use crate::params::Parameter;
 use crate::stats;
 use core::cell::UnsafeCell;
-use core::mem::offset_of;
 use cranelift_entity::PrimaryMap;
-use hotspur_codegen::{
-    Code, CodeSpace, Compiler, Constants, Environment, ExitTable, Installed, Layout, Options, Passage, Prologue,
-    SnapshotInfo,
-};
-use hotspur_cpython_sys::PyCodeObject;
-use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::{AbortReason, CodeRef, ObjRef, SnapshotId};
-use hotspur_tier1::code::{self, Word};
+use hotspur_codegen::{Code, CodeSpace, Compiler, Installed, Layout, Options, Passage, SnapshotInfo};
+use hotspur_ir::{AbortReason, SnapshotId};
+use task::References;
+pub(crate) use task::Task;
 
 /// Machine code of an executor.
 #[derive(Debug)]
@@ -34,6 +32,11 @@ impl MachineCode {
     /// Where the code begins.
     pub(crate) fn entry(&self) -> *const u8 {
         self.installed.as_ref().map_or(core::ptr::null(), Installed::entry)
+    }
+
+    /// How long it is, in bytes.
+    fn len(&self) -> usize {
+        self.installed.as_ref().map_or(0, Installed::size)
     }
 }
 
@@ -76,6 +79,8 @@ struct Jit {
     compiler: Compiler,
     space: CodeSpace,
     layout: Layout,
+    /// What exits lead to that go on where tier 1 has landed.
+    landing_exit: *const u8,
 }
 
 struct Global(UnsafeCell<Option<Jit>>);
@@ -104,9 +109,12 @@ pub(crate) unsafe fn initialize() -> Result<(), String> {
         }
         let mut compiler = Compiler::new(Options::default())?;
         let limit = Parameter::CodeBytes.get() as usize;
-        let space = CodeSpace::new(&mut compiler, &functions::host_functions(), limit)
+        let mut space = CodeSpace::new(&mut compiler, &functions::host_functions(), limit)
             .map_err(|refusal| refusal.to_string())?;
-        *JIT.0.get() = Some(Jit { compiler, space, layout: layout::layout() });
+        let layout = layout::layout();
+        let landing_exit =
+            space.landing_exit(&mut compiler, &layout, &layout::landings()).map_err(|r| r.to_string())?;
+        *JIT.0.get() = Some(Jit { compiler, space, layout, landing_exit });
     }
     Ok(())
 }
@@ -120,91 +128,14 @@ fn enter() -> hotspur_codegen::Enter {
     with(|jit| jit.space.enter()).expect("machine code exists")
 }
 
-/// What a superblock's references are as addresses. Plain numbers: the compiler may run without the GIL.
-struct Addresses {
-    objects: Vec<u64>,
-    codes: Vec<CodeAddresses>,
-}
-
-/// Of a code object.
-struct CodeAddresses {
-    object: u64,
-    stream: u64,
-    words: u64,
-    locals: u32,
-}
-
-impl Addresses {
-    /// None if there is no memory.
-    unsafe fn of(executor: &Executor) -> Option<Addresses> {
-        let address = |object: *mut PyObject| object.expose_provenance() as u64;
-        let code = |code: *mut PyCodeObject| {
-            // SAFETY: the trace's code objects are live. The streams live as long as the executor is valid.
-            unsafe {
-                let stream = code::state_of(code);
-                (!stream.is_null()).then(|| CodeAddresses {
-                    object: code.expose_provenance() as u64,
-                    stream: stream.expose_provenance() as u64,
-                    words: (*stream).words.expose_provenance() as u64,
-                    locals: (*code).co_nlocalsplus as u32,
-                })
-            }
-        };
-        Some(Addresses {
-            objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
-            codes: executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?,
-        })
-    }
-
-    fn of_code(&self, code: CodeRef) -> &CodeAddresses {
-        &self.codes[code.as_u32() as usize]
-    }
-}
-
-impl Constants for Addresses {
-    fn object(&self, object: ObjRef) -> u64 {
-        self.objects[object.as_u32() as usize]
-    }
-    fn code(&self, code: CodeRef) -> u64 {
-        self.of_code(code).object
-    }
-    fn locals(&self, code: CodeRef) -> u32 {
-        self.of_code(code).locals
-    }
-    fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
-        self.of_code(code).words + u64::from(pc) * size_of::<Word>() as u64
-    }
-    fn stream(&self, code: CodeRef) -> u64 {
-        self.of_code(code).stream
-    }
+/// Whether executors get their machine code later, from [`background`].
+pub(crate) fn in_background() -> bool {
+    is_on() && Parameter::Background.get() != 0
 }
 
 /// What exits lead to that lead to the host.
 pub(crate) fn cold_exit() -> *const u8 {
     with(|jit| jit.space.cold_exit()).unwrap_or(core::ptr::null())
-}
-
-/// The environment of an executor's code.
-fn environment<'a>(executor: &Executor, layout: &'a Layout, addresses: &'a Addresses) -> Environment<'a> {
-    fn address<T: ?Sized>(object: &T) -> u64 {
-        (&raw const *object).cast::<u8>().expose_provenance() as u64
-    }
-    Environment {
-        layout: Some(layout),
-        constants: addresses,
-        exits: ExitTable {
-            base: executor.exits.as_ptr().expose_provenance() as u64,
-            stride: size_of::<Exit>() as u32,
-            code: offset_of!(Exit, code) as u32,
-        },
-        valid: address(&executor.go),
-        prologue: Some(Prologue {
-            executor: address(executor),
-            warm: address(&executor.warm),
-            runs: address(&executor.runs),
-            rounds: address(&executor.rounds),
-        }),
-    }
 }
 
 /// Makes machine code that leads from an exit of one executor, which the host has made frames for until now, to another one.
@@ -219,8 +150,6 @@ pub(crate) unsafe fn compile_passage(
     exit: &Exit,
     target: &Executor,
 ) -> Result<PassageCode, AbortReason> {
-    // SAFETY: as the caller promises.
-    let addresses = unsafe { Addresses::of(executor) }.ok_or(AbortReason::OutOfMemory)?;
     let made = with(|jit| {
         let passage = Passage {
             snapshot: exit.snapshot,
@@ -230,7 +159,9 @@ pub(crate) unsafe fn compile_passage(
             target: target.entry.get().expose_provenance() as u64,
             otherwise: jit.space.cold_exit().expose_provenance() as u64,
         };
-        let environment = environment(executor, &jit.layout, &addresses);
+        // SAFETY: as the caller promises.
+        let references = unsafe { References::of(executor, &jit.layout) }.ok_or(AbortReason::OutOfMemory)?;
+        let environment = references.environment();
         let code = jit.compiler.compile_passage(&executor.trace.superblock, &environment, &passage);
         let code = code.map_err(|refusal| refusal.reason)?;
         // SAFETY: the code was compiled for this exit; machine code is out at the host.
@@ -239,30 +170,47 @@ pub(crate) unsafe fn compile_passage(
     Ok(PassageCode(Some(made.unwrap_or(Err(AbortReason::CompileFailed))?)))
 }
 
-/// Gives an executor machine code.
-///
-/// # Errors
-/// There is no memory for it, or it cannot be compiled.
+/// What compiling an executor takes. None if the engine is not in use, or without memory.
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
-pub(crate) unsafe fn compile(executor: &Executor) -> Result<(), AbortReason> {
+pub(crate) unsafe fn task(executor: &Executor) -> Option<Task> {
     // SAFETY: as the caller promises.
-    let addresses = unsafe { Addresses::of(executor) }.ok_or(AbortReason::OutOfMemory)?;
+    with(|jit| unsafe { Task::new(executor, &jit.layout) }).flatten()
+}
+
+/// Compiles at once, in this thread.
+pub(crate) fn compile(task: &Task) -> Result<Code, AbortReason> {
+    with(|jit| task.run(&mut jit.compiler)).unwrap_or(Err(AbortReason::CompileFailed))
+}
+
+/// Gives an executor machine code that was compiled for it.
+///
+/// # Errors
+/// There is no room for it.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), AbortReason> {
     let made = with(|jit| {
-        let environment = environment(executor, &jit.layout, &addresses);
-        let code = jit.compiler.compile(&executor.trace.superblock, &environment).map_err(|refusal| refusal.reason)?;
-        // SAFETY: the code was compiled for this executor.
-        let installed = unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)?;
+        // SAFETY: the code was compiled for this executor, and whoever executes code holds the GIL.
+        let installed = unsafe { jit.space.install(code) }.map_err(|refusal| refusal.reason)?;
         for exit in &executor.exits {
-            exit.code.set(jit.space.cold_exit());
+            let landed = exit.resume == hotspur_ir::Resume::Landed;
+            exit.code.set(if landed { jit.landing_exit } else { jit.space.cold_exit() });
         }
-        Ok((code, installed, jit.space.statistics().used))
+        Ok((installed, jit.space.statistics().used))
     });
-    let (code, installed, used): (Code, Installed, usize) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
+    let (installed, used): (Installed, usize) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
     // SAFETY: the GIL is held.
-    unsafe { stats::count(|s| s.code_bytes = used as u64) };
-    let Code { snapshots, sizes, .. } = code;
-    executor.set_code(MachineCode { installed: Some(installed), snapshots, sizes });
+    unsafe {
+        stats::count(|s| {
+            s.code_bytes = used as u64;
+            s.compile_nanoseconds += code.time.as_nanos() as u64;
+            s.micro_ops_compiled += executor.trace.superblock.insts().count() as u64;
+        });
+    }
+    executor.set_code(MachineCode { installed: Some(installed), snapshots: code.snapshots.clone(), sizes: code.sizes });
+    perf::note(executor);
     Ok(())
 }

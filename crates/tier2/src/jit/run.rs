@@ -23,14 +23,14 @@ use crate::exits::Exit;
 use crate::graph;
 use crate::runtime::{Host, Obj};
 use core::cell::UnsafeCell;
-use core::mem::{ManuallyDrop, MaybeUninit, offset_of};
+use core::mem::{ManuallyDrop, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_interp::{Leave, Machine, Outcome, Published};
 use hotspur_ir::{ExitId, Op, Resume, SnapshotId, Type};
 use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
-use hotspur_tier1::tier2::Landing;
+use hotspur_tier1::tier2::{Landing, LandingKind};
 use std::rc::Rc;
 
 /// What `ExecState::host` points to: one for each entry from tier 1.
@@ -41,8 +41,6 @@ pub(super) struct Run {
     machine: Option<Machine<'static, Host>>,
     machine_for: u64,
     published: Vec<Published<Obj>>,
-    /// Where execution stands in the end.
-    landing: Landing,
 }
 
 /// The run that a state belongs to.
@@ -56,9 +54,9 @@ pub(super) unsafe fn run_of<'a>(state: *mut ExecState) -> &'a mut Run {
 }
 
 /// What an entry needs. It is large, and C code that calls Python code that calls C code, and so on, may enter thousands of
-/// times, so it is not on the C stack.
+/// times, so it is not on the C stack. Entries are used again, with what they have allocated.
 struct Entry {
-    run: MaybeUninit<Run>,
+    run: Run,
     state: ExecState,
 }
 
@@ -68,7 +66,7 @@ struct Pool(UnsafeCell<(Vec<*mut Entry>, Vec<*mut Entry>)>);
 unsafe impl Sync for Pool {}
 static POOL: Pool = Pool(UnsafeCell::new((Vec::new(), Vec::new())));
 
-fn new_entry() -> *mut Entry {
+unsafe fn new_entry(cx: *mut Context) -> *mut Entry {
     let state = ExecState {
         frame: ptr::null_mut(),
         thread: ptr::null_mut(),
@@ -83,7 +81,10 @@ fn new_entry() -> *mut Entry {
         args: [0; MAX_PARAMS],
         host: ptr::null_mut(),
     };
-    Box::into_raw(Box::new(Entry { run: MaybeUninit::uninit(), state }))
+    // SAFETY: as the caller promises.
+    let host = unsafe { Host::new(cx) };
+    let run = Run { cx, host, machine: None, machine_for: 0, published: Vec::new() };
+    Box::into_raw(Box::new(Entry { run, state }))
 }
 
 /// Whether an activation runs the executor's machine code.
@@ -92,26 +93,21 @@ pub(crate) fn is_active(executor: *const Executor) -> bool {
     unsafe { (*POOL.0.get()).1.iter().any(|&entry| ptr::eq((*entry).state.executor.cast::<Executor>(), executor)) }
 }
 
-/// Runs an executor that has machine code, and those that it leads to. Answers where execution stands in the end, and where the last
-/// executor is attached.
+/// Runs an executor that has machine code, and those that it leads to. Leaves where execution stands in the end in the thread, and
+/// answers where the last executor is attached.
 ///
 /// # Safety
 /// As for [`driver::enter`].
-pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> (Landing, Option<Place>) {
+pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor) -> Option<Place> {
     // SAFETY: as the caller promises. The entry is used by nobody else until it is given back; an executor that it names is
     // not freed.
     unsafe {
         let pool = POOL.0.get();
-        let entry = (*pool).0.pop().unwrap_or_else(new_entry);
+        let entry = (*pool).0.pop().unwrap_or_else(|| new_entry(cx));
         (*pool).1.push(entry);
-        let run = (*entry).run.write(Run {
-            cx,
-            host: Host::new(cx),
-            machine: None,
-            machine_for: 0,
-            published: Vec::new(),
-            landing: start,
-        }) as *mut Run;
+        let run = &raw mut (*entry).run;
+        (*run).cx = cx;
+        (*run).host.set_context(cx);
         let state = &raw mut (*entry).state;
         (*state).thread = (*cx).tstate.cast();
         (*state).landing = (&raw mut (*(*cx).thread).landing).cast();
@@ -119,15 +115,14 @@ pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor, start: Landin
         (*state).disturbed = 0;
         (*state).host = run.cast();
         super::enter()(state, (*first).entry.get());
-        let ended = ((*run).landing, (*(*state).executor.cast::<Executor>()).place());
-        (*entry).run.assume_init_drop();
+        let last = (*(*state).executor.cast::<Executor>()).place();
         // Those of other threads may lie above it.
         let active = &mut (*pool).1;
         if let Some(i) = active.iter().rposition(|&other| other == entry) {
             active.swap_remove(i);
         }
         (*pool).0.push(entry);
-        ended
+        last
     }
 }
 
@@ -239,7 +234,6 @@ impl Run {
             let code = driver::code_at(run.cx, &*landing);
             if code.is_null() {
                 (*exit).count_cold();
-                run.landing = *landing;
                 run.warm_up(state);
             } else {
                 (*exit).count_linked();
@@ -251,9 +245,12 @@ impl Run {
     unsafe fn warm_up(&mut self, state: *mut ExecState) {
         // SAFETY: the executor lives; the reference is borrowed.
         unsafe {
+            if (*(*self.cx).thread).landing.kind != LandingKind::Running {
+                return;
+            }
             let executor = ManuallyDrop::new(Rc::from_raw((*state).executor.cast::<Executor>().cast_const()));
             let number = executor.number_of_exit((*state).exit.cast());
-            driver::warm_up(self.cx, &executor, &self.landing, number);
+            driver::warm_up(self.cx, &executor, &(*(*self.cx).thread).landing, number);
         }
     }
 
@@ -270,15 +267,16 @@ impl Run {
                 drop(exit.target());
             }
             let outcome = self.make_frames(state, &executor, number);
-            self.landing = driver::left(&mut self.host, &executor, &outcome);
+            let landing = driver::left(&mut self.host, &executor, &outcome);
+            (*(*self.cx).thread).landing = landing;
             (*state).disturbed = 0;
-            match driver::go_on(self.cx, &executor, &self.landing, outcome) {
+            match driver::go_on(self.cx, &executor, &landing, outcome) {
                 Passage::To(next, args) if next.has_code() && args.is_empty() => {
                     let code = next.entry.get();
                     if exit.wants_passage() {
                         let passage = super::compile_passage(&executor, exit, &next).ok();
                         if exit.target().is_none() {
-                            exit.set_target(Rc::clone(&next));
+                            executor.lead(number, Rc::clone(&next));
                         }
                         exit.set_passage(passage);
                     }

@@ -33,8 +33,11 @@ use hotspur_ir::{Moves, Resume};
 use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
-use hotspur_tier1::table::LENGTH;
+use hotspur_tier1::table::{LENGTH, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, execute_one};
+
+/// Where INIT_RETURN is, in words behind the call of a class.
+const INIT_RETURN: usize = 3;
 
 /// A frame's code.
 unsafe fn state(frame: *mut InterpreterFrame) -> *mut CodeState {
@@ -49,6 +52,17 @@ unsafe fn locals_of(frame: *mut InterpreterFrame) -> usize {
 /// Length in words of the instruction at a position.
 unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
     usize::from(LENGTH[usize::from((*(*cs).words.add(pc)).op)])
+}
+
+/// What a frame's position in a snapshot means while it is suspended in a call: the index of its instruction, and how many words behind
+/// that it goes on. A call that makes an instance of a class is named by the INIT_RETURN in its last cache word, where it goes on when
+/// `__init__` has returned.
+unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
+    let pc = pc as usize;
+    if (*(*cs).words.add(pc)).op == op::INIT_RETURN {
+        return (pc - INIT_RETURN, INIT_RETURN as u16);
+    }
+    (pc, length_at(cs, pc) as u16)
 }
 
 unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
@@ -93,8 +107,9 @@ pub(crate) unsafe fn push_on(
 
 /// Suspends a frame in a call, with so many items on its stack.
 pub(crate) unsafe fn suspend(frame: *mut InterpreterFrame, pc: u32, stack: usize) {
-    (*frame).instr_ptr = code_units(frame_code(frame)).add(pc as usize);
-    (*frame).return_offset = length_at(state(frame), pc as usize) as u16;
+    let (at, offset) = suspended_at(state(frame), pc);
+    (*frame).instr_ptr = code_units(frame_code(frame)).add(at);
+    (*frame).return_offset = offset;
     (*frame).stacktop = (locals_of(frame) + stack) as i32;
 }
 
@@ -143,7 +158,7 @@ impl Host {
     /// Pushes a frame on the top one, which is suspended in the call at `caller_pc`; its stack is yet to be written.
     unsafe fn push(&mut self, code: *mut PyCodeObject, caller_pc: u32, function: *mut PyObject) {
         let caller = self.top();
-        (*caller).return_offset = length_at(state(caller), caller_pc as usize) as u16;
+        (*caller).return_offset = suspended_at(state(caller), caller_pc).1;
         let frame = push_on(self.ts, caller, code, function);
         self.frames.push(frame);
     }
@@ -157,7 +172,7 @@ impl Host {
         locals: &[Option<Obj>],
     ) {
         let caller = self.top();
-        (*caller).instr_ptr = code_units(frame_code(caller)).add(caller_pc as usize);
+        (*caller).instr_ptr = code_units(frame_code(caller)).add(suspended_at(state(caller), caller_pc).0);
         self.push(code, caller_pc, function.as_ptr());
         let frame = self.top();
         for (i, &local) in locals.iter().enumerate() {
@@ -190,7 +205,9 @@ impl Host {
                 self.pushed += 1;
             }
             let frame = self.frames[i];
-            (*frame).instr_ptr = code_units(frame_code(frame)).add(wanted.pc as usize);
+            let is_top = i + 1 == states.len();
+            let pc = if is_top { wanted.pc as usize } else { suspended_at(state(frame), wanted.pc).0 };
+            (*frame).instr_ptr = code_units(frame_code(frame)).add(pc);
             let locals = frame_locals(frame);
             let stack = locals.add(locals_of(frame));
             write_slots(locals, &wanted.locals);

@@ -97,6 +97,16 @@ impl Host {
         }
     }
 
+    /// Goes on in another activation.
+    ///
+    /// # Safety
+    /// As for [`Host::new`].
+    pub(crate) unsafe fn set_context(&mut self, cx: *mut Context) {
+        self.cx = cx;
+        // SAFETY: as the caller promises.
+        self.ts = unsafe { (*cx).tstate };
+    }
+
     /// Makes ready for an executor that begins at a landing.
     ///
     /// # Safety

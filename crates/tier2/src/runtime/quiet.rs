@@ -237,6 +237,8 @@ pub(super) unsafe fn slice(sequence: *mut PyObject, start: *mut PyObject, stop: 
 pub(super) unsafe fn finish(iter: *mut PyObject) -> *mut PyObject {
     let sequence = if is_type(iter, &raw mut PyListIter_Type) {
         let iter = iter.cast::<ListIterObject>();
+        // Without a list, its other methods go by the index.
+        (*iter).it_index = -1;
         core::mem::replace(&mut (*iter).it_seq, ptr::null_mut()).cast::<PyObject>()
     } else {
         let iter = iter.cast::<TupleIterObject>();

@@ -1,0 +1,218 @@
+//! Compiling in a thread of its own, without the GIL.
+//!
+//! [`Task`]s go in, [`Code`] comes out; both are plain data. What they are for is known to [`crate::pending`] alone, under their
+//! numbers, so that nothing that the GIL guards is ever in the hands of the other thread.
+//!
+//! The thread exists while there is work: it ends when the queue is empty, and the next task starts another one. So a process whose
+//! program is warm has no thread that it did not make itself. It has all signals blocked: they are for the program's
+//! threads, whose system calls they interrupt.
+//!
+//! # fork
+//! A child has only the thread that forked. So before a fork the thread is asked to stop, and waited for: it finishes what it
+//! compiles, at most; it needs no lock of anybody's for that. The lock is held across the fork, so the child finds everything in
+//! order. (CPython warns of forks in processes with more than one thread. That would be another reason.) In the parent the
+//! queue is taken up again; in the child what was under way is dropped, see [`crate::pending`].
+//!
+//! # Shutdown
+//! Nobody waits for the thread. It touches nothing but its own data, and ends with the process.
+
+use super::task::Task;
+use core::sync::atomic::{AtomicBool, Ordering};
+use hotspur_codegen::{Code, Compiler, Options};
+use hotspur_ir::AbortReason;
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+/// What has come of a task.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Its number.
+    pub id: u64,
+    /// The code, or why there is none.
+    pub code: Result<Code, AbortReason>,
+}
+
+struct State {
+    queue: VecDeque<(u64, Task)>,
+    done: Vec<Done>,
+    /// The thread, if it has not ended, or has ended unnoticed.
+    thread: Option<JoinHandle<()>>,
+    /// Whether the thread takes work. It ends when it finds none, and says so here.
+    runs: bool,
+    /// The thread is to take no more work: a fork is under way.
+    stop: bool,
+    /// The same, at the request of a test.
+    paused: bool,
+    /// Kept from one thread to the next.
+    compiler: Option<Compiler>,
+}
+
+static STATE: Mutex<State> = Mutex::new(State {
+    queue: VecDeque::new(),
+    done: Vec::new(),
+    thread: None,
+    runs: false,
+    stop: false,
+    paused: false,
+    compiler: None,
+});
+
+fn state() -> MutexGuard<'static, State> {
+    // Nothing panics while it holds the lock.
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// There is something to be looked at: results, or the process is a forked one.
+static ATTENTION: AtomicBool = AtomicBool::new(false);
+/// The process is a forked one, and nobody has looked.
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether [`take`] would answer anything, or [`forked`] would. Costs a load.
+#[inline(always)]
+pub(crate) fn wants_attention() -> bool {
+    ATTENTION.load(Ordering::Relaxed)
+}
+
+/// Whether the process has been forked off since the last time. All that was under way is lost then, and the queue empty.
+pub(crate) fn forked() -> bool {
+    let forked = FORKED.swap(false, Ordering::Relaxed);
+    if forked {
+        clear();
+    }
+    forked
+}
+
+/// Forgets all work and all results. What is being compiled will still come.
+pub(crate) fn clear() {
+    let mut state = state();
+    let dropped = (core::mem::take(&mut state.queue), core::mem::take(&mut state.done));
+    drop(state);
+    drop(dropped);
+}
+
+/// What was finished since the last time.
+pub(crate) fn take() -> Vec<Done> {
+    ATTENTION.store(false, Ordering::Relaxed);
+    let mut state = state();
+    start(&mut state);
+    core::mem::take(&mut state.done)
+}
+
+/// Has a task done. False if there is no thread for it, and cannot be: it was not taken then.
+pub(crate) fn submit(id: u64, task: Task) -> bool {
+    static AT_FORK: Once = Once::new();
+    // SAFETY: the functions are what the system asks for, and exist as long as the process.
+    AT_FORK.call_once(|| unsafe {
+        // Without memory for that, forks are as safe as threads are.
+        let _ = libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child));
+    });
+    let mut state = state();
+    state.queue.push_back((id, task));
+    let has_thread = start(&mut state);
+    if !has_thread {
+        state.queue.pop_back();
+    }
+    has_thread
+}
+
+/// Has the thread take no more tasks, or go on.
+pub(crate) fn pause(on: bool) {
+    let mut state = state();
+    state.paused = on;
+    start(&mut state);
+}
+
+/// Starts a thread if there is work and nobody does it. False if that is not possible.
+fn start(state: &mut State) -> bool {
+    if state.queue.is_empty() || state.runs || state.stop || state.paused {
+        return true;
+    }
+    let compiler = state.compiler.take();
+    match with_signals_blocked(|| {
+        // Deep recursion is Cranelift's own, on large functions.
+        Builder::new().name("hotspur".into()).stack_size(8 << 20).spawn(move || work(compiler))
+    }) {
+        Ok(thread) => {
+            // The previous one is about to end, and is let go.
+            state.thread = Some(thread);
+            state.runs = true;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: sets of signals are plain data, and the thread's mask is put back.
+    unsafe {
+        let mut all = core::mem::zeroed();
+        let mut before = core::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let result = f();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut());
+        result
+    }
+}
+
+/// What the thread does.
+fn work(compiler: Option<Compiler>) {
+    let mut compiler = compiler.or_else(|| Compiler::new(Options::default()).ok());
+    loop {
+        let mut state = state();
+        let next = if state.stop || state.paused { None } else { state.queue.pop_front() };
+        let Some((id, task)) = next else {
+            state.runs = false;
+            state.compiler = compiler;
+            return;
+        };
+        drop(state);
+        let mut run = || compiler.as_mut().map(|compiler| task.run(compiler));
+        let code = catch_unwind(AssertUnwindSafe(&mut run)).ok().flatten();
+        let code = code.unwrap_or(Err(AbortReason::CompileFailed));
+        drop(task);
+        self::state().done.push(Done { id, code });
+        // After the result is there: whoever sees this takes the lock, and finds it.
+        ATTENTION.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The lock, while a fork is under way.
+struct Held(UnsafeCell<Option<MutexGuard<'static, State>>>);
+// SAFETY: touched by the thread that forks only, which has the lock that is in it.
+unsafe impl Sync for Held {}
+static HELD: Held = Held(UnsafeCell::new(None));
+
+unsafe extern "C" fn before_fork() {
+    let held = loop {
+        let mut state = state();
+        state.stop = true;
+        let Some(thread) = state.thread.take() else { break state };
+        drop(state);
+        // It needs the lock to see that it is to stop.
+        let _ = thread.join();
+    };
+    // SAFETY: this thread has the lock.
+    unsafe { *HELD.0.get() = Some(held) };
+}
+
+unsafe extern "C" fn after_fork_in_parent() {
+    // SAFETY: this thread has the lock.
+    if let Some(mut state) = unsafe { (*HELD.0.get()).take() } {
+        state.stop = false;
+        // Somebody who holds the GIL goes on.
+        ATTENTION.store(true, Ordering::Relaxed);
+    }
+}
+
+unsafe extern "C" fn after_fork_in_child() {
+    // SAFETY: this thread has the lock, as it had before.
+    if let Some(mut state) = unsafe { (*HELD.0.get()).take() } {
+        state.stop = false;
+        FORKED.store(true, Ordering::Relaxed);
+        ATTENTION.store(true, Ordering::Relaxed);
+    }
+}

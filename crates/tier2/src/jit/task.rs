@@ -1,0 +1,151 @@
+//! What compiling an executor takes, in plain numbers: no thread state, no reference to anything that the GIL guards.
+//!
+//! The numbers are addresses of objects, of the executor's exits and flags. The compiler writes them into the code and looks at none
+//! of what is there. So they may be stale by the time the code is made; it is then never installed.
+
+use crate::executor::Executor;
+use crate::exits::Exit;
+use core::mem::offset_of;
+use hotspur_codegen::{Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
+use hotspur_cpython_sys::PyCodeObject;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_ir::{AbortReason, CodeRef, ObjRef, Superblock};
+use hotspur_tier1::code::{self, Word};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Task {
+    superblock: Superblock,
+    references: References,
+}
+
+const fn may_go_to_another_thread<T: Send>() {}
+const _: () = may_go_to_another_thread::<Task>();
+
+impl Task {
+    /// None if there is no memory.
+    ///
+    /// # Safety
+    /// GIL held, what the executor refers to is live.
+    pub(super) unsafe fn new(executor: &Executor, layout: &Layout) -> Option<Task> {
+        // SAFETY: as the caller promises.
+        let references = unsafe { References::of(executor, layout) }?;
+        Some(Task { superblock: executor.trace.superblock.clone(), references })
+    }
+
+    /// Compiles, in whatever thread.
+    pub(super) fn run(&self, compiler: &mut Compiler) -> Result<Code, AbortReason> {
+        compiler.compile(&self.superblock, &self.references.environment()).map_err(|refusal| refusal.reason)
+    }
+}
+
+/// What an executor's code refers to.
+#[derive(Debug)]
+pub(super) struct References {
+    layout: Layout,
+    addresses: Addresses,
+    exits: ExitTable,
+    valid: u64,
+    prologue: Prologue,
+}
+
+impl References {
+    /// None if there is no memory.
+    ///
+    /// # Safety
+    /// GIL held, what the executor refers to is live.
+    pub(super) unsafe fn of(executor: &Executor, layout: &Layout) -> Option<References> {
+        fn address<T: ?Sized>(object: &T) -> u64 {
+            (&raw const *object).cast::<u8>().expose_provenance() as u64
+        }
+        Some(References {
+            layout: *layout,
+            // SAFETY: as the caller promises.
+            addresses: unsafe { Addresses::of(executor) }?,
+            exits: ExitTable {
+                base: executor.exits.as_ptr().expose_provenance() as u64,
+                stride: size_of::<Exit>() as u32,
+                code: offset_of!(Exit, code) as u32,
+            },
+            valid: address(&executor.go),
+            prologue: Prologue {
+                executor: address(executor),
+                warm: address(&executor.warm),
+                runs: address(&executor.runs),
+                rounds: address(&executor.rounds),
+            },
+        })
+    }
+
+    /// The same, for the compiler.
+    pub(super) fn environment(&self) -> Environment<'_> {
+        Environment {
+            layout: Some(&self.layout),
+            constants: &self.addresses,
+            exits: self.exits,
+            valid: self.valid,
+            prologue: Some(self.prologue),
+        }
+    }
+}
+
+/// What a superblock's references are as addresses.
+#[derive(Debug)]
+struct Addresses {
+    objects: Vec<u64>,
+    codes: Vec<CodeAddresses>,
+}
+
+/// Of a code object.
+#[derive(Debug)]
+struct CodeAddresses {
+    object: u64,
+    stream: u64,
+    words: u64,
+    locals: u32,
+}
+
+impl Addresses {
+    /// None if there is no memory.
+    unsafe fn of(executor: &Executor) -> Option<Addresses> {
+        let address = |object: *mut PyObject| object.expose_provenance() as u64;
+        let code = |code: *mut PyCodeObject| {
+            // SAFETY: the trace's code objects are live. The streams live as long as the executor is valid.
+            unsafe {
+                let stream = code::state_of(code);
+                (!stream.is_null()).then(|| CodeAddresses {
+                    object: code.expose_provenance() as u64,
+                    stream: stream.expose_provenance() as u64,
+                    words: (*stream).words.expose_provenance() as u64,
+                    locals: (*code).co_nlocalsplus as u32,
+                })
+            }
+        };
+        Some(Addresses {
+            objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
+            codes: executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?,
+        })
+    }
+
+    fn of_code(&self, code: CodeRef) -> &CodeAddresses {
+        &self.codes[code.as_u32() as usize]
+    }
+}
+
+impl Constants for Addresses {
+    fn object(&self, object: ObjRef) -> u64 {
+        self.objects[object.as_u32() as usize]
+    }
+    fn code(&self, code: CodeRef) -> u64 {
+        self.of_code(code).object
+    }
+    fn locals(&self, code: CodeRef) -> u32 {
+        self.of_code(code).locals
+    }
+    fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
+        self.of_code(code).words + u64::from(pc) * size_of::<Word>() as u64
+    }
+    fn stream(&self, code: CodeRef) -> u64 {
+        self.of_code(code).stream
+    }
+}

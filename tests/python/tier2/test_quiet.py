@@ -1,0 +1,276 @@
+"""What superblocks do without tier 1: calls of C functions, containers, classes. Run under `hotspur` with tier 2 on.
+
+Everything is compared with what Python says: results, exceptions and their lines, the order in which objects die, what is noticed when
+classes and containers change.
+"""
+
+import sys
+import traceback
+import unittest
+
+from support import Tier2Case
+
+N = 400
+
+
+class Containers(Tier2Case):
+    def test_keys_with_methods_of_their_own(self):
+        seen = []
+
+        class Key:
+            def __init__(self, n):
+                self.n = n
+
+            def __hash__(self):
+                return hash(self.n)
+
+            def __eq__(self, other):
+                # Sees the frame that looks for it, and its variables.
+                frame = sys._getframe(1)
+                seen.append((frame.f_code.co_name, frame.f_locals["i"]))
+                return isinstance(other, int) and self.n == other
+
+        def f(d, n):
+            total = 0
+            for i in range(n):
+                total += d[i % 8]
+                total += d.get(i % 8, 0)
+                if i % 8 in d:
+                    total += 1
+            return total
+
+        plain = {i: i for i in range(8)}
+        self.hot(f, plain, N, expect=sum(2 * (i % 8) + 1 for i in range(N)))
+        mixed = {**{i: i for i in range(7)}, Key(7): 7}
+        expect = sum(2 * (i % 8) + 1 for i in range(N))
+        for _ in range(4):
+            seen.clear()
+            self.assertEqual(f(mixed, N), expect)
+            self.assertEqual(seen, [("f", i) for i in range(N) if i % 8 == 7 for _ in range(3)])
+
+    def test_a_replaced_value_dies_when_it_is_replaced(self):
+        log = []
+
+        class Noisy:
+            def __init__(self, n):
+                self.n = n
+
+            def __del__(self):
+                frame = sys._getframe(1)
+                log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals["i"]))
+
+        def f(n):
+            d = {}
+            for i in range(n):
+                d["k"] = Noisy(i)
+            del d["k"]
+            return len(log)
+
+        for _ in range(5):
+            log.clear()
+            self.assertEqual(f(N), N)
+            self.assertEqual(log, [(i, 3, i + 1) for i in range(N - 1)] + [(N - 1, 4, N - 1)])
+
+    def test_sets_lists_and_texts(self):
+        def f(n):
+            s, l, t, text = {1, 5, "a"}, [1, "b", None], (2.5, 3), "hello"
+            count = 0
+            for i in range(n):
+                count += (i % 7 in s) + (i % 7 not in l) * 2 + (i % 4 in t) * 4 + (text[i % 5] in "lo") * 8
+                count += len(text[i % 5:]) + len(l[: i % 3]) + b"xyz"[i % 3]
+                if not s or not l[0:0] and i % 2 == 0 or not float(i % 3):
+                    count += 1
+            return count
+
+        self.hot(f, N, expect=f.__wrapped__(N) if hasattr(f, "__wrapped__") else f(N))
+
+    def test_missing_items_raise_where_they_are_missed(self):
+        def f(n):
+            d = {0: 0}
+            lines = []
+            for i in range(n):
+                try:
+                    d[i % 2]
+                    "ab"[i % 3]
+                except LookupError as e:
+                    lines.append(e.__traceback__.tb_lineno - f.__code__.co_firstlineno)
+            return lines
+
+        self.hot(f, N, expect=[5 if i % 2 else 6 for i in range(N) if i % 2 or i % 3 == 2], share=0.2)
+
+    def test_an_exhausted_iterator_stays_exhausted(self):
+        def f(n):
+            found = 0
+            for _ in range(n):
+                items = [1, 2]
+                it = iter(items)
+                for x in it:
+                    found += x
+                items.append(100)
+                found += it.__length_hint__() + len(list(it))
+                for x in it:
+                    found += x
+            return found
+
+        self.hot(f, N, expect=3 * N)
+
+
+class Numbers(Tier2Case):
+    def test_integers_of_every_size(self):
+        def f(n):
+            x, total = 1, 0
+            for i in range(n):
+                x = (x * 69069 + 1) & 0xFFFFFFFF
+                total ^= (x << 7) ^ (x >> 3) ^ -x
+                total += (x << i % 80) % 1000003
+                total -= i // 7 * (1 << 62)
+                if total > 1 << 70 or total < -1 << 70:
+                    total %= 999999937
+            return total
+
+        self.hot(f, N, expect=f(N))
+
+    def test_calls(self):
+        def f(n):
+            found = []
+            for i in range(n):
+                x = i / 7 - 20
+                found.append((abs(x), abs(-i), int(x), min(i, 3), max(x, i), round(x, 1), divmod(x, 3.0), ord(chr(i + 60)),
+                              type(x) is float, len(str(x)), i.bit_length(), "a,b".split(","), (i % 5) ** 0.5))
+            return found
+
+        self.hot(f, N, expect=f(N))
+
+
+class Classes(Tier2Case):
+    def test_exceptions_in_init(self):
+        class C:
+            def __init__(self, x):
+                self.x = x
+                self.y = 1 // (x % 3)
+
+        def f(n):
+            found = []
+            for i in range(n):
+                try:
+                    found.append(C(i).y)
+                except ZeroDivisionError as e:
+                    frames = traceback.extract_tb(e.__traceback__)
+                    found.append([(s.name, s.line) for s in frames])
+                    found.append(e.__traceback__.tb_lasti == lasti.setdefault("tb", e.__traceback__.tb_lasti))
+            return found
+
+        lasti = {}
+        here = [("f", "found.append(C(i).y)"), ("__init__", "self.y = 1 // (x % 3)")]
+        expect = []
+        for i in range(N):
+            expect += [here, True] if i % 3 == 0 else [1 // (i % 3)]
+        self.hot(f, N, expect=expect, share=0.2)
+
+    def test_init_is_seen_as_a_frame(self):
+        class C:
+            def __init__(self, x):
+                caller = sys._getframe(1)
+                self.seen = (x, caller.f_code.co_name, caller.f_locals["i"], caller.f_lasti)
+
+        def f(n):
+            found = []
+            for i in range(n):
+                found.append(C(i + 1).seen)
+            return found
+
+        lasti = f(1)[0][3]
+        self.hot(f, N, expect=[(i + 1, "f", i, lasti) for i in range(N)])
+
+    def test_init_that_returns_something(self):
+        class C:
+            def __init__(self, x):
+                if x == N - 1:
+                    return x
+
+        def f(n):
+            made = 0
+            try:
+                for i in range(n):
+                    C(i)
+                    made += 1
+            except TypeError as e:
+                return made, str(e)
+
+        def g(n):
+            return f(n)
+
+        self.hot(g, N, expect=(N - 1, "__init__() should return None, not 'int'"))
+
+    def test_a_class_that_changes(self):
+        class C:
+            limit = 1
+
+            def __init__(self, x):
+                self.x = x
+
+            @property
+            def p(self):
+                return self.x
+
+        def first(self, x):
+            self.x = x
+
+        def other(self, x):
+            self.x = -x
+
+        def f(n, change):
+            total = 0
+            for i in range(n):
+                if i == change:
+                    C.__init__ = other
+                    C.limit = 1000
+                    C.p = property(lambda self: 7 * self.x)
+                c = C(i)
+                total += c.p + C.limit
+            return total
+
+        p = C.p
+        getter = p
+        for _ in range(4):
+            self.assertEqual(f(N, -1), sum(range(N)) + N)
+        self.assertEqual(f(N, 100), sum(range(100)) + 100 + sum(-7 * i + 1000 for i in range(100, N)))
+        C.__init__, C.limit, C.p = first, 1, getter
+        self.assertEqual(f(N, -1), sum(range(N)) + N)
+
+    def test_instances_of_several_classes(self):
+        class A:
+            def __init__(self, x):
+                self.x = x
+
+            def value(self):
+                return self.x
+
+        class B(A):
+            def value(self):
+                return -self.x
+
+        class D(A):
+            def __getitem__(self, i):
+                return self.x * i
+
+        def f(n):
+            items = [A(1), B(2), D(3), A(4)]
+            items[3].__dict__ = {"x": 40}
+            total = 0
+            for i in range(n):
+                o = items[i % 4]
+                total += o.value() + isinstance(o, B) + isinstance(o, D) * 2
+                o.x += 1
+                bound = o.value
+                total += bound()
+                if isinstance(o, D):
+                    total += o[i]
+                total += o == items[0]
+            return total
+
+        self.hot(f, N, expect=f(N))
+
+
+if __name__ == "__main__":
+    unittest.main()
