@@ -33,9 +33,35 @@ fn tier1_without_warm_up() {
     suite("tier1-stress", TIER1, &[("HOTSPUR_STRESS", "1")]);
 }
 
+/// Tier 2 on an engine; `hot` is when counters trigger, if not as they do by default.
+fn tier2(engine: &str, hot: Option<&str>) {
+    let mut variables = vec![("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine)];
+    if let Some(hot) = hot {
+        let counters = ["HOTSPUR_BACK_EDGE_THRESHOLD", "HOTSPUR_ENTRY_THRESHOLD", "HOTSPUR_EXIT_THRESHOLD"];
+        variables.extend(counters.map(|name| (name, hot)));
+        variables.push(("HOTSPUR_BACKOFF", "1"));
+    }
+    suite(&format!("tier2-{engine}-{}", hot.unwrap_or("default")), TIER2, &variables);
+}
+
 #[test]
 fn tier2_interpreted() {
-    suite("tier2-interp", TIER2, &[("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", "interp")]);
+    tier2("interp", None);
+}
+
+#[test]
+fn tier2_interpreted_at_once() {
+    tier2("interp", Some("2"));
+}
+
+#[test]
+fn tier2_compiled() {
+    tier2("jit", None);
+}
+
+#[test]
+fn tier2_compiled_at_once() {
+    tier2("jit", Some("2"));
 }
 
 /// Interpreted without `sink`: with it, one loop whose sunk objects are published leaves its executor more often than its test allows.

@@ -87,7 +87,7 @@ class Loops(RecorderCase):
         entry = re.search(r"@ (\d+)", found.text)[1]
         self.assertEqual(found.lines, [
             "enter_loop []",
-            "loop ():",
+            "loop () instructions 8:",
             "v0 = load_local 0, 1",
             "v1 = const_obj obj0",
             "guard_type v0, obj1 [snap0]",
