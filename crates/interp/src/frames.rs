@@ -225,7 +225,8 @@ impl<R: Runtime> Machine<'_, R> {
         self.changed.extend(changed.into_iter().map(|(f, l, object)| ((f, l), object)));
         // Those within others have lower numbers: once the outer one is gone, the reference that is left is ours.
         for (id, object) in p.built.into_iter().rev() {
-            if self.rt.refcount(object) > 1 {
+            // Of what is immortal there is no second copy, whoever keeps it.
+            if self.rt.refcount(object) > 1 && !self.rt.is_immortal(object) {
                 self.kept.insert(id, object);
             } else {
                 self.rt.decref(object);

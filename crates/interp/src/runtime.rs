@@ -112,6 +112,8 @@ pub trait Runtime {
     fn decref_no_dealloc(&mut self, value: Self::Obj);
     /// How many references there are.
     fn refcount(&mut self, value: Self::Obj) -> usize;
+    /// Whether references to it are not counted. Building such an object (a small int, the empty tuple) always yields the same one.
+    fn is_immortal(&mut self, value: Self::Obj) -> bool;
 
     // -- iterators --------------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ impl Kind {
     /// Whether references to it are not counted.
     pub(super) fn is_immortal(&self) -> bool {
         matches!(self, Kind::Type { .. } | Kind::None | Kind::Bool(_))
+            || matches!(self, Kind::Tuple(items) if items.is_empty())
     }
 
     /// References that the object owns, except to its class, in the order in which CPython drops them.

@@ -198,6 +198,7 @@ impl Runtime for Toy {
         let kind = match kind {
             VirtualKind::Int => Kind::Int(number(0)),
             VirtualKind::Float => Kind::Float(if let Register::F64(x) = fields[0] { x } else { 0.0 }),
+            VirtualKind::Tuple if fields.is_empty() => return self.singleton(Kind::Tuple(Vec::new())),
             VirtualKind::Tuple => Kind::Tuple(all()),
             VirtualKind::List => Kind::List(all()),
             VirtualKind::Slice => Kind::Slice([object(0), object(1), object(2)]),
@@ -284,6 +285,9 @@ impl Runtime for Toy {
     }
     fn refcount(&mut self, value: ToyRef) -> usize {
         self.count(value)
+    }
+    fn is_immortal(&mut self, value: ToyRef) -> bool {
+        self.look(value).is_immortal()
     }
 
     fn list_iter_next(&mut self, iter: ToyRef) -> Nullable {

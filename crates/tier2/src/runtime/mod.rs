@@ -344,6 +344,10 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation. The count of an immortal object is a large number, as it should.
         unsafe { refcnt(value.as_ptr()) as usize }
     }
+    fn is_immortal(&mut self, value: Obj) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { is_immortal(value.as_ptr()) }
+    }
 
     fn list_iter_next(&mut self, iter: Obj) -> Option<Obj> {
         // SAFETY: see the module's documentation.
