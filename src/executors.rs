@@ -111,7 +111,9 @@ pub fn attach_superblock(
     };
     count_instructions(&mut superblock, &instructions);
     let trace = Trace {
-        objects: objects.iter().map(|o| Object { object: o.as_ptr(), keep: Keep::Hold }).collect(),
+        // SAFETY: the GIL is held, and these are live objects.
+        objects: objects.iter().map(|o| unsafe { Object::new(o.as_ptr(), Keep::Hold) }).collect(),
+        held: objects.iter().map(|o| o.as_ptr()).collect(),
         codes: all_codes,
         executors,
         dependencies,

@@ -10,6 +10,7 @@ use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
 use hotspur_tier2::params::Parameter;
 use hotspur_tier2::recording::{Hooks, Origin, finish};
+use hotspur_tier2::reliance::{Reliance, Unreliable};
 use hotspur_tier2::{graph, pending};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ struct Recording {
     context: *mut Context,
     recorder: Recorder,
     origin: Origin,
+    reliance: Reliance,
     /// Code of the trace has died.
     is_lost: bool,
 }
@@ -58,7 +60,11 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
     // SAFETY: tier 2 calls with the registers of an activation.
     unsafe {
         let recorder = Recorder::start(state, limits());
-        recordings().push(Recording { context: cx, recorder, origin, is_lost: false });
+        let mut reliance = Reliance::default();
+        if reliance.follow(&recorder.noted()).is_err() {
+            return false;
+        }
+        recordings().push(Recording { context: cx, recorder, origin, reliance, is_lost: false });
         start_tracing(cx);
     }
     true
@@ -69,6 +75,8 @@ unsafe fn record(cx: *mut Context, at: State) {
     let recording = &mut recordings()[index];
     let verdict = if recording.is_lost {
         Verdict::Aborted(AbortReason::CodeChanged)
+    } else if recording.reliance.is_lost() {
+        Verdict::Aborted(AbortReason::DependencyChanged)
     } else {
         // SAFETY: tier 1 calls before it executes an instruction.
         unsafe {
@@ -78,15 +86,19 @@ unsafe fn record(cx: *mut Context, at: State) {
         }
     };
     let recorded = match verdict {
-        Verdict::Continue => return,
+        // SAFETY: the instruction that was looked at has not run yet.
+        Verdict::Continue => match unsafe { recording.reliance.follow(&recording.recorder.noted()) } {
+            Ok(()) => return,
+            Err(Unreliable) => Err(AbortReason::DependencyChanged),
+        },
         Verdict::Finished(trace) => Ok(*trace),
         Verdict::Aborted(reason) => Err(reason),
     };
-    let Recording { origin, .. } = recordings().swap_remove(index);
+    let Recording { origin, reliance, .. } = recordings().swap_remove(index);
     // SAFETY: as above; no other code has run since the recorder looked.
     unsafe {
         stop_tracing(cx);
-        let _: Result<u64, AbortReason> = finish(origin, recorded);
+        let _: Result<u64, AbortReason> = finish(origin, reliance, recorded);
     }
 }
 

@@ -4,11 +4,11 @@
 //! are, and items only of tuples. Types and items that the optimizer is told of become constants of the trace, if they are not: a static type
 //! needs nobody to keep it alive, and an item is kept alive by whoever keeps its tuple alive.
 //!
-//! Safety, for all of the module: constants are alive, as the caller of [`Constants::of`] has promised, and the GIL is held.
+//! Safety, for all of the module: constants are alive except those that are [`Keep::Guarded`], and so are the types that the trace depends on, as the
+//! caller of [`Constants::of`] has promised; and the GIL is held.
 #![allow(clippy::undocumented_unsafe_blocks, reason = "one contract for the module, stated above")]
 
-use crate::facts::{int_value, is_float, is_int, is_static};
-use crate::trace::{Dependencies, Keep, Object, Trace};
+use crate::trace::{Dependencies, Keep, Object, Trace, What};
 use core::cell::RefCell;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
@@ -26,7 +26,7 @@ impl Constants<'_> {
     /// The constants of a trace.
     ///
     /// # Safety
-    /// The GIL is held as long as questions are asked, and what the trace refers to is alive.
+    /// The GIL is held as long as questions are asked, and what the trace depends on is alive.
     pub unsafe fn of(trace: &Trace) -> Constants<'_> {
         Constants { objects: RefCell::new(trace.objects.clone()), dependencies: &trace.dependencies }
     }
@@ -49,7 +49,7 @@ impl Constants<'_> {
         let mut objects = self.objects.borrow_mut();
         let known = objects.iter().position(|o| o.object == object && o.keep != Keep::Guarded);
         let index = known.unwrap_or_else(|| {
-            objects.push(Object { object, keep });
+            objects.push(unsafe { Object::new(object, keep) });
             objects.len() - 1
         });
         ObjRef::from_u32(index as u32)
@@ -58,18 +58,21 @@ impl Constants<'_> {
 
 impl Facts for Constants<'_> {
     fn type_of(&self, object: ObjRef) -> Option<ObjRef> {
-        let class = unsafe { ty(self.address(object)?) };
-        unsafe { is_static(class) }.then(|| self.number(class.cast(), Keep::Immortal))
+        let class = match self.get(object)?.what {
+            What::Int(_) => &raw mut ffi::PyLong_Type,
+            What::Float(_) => &raw mut ffi::PyFloat_Type,
+            What::Instance(class) => class,
+            What::Other => return None,
+        };
+        Some(self.number(class.cast(), Keep::Immortal))
     }
 
     fn as_i64(&self, object: ObjRef) -> Option<i64> {
-        let object = self.address(object)?;
-        unsafe { if is_int(object) { int_value(object) } else { None } }
+        if let What::Int(value) = self.get(object)?.what { Some(value) } else { None }
     }
 
     fn as_f64(&self, object: ObjRef) -> Option<f64> {
-        let object = self.address(object)?;
-        unsafe { is_float(object).then(|| ffi::PyFloat_AS_DOUBLE(object)) }
+        if let What::Float(bits) = self.get(object)?.what { Some(f64::from_bits(bits)) } else { None }
     }
 
     fn as_bool(&self, object: ObjRef) -> Option<bool> {
@@ -79,7 +82,7 @@ impl Facts for Constants<'_> {
     }
 
     fn tuple_items(&self, object: ObjRef) -> Option<Vec<ObjRef>> {
-        let Object { object, keep } = self.get(object)?;
+        let Object { object, keep, .. } = self.get(object)?;
         // What a guarded tuple is kept alive by may go after the guard, and its items with it.
         if keep == Keep::Guarded || !unsafe { is_type(object, &raw mut ffi::PyTuple_Type) } {
             return None;
@@ -89,7 +92,7 @@ impl Facts for Constants<'_> {
     }
 
     fn is_immortal(&self, object: ObjRef) -> bool {
-        self.address(object).is_some_and(|object| unsafe { is_immortal(object) })
+        self.get(object).is_some_and(|o| o.keep != Keep::Guarded && unsafe { is_immortal(o.object) })
     }
 
     fn type_version(&self, object: ObjRef) -> Option<u32> {
@@ -111,12 +114,13 @@ impl Facts for Constants<'_> {
     }
 
     fn describe(&self, object: ObjRef) -> String {
-        let Some(address) = self.address(object) else { return object.to_string() };
+        let Some(Object { what, .. }) = self.get(object) else { return object.to_string() };
         if let Some(n) = self.as_i64(object) {
             return n.to_string();
         }
-        // A static type's name is a C string that is always there; other types have theirs as long as they have instances.
-        let name = unsafe { core::ffi::CStr::from_ptr((*ty(address)).tp_name) };
+        let What::Instance(class) = what else { return object.to_string() };
+        // A static type's name is a C string that is always there.
+        let name = unsafe { core::ffi::CStr::from_ptr((*class).tp_name) };
         format!("{object}: {}", name.to_string_lossy())
     }
 

@@ -23,4 +23,4 @@ mod trace;
 pub use constants::Constants;
 pub use limits::Limits;
 pub use recorder::{Recorder, Verdict};
-pub use trace::{Dependencies, Keep, Object, Place, Trace};
+pub use trace::{Dependencies, Keep, Noted, Object, Place, Trace, What};

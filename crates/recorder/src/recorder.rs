@@ -29,7 +29,7 @@ use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
 use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
-use crate::trace::{Dependencies, Place, Trace};
+use crate::trace::{Dependencies, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{
     AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock,
@@ -112,6 +112,13 @@ impl Recorder {
     /// Whether the code is part of the trace. If so, and it dies, the recording is to be given up.
     pub unsafe fn contains(&self, cs: *mut CodeState) -> bool {
         self.f.codes.contains(&(*cs).code) || self.executors.iter().any(|place| place.code == cs)
+    }
+
+    /// What the trace relies on so far, each list in the order in which it was noted. Whoever records sees to it, after each step, that it
+    /// is watched or held from then on.
+    pub fn noted(&self) -> Noted<'_> {
+        let f = &self.f;
+        Noted { values: &f.values, types: &f.types, functions: &f.functions, codes: &f.codes, held: &f.held }
     }
 
     /// Instructions recorded so far.
@@ -416,8 +423,8 @@ impl Recorder {
         };
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
         let instructions = f.count;
-        let (codes, values, functions, types) =
-            (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone());
+        let (codes, values, functions, types, held) =
+            (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone(), f.held.clone());
         let uncounted = f.uncounted();
         let (mut superblock, objects, counts) = f.finish();
         count_exits(&mut superblock, &counts);
@@ -441,6 +448,7 @@ impl Recorder {
         Verdict::Finished(Box::new(Trace {
             superblock,
             objects,
+            held,
             executors: core::mem::take(&mut self.executors),
             dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
             codes,

@@ -135,6 +135,8 @@ pub(crate) struct Frames {
     pub builder: Builder,
     pub frames: Vec<Frame>,
     pub objects: Vec<Object>,
+    /// Those of them that are to be held, see [`Keep::Hold`].
+    pub held: Vec<*mut PyObject>,
     pub codes: Vec<*mut PyCodeObject>,
     code_ids: HashMap<*mut PyCodeObject, CodeRef>,
     /// Dictionaries and keys whose values were taken for granted.
@@ -165,6 +167,7 @@ impl Frames {
             builder: Builder::new(code, pc),
             frames: vec![bottom],
             objects: Vec::new(),
+            held: Vec::new(),
             codes: Vec::new(),
             code_ids: HashMap::new(),
             values: Vec::new(),
@@ -252,16 +255,27 @@ impl Frames {
         v
     }
 
+    /// The number of a constant, which is alive.
     pub fn object(&mut self, object: *mut PyObject, keep: Keep) -> ObjRef {
+        // SAFETY: as said; the GIL is held while something is recorded.
+        let seen = unsafe { Object::new(object, keep) };
         let next = ObjRef::from_u32(self.objects.len() as u32);
-        let id = *self.object_ids.entry(object).or_insert(next);
+        let mut id = *self.object_ids.entry(object).or_insert(next);
+        // What is only guarded to be alive may have gone since it was seen, and another object may be at its address.
+        if id != next && self.objects[id.as_u32() as usize].what != seen.what {
+            self.object_ids.insert(object, next);
+            id = next;
+        }
         if id == next {
-            self.objects.push(Object { object, keep });
+            self.objects.push(seen);
         }
         // What is kept alive best counts.
         let known = &mut self.objects[id.as_u32() as usize].keep;
         if *known == Keep::Guarded || keep == Keep::Hold {
             *known = keep;
+        }
+        if keep == Keep::Hold && !self.held.contains(&object) {
+            self.held.push(object);
         }
         id
     }

@@ -1,7 +1,8 @@
 //! What a recording yields.
 
-use hotspur_cpython_sys::PyCodeObject;
-use hotspur_cpython_sys::ffi::PyObject;
+use crate::facts;
+use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
+use hotspur_cpython_sys::{PyCodeObject, ty};
 use hotspur_ir::{CodeRef, ExecutorRef, ObjRef, Superblock};
 use hotspur_tier1::code::CodeState;
 
@@ -25,7 +26,7 @@ pub enum Keep {
     /// Whoever keeps the trace must hold a reference: a C function, a method descriptor. (The recorder takes none.)
     Hold,
     /// A guard in front of each use proves that it is alive there: a method that a type of the guarded version has. The superblock takes a reference
-    /// where it uses it, and nobody may remove that for the reason that the object is a constant.
+    /// where it uses it, and nobody may remove that for the reason that the object is a constant. Without the guard, nothing may be read from it.
     Guarded,
 }
 
@@ -36,6 +37,43 @@ pub struct Object {
     pub object: *mut PyObject,
     /// What keeps it alive.
     pub keep: Keep,
+    /// What it is, found out when it was seen: what is only guarded to be alive may be gone when the recording ends.
+    pub what: What,
+}
+
+/// What never changes of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum What {
+    /// Exactly an int, of this value.
+    Int(i64),
+    /// Exactly a float, with these bits.
+    Float(u64),
+    /// An instance of exactly this static type, which cannot be changed.
+    Instance(*mut PyTypeObject),
+    /// Its type is another one, or may change.
+    Other,
+}
+
+impl Object {
+    /// The object, which is alive now.
+    ///
+    /// # Safety
+    /// It is, and the GIL is held.
+    pub unsafe fn new(object: *mut PyObject, keep: Keep) -> Object {
+        let class = ty(object);
+        let what = if facts::is_float(object) {
+            What::Float(ffi::PyFloat_AS_DOUBLE(object).to_bits())
+        } else if facts::is_int(object)
+            && let Some(value) = facts::int_value(object)
+        {
+            What::Int(value)
+        } else if facts::is_static(class) {
+            What::Instance(class)
+        } else {
+            What::Other
+        };
+        Object { object, keep, what }
+    }
 }
 
 /// What has to stay as it is for a superblock to be right, besides what its guards test. Pointers are borrowed: each is
@@ -54,14 +92,17 @@ pub struct Dependencies {
     pub codes: Vec<*mut PyCodeObject>,
 }
 
-/// A finished recording: a superblock, and what its references to the world stand for. It holds no references; whoever keeps
-/// it does what [`Keep`] and [`Dependencies`] say, before any other code runs.
+/// A finished recording: a superblock, and what its references to the world stand for. It holds no references; whoever records
+/// does what [`Keep`] and [`Dependencies`] say as soon as something is noted ([`crate::Recorder::noted`]), before any other code runs: else
+/// it might be gone, or another object at its address, when the recording ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
     /// The superblock. It passes [`hotspur_ir::verify`]. Its snapshots and its loop count instructions of tier 1.
     pub superblock: Superblock,
     /// Its constants, by [`ObjRef`].
     pub objects: Vec<Object>,
+    /// Those of them that are to be held, see [`Keep::Hold`].
+    pub held: Vec<*mut PyObject>,
     /// Its code objects, by [`CodeRef`]. All of them are among the dependencies.
     pub codes: Vec<*mut PyCodeObject>,
     /// The executors that it links to, by [`ExecutorRef`]: where they begin.
@@ -72,7 +113,28 @@ pub struct Trace {
     pub entry: Place,
 }
 
+/// What a recording, or a trace, relies on: see [`Dependencies`] and [`Keep::Hold`]. Each list is in the order in which it was noted.
+#[derive(Clone, Copy, Debug)]
+pub struct Noted<'a> {
+    /// As in [`Dependencies::values`].
+    pub values: &'a [(*mut PyObject, *mut PyObject)],
+    /// As in [`Dependencies::types`].
+    pub types: &'a [(*mut PyObject, u32)],
+    /// As in [`Dependencies::functions`].
+    pub functions: &'a [*mut PyObject],
+    /// As in [`Dependencies::codes`].
+    pub codes: &'a [*mut PyCodeObject],
+    /// As [`Trace::held`].
+    pub held: &'a [*mut PyObject],
+}
+
 impl Trace {
+    /// What it relies on, except for [`Dependencies::dicts`].
+    pub fn noted(&self) -> Noted<'_> {
+        let Dependencies { dicts: _, values, types, functions, codes } = &self.dependencies;
+        Noted { values, types, functions, codes, held: &self.held }
+    }
+
     /// What a constant stands for.
     pub fn object(&self, object: ObjRef) -> Object {
         self.objects[object.as_u32() as usize]

@@ -35,6 +35,8 @@ struct Graph {
     created_since_sweep: u32,
     /// Recordings for which there was no code memory, one after the other.
     turned_away: usize,
+    /// Executors that are being recorded, by number, and whether the recording is lost.
+    recordings: Vec<(u64, bool)>,
     /// Failed recordings by place, for places that tier 1 counts.
     failures: HashMap<Place, u32>,
 }
@@ -50,12 +52,28 @@ fn with<T>(f: impl FnOnce(&mut Graph) -> T) -> T {
     f(unsafe { (*GRAPH.0.get()).get_or_insert_default() })
 }
 
-/// A number for a new executor.
-pub(crate) fn next_id() -> u64 {
+/// A number for a new executor, which is being recorded.
+pub(crate) fn begin_recording() -> u64 {
     with(|g| {
         g.next_id += 1;
+        g.recordings.push((g.next_id, false));
         g.next_id
     })
+}
+
+/// It is not being recorded any more.
+pub(crate) fn end_recording(id: u64) {
+    with(|g| g.recordings.retain(|&(i, _)| i != id));
+}
+
+/// Something that the executor would rely on has changed: if it is being recorded, the recording is lost.
+pub(crate) fn lose_recording(id: u64) {
+    with(|g| g.recordings.iter_mut().filter(|(i, _)| *i == id).for_each(|(_, lost)| *lost = true));
+}
+
+/// Whether that has happened.
+pub(crate) fn is_lost(id: u64) -> bool {
+    with(|g| g.recordings.contains(&(id, true)))
 }
 
 /// Enters a new executor in the table.

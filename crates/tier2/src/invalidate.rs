@@ -32,7 +32,7 @@ pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
     }
 }
 
-/// Makes executors invalid by number.
+/// Makes executors invalid by number; those that are being recorded will not be made.
 pub(crate) fn by_ids(ids: &[u64], reason: InvalidationReason) {
     let _guard = NoPanic;
     for &id in ids {
@@ -40,6 +40,8 @@ pub(crate) fn by_ids(ids: &[u64], reason: InvalidationReason) {
             // SAFETY: the GIL is held by whoever changes what executors rely on.
             unsafe { invalidate(&executor, reason) };
             graph::bury_executor(Some(executor));
+        } else {
+            graph::lose_recording(id);
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod panics;
 pub mod params;
 pub mod pending;
 pub mod recording;
+pub mod reliance;
 pub mod runtime;
 pub mod stats;
 pub mod sweep;

@@ -81,6 +81,11 @@ parameters! {
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
+    /// For tests that compile at first sight: one of so many places is recorded from, the others are left to tier 1. Which ones they
+    /// are follows from the code's name, the position in it, and `sample_seed`.
+    Sample = sample, 1 "places", 1..=65535;
+    /// Which places are recorded from if not all are: as many seeds as `sample` says, from 0, cover all.
+    SampleSeed = sample_seed, 0 "seed", 0..=65535;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
     /// Whether machine code is made by a thread of its own, while tier 1 goes on; otherwise at once.

@@ -10,13 +10,14 @@ use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
-use crate::{driver, graph, jit, optimize, pending, stats, sweep, temperature, watch};
+use crate::reliance::{Reliance, Unreliable};
+use crate::{driver, graph, jit, optimize, pending, stats, sweep, temperature};
 use core::cell::UnsafeCell;
 use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_cpython_sys::{incref, newref};
+use hotspur_cpython_sys::{ffi, newref};
 use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
-use hotspur_recorder::{Keep, Place, Trace};
+use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::counter;
@@ -131,7 +132,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
         if pending::at_place(place) || pending::is_full() {
             return patient();
         }
-        if graph::failures(place) >= Parameter::Attempts.get() {
+        if graph::failures(place) >= Parameter::Attempts.get() || !is_in_sample(place) {
             give_up(at.pc);
             return 0;
         }
@@ -142,6 +143,28 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             counter::back_off((*at.pc).counter)
         }
     }
+}
+
+/// Whether places like this one are recorded from: see [`Parameter::Sample`]. The same in all processes.
+unsafe fn is_in_sample(place: Place) -> bool {
+    let sample = Parameter::Sample.get();
+    if sample == 1 {
+        return true;
+    }
+    // SAFETY: the place is in live code, whose name is a string.
+    let (name, line) = unsafe {
+        let code = (*place.code).code;
+        let mut length = 0;
+        let text = ffi::PyUnicode_AsUTF8AndSize((*code).co_qualname, &raw mut length);
+        if text.is_null() {
+            ffi::PyErr_Clear();
+            return false;
+        }
+        (core::slice::from_raw_parts(text.cast::<u8>(), length as usize), (*code).co_firstlineno as u32)
+    };
+    let numbers = [line, place.position as u32].map(u32::to_le_bytes).concat();
+    let hash = name.iter().chain(&numbers).fold(0x811c_9dc5_u32, |h, &b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    (hash >> 8) % sample == Parameter::SampleSeed.get() % sample
 }
 
 /// Whether a word counts for an executor.
@@ -206,15 +229,22 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 ///
 /// # Safety
 /// GIL held; no other code has run since the recorder looked at what the trace depends on.
-pub unsafe fn finish(origin: Origin, recorded: Result<Trace, AbortReason>) -> Result<u64, AbortReason> {
+pub unsafe fn finish(
+    origin: Origin,
+    mut reliance: Reliance,
+    recorded: Result<Trace, AbortReason>,
+) -> Result<u64, AbortReason> {
     let _guard = NoPanic;
     // SAFETY: as the caller promises; the origin keeps its code alive.
     unsafe {
-        let recorded = recorded.map(|mut trace| (optimize::optimize(&mut trace), trace));
+        let recorded = recorded.and_then(|mut trace| {
+            reliance.complete(&trace).map_err(|Unreliable| AbortReason::DependencyChanged)?;
+            Ok((optimize::optimize(&mut trace), trace))
+        });
         let began = Instant::now();
         let made = recorded.and_then(|(before, trace)| {
             sweep::make_ready()?;
-            make(trace, before)
+            make(trace, before, reliance)
         });
         let (made, origin) = match made {
             Ok(executor) if jit::in_background() => match pending::submit(executor, origin) {
@@ -303,30 +333,31 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
     Ok(id)
 }
 
-/// Makes an executor that has no machine code yet and is not attached anywhere. `recorded`: see [`Executor::recorded`].
+/// Makes an executor that has no machine code yet and is not attached anywhere, of a trace that the reliance is complete for.
+/// `recorded`: see [`Executor::recorded`].
 ///
 /// # Safety
 /// As for [`finish`].
-pub(crate) unsafe fn make(trace: Trace, recorded: Option<Superblock>) -> Result<Rc<Executor>, AbortReason> {
+unsafe fn make(trace: Trace, recorded: Option<Superblock>, reliance: Reliance) -> Result<Rc<Executor>, AbortReason> {
     if Parameter::Verify.get() != 0
         && let Err(problems) = hotspur_ir::verify(&trace.superblock)
     {
         debug_assert!(false, "{problems:?}");
         return Err(AbortReason::VerifierFailed);
     }
-    let id = graph::next_id();
-    // SAFETY: as the caller promises.
+    let (id, held) = reliance.pass_on();
+    let executor = Executor::new(id, trace, recorded, held);
+    graph::remember(&executor);
+    Ok(executor)
+}
+
+/// Makes an executor of a hand-written trace.
+unsafe fn make_by_hand(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
+    let mut reliance = Reliance::default();
+    // SAFETY: all that the trace refers to is live.
     unsafe {
-        if watch::rely(id, &trace.dependencies).is_err() {
-            watch::rely_no_more(id, &trace.dependencies);
-            return Err(AbortReason::DependencyChanged);
-        }
-        let held: Vec<*mut PyObject> =
-            trace.objects.iter().filter(|o| o.keep == Keep::Hold).map(|o| o.object).collect();
-        held.iter().for_each(|&object| incref(object));
-        let executor = Executor::new(id, trace, recorded, held);
-        graph::remember(&executor);
-        Ok(executor)
+        reliance.complete(&trace).map_err(|Unreliable| AbortReason::DependencyChanged)?;
+        make(trace, None, reliance).and_then(|executor| compile(executor))
     }
 }
 
@@ -376,7 +407,7 @@ pub(crate) unsafe fn give_code(executor: &Executor, code: &Code) -> Result<(), A
 pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
-        let executor = make(trace, None).and_then(|e| compile(e))?;
+        let executor = make_by_hand(trace)?;
         graph::attach(&executor, executor.trace.entry);
         Ok(executor.id)
     }
@@ -393,7 +424,7 @@ pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> 
     let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
     let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
     // SAFETY: as the caller promises.
-    let executor = unsafe { make(trace, None).and_then(|e| compile(e))? };
+    let executor = unsafe { make_by_hand(trace)? };
     let id = executor.id;
     parent.lead(exit, executor);
     Ok(id)

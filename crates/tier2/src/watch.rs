@@ -14,6 +14,7 @@
 //! CPython has eight watchers of each kind. If none is free, executors that rely on that kind are not made.
 
 use crate::invalidate;
+use crate::reliance::Unreliable;
 use core::cell::UnsafeCell;
 use core::ffi::c_int;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
@@ -62,10 +63,6 @@ fn with<T>(f: impl FnOnce(&mut Watched) -> T) -> T {
     // SAFETY: see above.
     f(unsafe { (*WATCHED.0.get()).get_or_insert_default() })
 }
-
-/// Something cannot be relied on: it has changed already, or cannot be watched.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unreliable;
 
 /// Asks for a watcher unless there is one. The pending exception, if there is one, stays.
 unsafe fn watcher(known: Option<c_int>, ask: impl FnOnce() -> c_int) -> Result<c_int, Unreliable> {

@@ -8,6 +8,7 @@ import unittest
 
 import hotspur
 from hotspur import _hotspur
+from support import run_program
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[3] / "docs" / "parameters.md"
 
@@ -80,3 +81,20 @@ class Parameters(unittest.TestCase):
             self.assertNotEqual(hotspur.executors(f), [])
         finally:
             hotspur.set_parameter("back_edge_threshold", 1000)
+
+    def test_a_sample_of_the_places(self):
+        program = """
+names = [f"f{i}" for i in range(40)]
+exec("\\n".join(f"def {name}(n):\\n    for i in range(n): pass\\n    return {i}" for i, name in enumerate(names)))
+for name in names:
+    globals()[name](100)
+print(*(name for name in names if hotspur.executors(globals()[name])))
+"""
+        every = run_program(self, program, back_edge_threshold=8, background=0).split()
+        self.assertEqual(len(every), 40)
+        samples = []
+        for seed in range(4):
+            samples.append(run_program(self, program, back_edge_threshold=8, background=0, sample=4, sample_seed=seed).split())
+        # Each place is in the sample of one seed.
+        self.assertEqual(sorted(sum(samples, [])), sorted(every))
+        self.assertTrue(all(samples), samples)
