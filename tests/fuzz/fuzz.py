@@ -1,10 +1,13 @@
 """Differential fuzzer: random programs must print the same under the stock interpreter and under Hotspur.
 
     python3 tests/fuzz/fuzz.py [--python P] [--hotspur H] [--seed S] [--programs N] [--minutes M] [--keep DIR]
+    python3 tests/fuzz/fuzz.py --tier2 [--env HOTSPUR_ENGINE=interp] [--env HOTSPUR_PASSES=-sink] ...
 
 Programs (see `generate.py`) run in batches, a process for each batch and each of three configurations: stock, Hotspur, and
-Hotspur with HOTSPUR_STRESS=1. A program whose output differs, or which crashes the process, is shrunk and written to
+Hotspur with HOTSPUR_STRESS=1. With --tier2, the one configuration besides stock is tier 2 with counters that trigger at once,
+as machine code with all passes unless --env says something else. A program whose output differs, or which crashes the process, is shrunk and written to
 DIR/SEED.py with the outputs behind it. Ends with status 1 if there was one. A run is determined by the seed.
+Says how many of the programs ran in executors.
 """
 
 import argparse
@@ -20,10 +23,18 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 WORKER = os.path.join(HERE, "worker.py")
 
 
+TIER2 = {
+    "HOTSPUR_ENGINE": "jit", "HOTSPUR_PASSES": "all", "HOTSPUR_BACKGROUND": "0", "HOTSPUR_BACK_EDGE_THRESHOLD": "2",
+    "HOTSPUR_ENTRY_THRESHOLD": "2", "HOTSPUR_EXIT_THRESHOLD": "2", "HOTSPUR_BACKOFF": "1", "FUZZ_TIME": "10",
+}
+
+
 class Config:
     def __init__(self, name, command, env):
         self.name, self.command = name, command
-        self.env = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", **env)
+        self.env = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1") | env
+        # Programs that were run by an executor.
+        self.compiled = 0
 
     def run(self, arguments, timeout):
         """Outputs by program; the output of the program that a process died of says how."""
@@ -47,6 +58,7 @@ class Config:
                 continue
             last = record[1]
             outputs[record[1]] = normal(record[2]) if record[0] == "end" else None
+            self.compiled += record[0] == "end" and record[3] > 0
         if status != 0:
             outputs[last] = [f"PROCESS ENDED: {status}", *errors.decode(errors="replace").splitlines()[-12:]]
         return outputs
@@ -63,8 +75,14 @@ def first_difference(a, b):
 class Fuzzer:
     def __init__(self, args):
         self.args = args
-        self.configs = [Config("stock", [args.python], {}), Config("hotspur", [args.hotspur, "--python", args.python], {}),
-                        Config("stress", [args.hotspur, "--python", args.python], {"HOTSPUR_STRESS": "1"})]
+        hotspur = [args.hotspur, "--python", args.python]
+        env = dict(pair.split("=", 1) for pair in args.env)
+        self.configs = [Config("stock", [args.python], {})]
+        if args.tier2:
+            self.configs.append(Config("tier 2", [*hotspur, "--tier", "2"], TIER2 | env))
+        else:
+            self.configs.append(Config("hotspur", hotspur, env))
+            self.configs.append(Config("stress", hotspur, {"HOTSPUR_STRESS": "1"} | env))
         self.failures = []
         for config in self.configs[1:]:
             # Not vacuous.
@@ -75,7 +93,7 @@ class Fuzzer:
         with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as f:
             f.write(source)
             f.flush()
-            outputs = [c.run(["--files", f.name], 30).get(f.name) for c in (self.configs[0], config)]
+            outputs = [c.run(["--files", f.name], 60).get(f.name) for c in (self.configs[0], config)]
         if None in outputs or ["late"] in outputs or any(o and o[0].startswith("syntax") for o in outputs):
             return None
         if outputs[0] and outputs[0][0].startswith("PROCESS"):
@@ -127,7 +145,7 @@ class Fuzzer:
         self.failures.append(seed)
 
     def batch(self, first, count):
-        results = [c.run([str(first), str(count)], 30 + count * 2) for c in self.configs]
+        results = [c.run([str(first), str(count)], 30 + count * (10 if self.args.tier2 else 2)) for c in self.configs]
         ran = 0
         for seed in range(first, first + count):
             outputs = [r.get(seed) for r in results]
@@ -152,7 +170,10 @@ class Fuzzer:
             if len(self.failures) >= self.args.failures:
                 break
         print(f"{ran} programs compared in {time.monotonic() - start:.0f} s, seeds {self.args.seed} to {seed - 1}; "
-              f"{len(self.failures)} differ: {self.failures}")
+              f"{len(self.failures)} differ: {self.failures}; "
+              + "; ".join(f"{config.name}: {config.compiled} ran in executors" for config in self.configs[1:]))
+        if self.args.tier2 and not self.configs[1].compiled:
+            return 1
         return 1 if self.failures else 0
 
 
@@ -160,6 +181,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--hotspur", default=os.path.join(ROOT, "target/release/hotspur"))
+    parser.add_argument("--tier2", action="store_true")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="for Hotspur")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--programs", type=int)
     parser.add_argument("--minutes", type=float)

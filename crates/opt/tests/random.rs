@@ -45,11 +45,6 @@ fn difference(file: &TestFile, header: &str, after: &Superblock, ranges: bool) -
     let two = common::by_run(&common::outcome(file, after));
     let wide: Vec<bool> = header.lines().filter(|l| l.starts_with("run ")).map(|l| l.contains(" wide")).collect();
     for ((one, two), wide) in one.iter().zip(&two).zip(wide) {
-        // If other code changes a local whose content another slot shares, the exit that follows gives the other slot what the
-        // change has freed: a gap in what publishing means, not the optimizer's.
-        if header.contains("set_local") && one.iter().any(|l| is_fault(l)) {
-            continue;
-        }
         assert!(!one.iter().any(|l| is_fault(l)), "the program is wrong: {one:#?}\n{}", file.superblock);
         // What is read from memory is said to be compact then, and need not be.
         if wide && ranges {

@@ -3,17 +3,32 @@
 use super::{Kind, Nullable, Toy, ToyRef};
 use crate::machine::{Leave, Outcome, Register};
 
+/// Objects within objects that are shown.
+const DEPTH: u32 = 12;
+
 impl Toy {
     /// An object by the name of its constant, otherwise by what it is.
     pub fn show(&self, object: Nullable) -> String {
+        self.show_within(object, DEPTH)
+    }
+
+    fn show_within(&self, object: Nullable, depth: u32) -> String {
         let Some(object) = object else { return "null".into() };
         if let Some(name) = self.names.get(&object) {
             return name.to_string();
         }
-        self.show_kind(&self.objects[object.0 as usize].kind)
+        self.show_kind_within(&self.objects[object.0 as usize].kind, depth)
     }
 
     pub(super) fn show_kind(&self, kind: &Kind) -> String {
+        self.show_kind_within(kind, DEPTH)
+    }
+
+    fn show_kind_within(&self, kind: &Kind, depth: u32) -> String {
+        // An object may contain itself.
+        let Some(depth) = depth.checked_sub(1) else { return "...".into() };
+        let show = |object: Nullable| self.show_within(object, depth);
+        let show_all = |items: &[Nullable]| items.iter().map(|&i| show(i)).collect::<Vec<_>>().join(", ");
         match kind {
             Kind::Type { name, .. } => format!("type {name}"),
             Kind::None => "None".into(),
@@ -21,20 +36,20 @@ impl Toy {
             Kind::Int(n) => format!("int {n}"),
             Kind::Float(x) => format!("float {x:?}"),
             Kind::Str(s) => format!("str {s}"),
-            Kind::Tuple(items) => format!("tuple({})", self.show_all(items)),
-            Kind::List(items) => format!("list({})", self.show_all(items)),
-            Kind::Slice(items) => format!("slice({})", self.show_all(items)),
-            Kind::Method(items) => format!("method({})", self.show_all(items)),
-            Kind::Cell(item) => format!("cell({})", self.show(*item)),
+            Kind::Tuple(items) => format!("tuple({})", show_all(items)),
+            Kind::List(items) => format!("list({})", show_all(items)),
+            Kind::Slice(items) => format!("slice({})", show_all(items)),
+            Kind::Method(items) => format!("method({})", show_all(items)),
+            Kind::Cell(item) => format!("cell({})", show(*item)),
             Kind::Instance { class, inline, slots, .. } => {
                 let attributes: Vec<Nullable> = inline.iter().flatten().chain(slots).copied().collect();
-                format!("instance {}({})", self.show(Some(*class)), self.show_all(&attributes))
+                format!("instance {}({})", show(Some(*class)), show_all(&attributes))
             }
-            Kind::Dict { values, .. } => format!("dict({})", self.show_all(values)),
-            Kind::Module(dict) => format!("module({})", self.show(*dict)),
+            Kind::Dict { values, .. } => format!("dict({})", show_all(values)),
+            Kind::Module(dict) => format!("module({})", show(*dict)),
             Kind::Function { version, .. } => format!("function version {version}"),
-            Kind::ListIter(list, index) => format!("list_iter({}, {index})", self.show(*list)),
-            Kind::TupleIter(tuple, index) => format!("tuple_iter({}, {index})", self.show(*tuple)),
+            Kind::ListIter(list, index) => format!("list_iter({}, {index})", show(*list)),
+            Kind::TupleIter(tuple, index) => format!("tuple_iter({}, {index})", show(*tuple)),
             Kind::RangeIter { next, step, left } => format!("range_iter({next}, {step}, {left})"),
         }
     }
