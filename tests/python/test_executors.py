@@ -50,6 +50,14 @@ def raised(error, function, *args):
     raise AssertionError("nothing was raised")
 
 
+def returning(result, nlocals, at=1, landed=2):
+    """Ops that return from a frame whose locals are all in memory; the snapshots are those at the return, and landed."""
+    first = int(result[1:]) + 1
+    names = [f"v{first + i}" for i in range(nlocals)]
+    loads = "".join(f"{name} = load_local 0, {i}\n" for i, name in enumerate(names))
+    return f"{loads}return_value {result}, [{', '.join(names)}] [snap{at}]\nleave_landed [snap{landed}]"
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         engine.remove_executors()
@@ -62,10 +70,12 @@ class Case(unittest.TestCase):
     def attach_pure(self, function, body, result, nlocals, **kw):
         """A superblock that computes and returns; its guards exit to the first instruction."""
         slots = ", ".join("_" * nlocals)
-        number = self.attach(function, f"{body}\nreturn_value {result} [snap1]", f"""
+        number = self.attach(function, f"{body}\n{returning(result, nlocals)}", f"""
             snap0 = at
                 code0 @ 0 locals [{slots}] stack []
             snap1 = at
+                code0 @ {pos(function, 'RETURN_VALUE')} locals [{slots}] stack []
+            snap2 = landed
                 code0 @ {pos(function, 'RETURN_VALUE')} locals [{slots}] stack []
         """, **kw)
         self.addCleanup(engine.remove_executors, number)
@@ -347,13 +357,15 @@ class Attributes(Case):
 
     def attach_pure(self, function, body, result, nlocals, **kw):
         slots = ", ".join("_" * nlocals)
-        self.attach(function, f"{body}\nreturn_value {result} [snap1]", f"""
+        self.attach(function, f"{body}\n{returning(result, nlocals, landed=3)}", f"""
             snap0 = at
                 code0 @ 0 locals [{slots}] stack []
             snap1 = at
                 code0 @ {pos(function, 'RETURN_VALUE')} locals [{slots}] stack []
             snap2 = after
                 code0 @ 0 locals [{slots}] stack []
+            snap3 = landed
+                code0 @ {pos(function, 'RETURN_VALUE')} locals [{slots}] stack []
         """, **kw)
 
     def test_inline_values(self):
@@ -455,13 +467,16 @@ class Dicts(Case):
             store_global obj0, {index}, v5
             decref v1 [snap1]
             check_validity [snap1]
-            return_value v6 [snap2]
+            return_value v6, [] [snap2]
+            leave_landed [snap3]
         """, f"""
             snap0 = at
                 code0 @ 0 locals [] stack []
             snap1 = after
                 code0 @ 0 locals [] stack []
             snap2 = at
+                code0 @ {pos(f, 'RETURN_VALUE')} locals [] stack []
+            snap3 = landed
                 code0 @ {pos(f, 'RETURN_VALUE')} locals [] stack []
         """, **kw)
         return f, number
@@ -946,13 +961,15 @@ class Graph(Case):
                 code0 @ {pos(f, 'RETURN_CONST')} locals [_] stack []
         """, objects=[True])
         self.assertEqual([f(True), f(False)], ["true", "false"])
-        second = self.attach(f, "v0 = const_obj obj0\nincref v0\nreturn_value v0 [snap0]", f"""
+        body = f"v0 = const_obj obj0\nincref v0\n{returning('v0', 1, 0, 1)}"
+        second = self.attach(f, body, f"""
             snap0 = at
+                code0 @ {false} locals [_] stack []
+            snap1 = landed
                 code0 @ {false} locals [_] stack []
         """, at=start + 1, objects=["other"], parent=(first, 0))
         before = engine.tier2_stats()
-        # RETURN_CONST brings its own value; what the superblock returns is dropped.
-        self.assertEqual([f(True), f(False)], ["true", "false"])
+        self.assertEqual([f(True), f(False)], ["true", "other"])
         self.assertEqual(hits(second), [1])
         self.assertEqual(executor(first)["exits"][0]["target"], second)
         after = engine.tier2_stats()

@@ -82,15 +82,16 @@ impl Translator<'_> {
             (self.load(types::I64, landing, layout.landing_pc), self.word(self.env.constants.instruction(code, pc)));
         self.guard_same(is, expected);
         let frame = self.load(types::I64, landing, layout.landing_frame);
-        let depth = match self.executed {
-            Moves::Stays => Some(top),
-            Moves::Calls => None,
-            Moves::Returns => Some(top - 1),
+        let expected = match self.executed {
+            Moves::Stays => Some((frame, top)),
+            Moves::Calls => Some((self.load(types::I64, frame, layout.previous), top)),
+            // The caller of the first frame is not known.
+            Moves::Returns => top.checked_sub(1).map(|below| (frame, below)),
         };
-        let (is, depth) =
-            if depth.is_some() { (frame, depth) } else { (self.load(types::I64, frame, layout.previous), Some(top)) };
-        let expected = self.b.use_var(self.addresses[depth.unwrap_or(top)]);
-        self.guard_same(is, expected);
+        if let Some((is, depth)) = expected {
+            let expected = self.b.use_var(self.addresses[depth]);
+            self.guard_same(is, expected);
+        }
         let (is, expected) =
             (self.load(types::I64, landing, layout.landing_sp), self.stack_address(frame, code, stack));
         self.guard_same(is, expected);
@@ -106,6 +107,10 @@ impl Translator<'_> {
             Moves::Calls => self.add_frame(code, Some(frame)),
             Moves::Returns => {
                 self.frames.pop();
+                if self.frames.is_empty() {
+                    self.store_state(frame, offset_of!(ExecState, frame));
+                    self.add_frame(code, Some(frame));
+                }
             }
         }
     }
@@ -129,6 +134,9 @@ impl Translator<'_> {
             Moves::Calls => self.frame_pushed(code),
             Moves::Returns => {
                 self.frames.pop();
+                if self.frames.is_empty() {
+                    self.frame_pushed(code);
+                }
             }
         }
         None

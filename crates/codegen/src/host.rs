@@ -48,7 +48,7 @@ pub struct ExecState {
     /// Where the instruction that tier 1 executed last has led: see [`Layout`](crate::Layout). Code reads it with a
     /// layout only, directly after `execute`.
     pub landing: *mut c_void,
-    /// What an exit takes along besides live values: the object that is returned, or the position of a dynamic exit.
+    /// What an exit takes along besides live values: the position of a dynamic exit.
     pub result: u64,
     /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
     pub disturbed: u8,
@@ -170,6 +170,17 @@ host_functions! {
     PushFrame = push_frame(code: Object, caller_pc: u32, caller_stack: u32, function: Object, count: u32);
     /// Drops the top frame. The snapshot has been published.
     PopFrame = pop_frame();
+    /// Returns the value from the top frame. The references to be dropped, as many as `count`, are in `values` from index 0.
+    /// Sets `top`.
+    ReturnValue = return_value(value: Object, count: u32);
+
+    /// The thread's current frame is this one, a caller to which a value is returned: notes where that leads. Needed with a layout
+    /// that knows returns, as are the next two.
+    Land = land(frame: Object, value: Object);
+    /// Gives back the memory of a frame that was left, the first of its chunk.
+    GiveBack = give_back(frame: Object);
+    /// Frees an object whose reference count has become zero while a frame is being left: other code may run.
+    DeallocReturning = dealloc_returning(value: Object);
 
     /// Lets other code see the frames of the snapshot, whose live values are in `values`.
     Publish = publish(snapshot: u32);
@@ -205,6 +216,8 @@ host_functions! {
     IsValid = is_valid() -> bool;
     /// Whether something asks the thread for attention.
     IsPeriodicDue = is_periodic_due() -> bool;
+    /// Whether the top frame is plain.
+    IsPlainFrame = is_plain_frame() -> bool;
     /// Whether a frame for the code may be pushed.
     HasStackSpace = has_stack_space(code: Object) -> bool;
 

@@ -79,6 +79,42 @@ pub struct Layout {
     pub false_object: u64,
     /// Where new numbers come from, if code may make them by itself.
     pub boxes: Option<Boxes>,
+    /// How frames are left, if code may do that by itself.
+    pub returns: Option<Returns>,
+}
+
+/// What it takes to leave a frame. Offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "fields are named as in CPython")]
+pub struct Returns {
+    pub f_executable: i32,
+    pub f_funcobj: i32,
+    pub f_locals: i32,
+    pub frame_obj: i32,
+    pub instr_ptr: i32,
+    /// 32 bits.
+    pub stacktop: i32,
+    /// 16 bits.
+    pub return_offset: i32,
+    /// A byte.
+    pub owner: i32,
+    /// 32 bits, of a thread.
+    pub py_recursion_remaining: i32,
+    pub datastack_chunk: i32,
+    pub datastack_top: i32,
+    /// Where the first frame lies in a chunk.
+    pub chunk_data: i32,
+    /// [`owner`](Self::owner) of a frame that lies on the data stack.
+    pub owned_by_thread: u8,
+    /// That of a frame that ends an activation.
+    pub owned_by_c_stack: u8,
+    pub co_extra: i32,
+    /// In what that points to: what tier 1 keeps for the code.
+    pub stream: i32,
+    /// In that: what is to be subtracted from the address of a code unit; the rest is a quarter of the address of the word that stands for it.
+    pub bias: i32,
+    /// In the landing: what tier 1 keeps for the code.
+    pub landing_stream: i32,
 }
 
 /// Ready-made numbers, and lists of dead ones: an address of the first, which refers to the next by its type field.

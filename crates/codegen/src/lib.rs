@@ -53,6 +53,7 @@ mod layout;
 mod ops;
 mod passages;
 mod references;
+mod returns;
 mod space;
 mod translate;
 mod unwind;
@@ -63,5 +64,5 @@ pub use compile::{
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
 pub use landings::Landings;
-pub use layout::{Boxes, Layout};
+pub use layout::{Boxes, Layout, Returns};
 pub use space::{CodeSpace, Enter, Installed};

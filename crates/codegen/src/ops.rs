@@ -68,6 +68,7 @@ impl<'a> Translator<'a> {
                 self.push_frame(inst, code, caller_pc, function, locals)?
             }
             Op::PopFrame {} => self.pop_frame(inst)?,
+            Op::ReturnValue { value, ref dropped } => self.return_value(value, dropped)?,
 
             // -- guards
             Op::GuardType { value, class } => self.guard_type(value, class),
@@ -92,6 +93,7 @@ impl<'a> Translator<'a> {
             Op::GuardShared { value } => self.guard_shared(value),
             Op::CheckValidity {} => self.check_validity(),
             Op::CheckPeriodic {} => self.check_periodic(),
+            Op::GuardPlainFrame {} => self.guard_plain_frame(),
             Op::CheckStackSpace { code } => self.check_stack_space(code),
             Op::CheckError { value } => self.guard_value(value, true),
             Op::CheckNegative { value } => self.check_negative(value),
@@ -210,7 +212,7 @@ impl<'a> Translator<'a> {
                 None
             }
             Op::Exit { reason: _ } | Op::LeaveLanded {} => self.leave(None),
-            Op::DynamicExit { pc: value } | Op::ReturnValue { value } => self.leave(Some(self.v(value))),
+            Op::DynamicExit { pc: value } => self.leave(Some(self.v(value))),
             Op::Link { executor: _, ref args } => self.link(args)?,
         };
         if let Some(value) = result {

@@ -30,7 +30,7 @@ impl Translator<'_> {
     }
 
     /// Drops a reference; the answer of what `f` writes is executed if it was the last one.
-    fn drop_reference(
+    pub(crate) fn drop_reference(
         &mut self,
         value: clif::Value,
         f: impl FnOnce(&mut Self) -> Result<(), Refusal>,

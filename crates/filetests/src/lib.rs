@@ -34,7 +34,7 @@ pub mod setup;
 
 use hotspur_codegen::Refusal;
 use hotspur_interp::toy::{Toy, ToyRef};
-use hotspur_interp::{Leave, Outcome, Runtime, run};
+use hotspur_interp::{Outcome, run};
 use hotspur_ir::{Superblock, verify};
 use hotspur_reader::Parser;
 use machine_code::Engine;
@@ -136,16 +136,11 @@ impl TestFile {
 pub fn shown(toy: &mut Toy, outcome: &Outcome<ToyRef>) -> String {
     let mut lines = vec![toy.show_outcome(outcome)];
     lines.extend(toy.show_frames());
-    let mut more = Vec::new();
-    if let Leave::Return(object) = outcome.leave {
-        more.push(object);
-        toy.pop_frame();
-    }
     if toy.raised {
         lines.push("exception set".into());
     }
     lines.append(&mut toy.log);
-    lines.extend(toy.check(&more));
+    lines.extend(toy.check(&[]));
     lines.iter().map(|l| format!("    {l}\n")).collect()
 }
 

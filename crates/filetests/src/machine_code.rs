@@ -179,6 +179,7 @@ functions! {
         t.spill_stack(depth as usize, index as usize, nullable(value));
     }
     pop_frame |t| { t.pop_frame(); }
+    is_plain_frame |t| -> bool { t.is_plain_frame() }
     type_of |t, value: Object| -> Object { word(Some(t.type_of(object(value)))) }
     type_version |t, value: Object| -> u32 { t.type_version(object(value)) }
     keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
@@ -255,6 +256,29 @@ extern "C-unwind" fn push_frame(
     let locals = locals.iter().map(|&bits| reference(bits)).collect();
     toy(state).push_frame(code_ref(code), caller_pc, object(function), locals);
     set_top(state);
+}
+
+extern "C-unwind" fn return_value(state: *mut ExecState, value: Object, count: u32) {
+    {
+        let _synced = Synced::new(state);
+        // SAFETY: as in `push_frame`.
+        let dropped = unsafe { &(&(*state).values)[..count as usize] };
+        let dropped = dropped.iter().map(|&bits| reference(bits)).collect();
+        toy(state).return_value(object(value), dropped);
+    }
+    set_top(state);
+}
+
+extern "C-unwind" fn land(_: *mut ExecState, _: Object, _: Object) {
+    unreachable!("the layout knows no returns")
+}
+
+extern "C-unwind" fn give_back(_: *mut ExecState, _: Object) {
+    unreachable!("the layout knows no returns")
+}
+
+extern "C-unwind" fn dealloc_returning(_: *mut ExecState, _: Object) {
+    unreachable!("the layout knows no returns")
 }
 
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
@@ -406,6 +430,10 @@ fn host_functions() -> HostFunctions {
         spill_stack,
         push_frame,
         pop_frame,
+        return_value,
+        land,
+        give_back,
+        dealloc_returning,
         publish,
         withdraw,
         dealloc_published,
@@ -422,6 +450,7 @@ fn host_functions() -> HostFunctions {
         is_shared,
         is_valid,
         is_periodic_due,
+        is_plain_frame,
         has_stack_space,
         unbox_i64,
         unbox_wide,
@@ -506,6 +535,7 @@ pub fn layout(toy: &mut Toy) -> Layout {
         true_object,
         false_object,
         boxes: None,
+        returns: None,
     }
 }
 
@@ -632,7 +662,6 @@ impl Engine {
         let op = &sb.insts().filter(|i| i.op.exit_reason().is_some()).nth(id.index()).expect("an exit").op;
         let leave = match op {
             Op::DynamicExit { .. } => Leave::Dynamic(state.result as i64),
-            Op::ReturnValue { .. } => Leave::Return(reference(state.result).expect("an object")),
             Op::Link { executor, args } => {
                 let ty = |v: &Value| sb.values[*v];
                 Leave::Link(*executor, args.iter().zip(state.args).map(|(v, bits)| register(ty(v), bits)).collect())

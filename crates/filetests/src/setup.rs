@@ -19,7 +19,7 @@
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run,
 //! everything may be left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be,
 //! `namespaces` globals and builtins, `script` what the instructions do that `execute` names, in the order in which they
-//! are executed (see [`Step`]). With `wide`, all ints count as compact.
+//! are executed (see [`Step`]). With `wide`, all ints count as compact; with `kept`, somebody has objects of the frames.
 
 use hotspur_interp::Register;
 use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
@@ -60,6 +60,7 @@ pub struct Run {
     frames: usize,
     script: Vec<Step>,
     wide: bool,
+    kept: bool,
     /// How many ops are executed at most.
     pub fuel: u64,
 }
@@ -192,6 +193,7 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
         frames: 10,
         script: Vec::new(),
         wide: false,
+        kept: false,
         fuel: 1000,
     };
     loop {
@@ -213,6 +215,8 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
             run.script = p.list(']', step)?;
         } else if p.eat_name("wide") {
             run.wide = true;
+        } else if p.eat_name("kept") {
+            run.kept = true;
         } else if p.eat_name("fuel") {
             run.fuel = p.small()?.into();
         } else {
@@ -307,6 +311,7 @@ impl Setup {
         }
         toy.max_frames = run.frames;
         toy.all_compact = run.wide;
+        toy.frames_kept = run.kept;
         toy.script.clone_from(&run.script);
         let arg = |a: &Arg| match *a {
             Arg::Object(name) => Register::Obj(name.and_then(|n| toy.constant(n))),

@@ -2,7 +2,7 @@
 
 use crate::machine::{Checked, Flow, Leave, Machine, Register};
 use crate::runtime::Runtime;
-use hotspur_ir::{Inst, Op, Value, VirtualKind, arithmetic as arith};
+use hotspur_ir::{Inst, Moves, Op, Value, VirtualKind, arithmetic as arith};
 
 use Register::{Bool, F64, I64, Obj, Ptr};
 
@@ -126,6 +126,14 @@ impl<R: Runtime> Machine<'_, R> {
                 Nothing
             }
 
+            Op::ReturnValue { value, ref dropped } => {
+                let dropped = dropped.iter().map(|&v| self.nullable(v)).collect::<Checked<_>>()?;
+                let value = self.obj(value)?;
+                self.rt.return_value(value, dropped);
+                self.executed = Some(Moves::Returns);
+                Nothing
+            }
+
             // -- guards
             Op::GuardType { value, class } => {
                 let (value, class) = (self.obj(value)?, self.rt.const_obj(class));
@@ -168,6 +176,7 @@ impl<R: Runtime> Machine<'_, R> {
             Op::GuardInlineValues { value } => guard(self.rt.has_inline_values(self.obj(value)?)),
             Op::CheckValidity {} => guard(self.is_undisturbed()),
             Op::CheckPeriodic {} => guard(!self.rt.is_periodic_due()),
+            Op::GuardPlainFrame {} => guard(self.rt.is_plain_frame()),
             Op::CheckStackSpace { code } => guard(self.rt.has_stack_space(code)),
             Op::CheckError { value } => guard(self.nullable(value)?.is_some()),
             Op::CheckNegative { value } => guard(self.int(value)? >= 0),
@@ -335,7 +344,6 @@ impl<R: Runtime> Machine<'_, R> {
             Op::Exit { reason: _ } | Op::LeaveLanded {} => Exits,
             Op::DynamicExit { pc } => Ends(Flow::Exit(Leave::Dynamic(self.int(pc)?))),
             Op::Link { executor, ref args } => Ends(Flow::Exit(Leave::Link(executor, self.all(args)?))),
-            Op::ReturnValue { value } => Ends(Flow::Exit(Leave::Return(self.obj(value)?))),
         })
     }
 }

@@ -42,8 +42,6 @@ pub enum Leave<O> {
     Dynamic(i64),
     /// To another executor, with these arguments.
     Link(ExecutorRef, Vec<Register<O>>),
-    /// The only frame returns this object, with a reference, and is to be cleared.
-    Return(O),
 }
 
 /// The result of running a superblock. The frames have been written to memory, unless it resumes where tier 1 has landed.

@@ -47,6 +47,10 @@ pub trait Runtime {
     fn push_frame(&mut self, code: CodeRef, caller_pc: u32, function: Self::Obj, locals: Vec<Option<Self::Obj>>);
     /// May run Python code.
     fn pop_frame(&mut self);
+    /// Whether the top frame is plain, as the guard has it.
+    fn is_plain_frame(&mut self) -> bool;
+    /// Returns from the top frame, and keeps where that leads. May run Python code.
+    fn return_value(&mut self, value: Self::Obj, dropped: Vec<Option<Self::Obj>>);
     /// Brings the frames in memory to this state, and pushes those that are not. What is overwritten is not dropped.
     fn write_frames(&mut self, resume: Resume, frames: &[Frame<Self::Obj>]);
     /// Undoes the pushing of [`Runtime::write_frames`], dropping nothing. The answer: which locals other code has changed

@@ -101,7 +101,7 @@ reasons! {
         Raised = raised, "an exception was raised";
         DynamicTarget = dynamic_target, "the next instruction depends on data";
         Linked = linked, "execution goes on in another executor";
-        Returned = returned, "the frame where the superblock began returns";
+        FrameKept = frame_kept, "somebody has an object of the frame, or it is a generator's";
         EndOfTrace = end_of_trace, "recording ended here";
         ColdPath = cold_path, "a path that was never recorded is taken";
         Unsupported = unsupported, "the next instruction is left to tier 1";

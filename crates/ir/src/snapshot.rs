@@ -73,6 +73,9 @@
 //! frames to be made, since memory is right: the exit's resume is `landed`, and its snapshot only says which frames would
 //! have been in memory. `leave_landed` leaves in that way always; its snapshot has the frames of the `execute`.
 //!
+//! `return_value` does what a RETURN instruction does, and leads to a landing as well. If it leaves the frame where the superblock
+//! began, execution can go on in the superblock: from the `guard_landed` on, the caller is the first frame.
+//!
 //! # Effects and exits
 //!
 //! Exiting with `at` means executing the instruction from its beginning in tier 1. So between the first op that refers

@@ -57,6 +57,12 @@ SpillStack = spill_stack(depth: depth, index: index, value: own) -> None, writes
 PushFrame = push_frame(code: code, caller_pc: pc, function: own, locals: owns) -> None, writes(M::FRAME);
 /// Drops the top frame in memory with the references in its slots and to its function.
 PopFrame = pop_frame() -> None, escapes();
+/// Returns the value from the top frame in memory to the one below it, which for the frame where the superblock began is its
+/// caller. What is in the frame's slots does not count any more: the references that they hold belong to the superblock. The frame
+/// is taken off first; then these references are dropped, in this order (they may be null), then those to its function and its code. Where that
+/// leads to, behind the call or to the end of the activation, is the landing, as after `execute`. The frame must be
+/// plain: see `guard_plain_frame`.
+ReturnValue = return_value(value: own, dropped: owns) -> None, escapes();
 
 // -- guards ---------------------------------------------------------------------------------------------------------------
 
@@ -110,6 +116,9 @@ GuardShared = guard_shared(value: obj) -> None, reads(M::REFCOUNT).exits(R::Last
 CheckValidity = check_validity() -> None, reads(M::VERSION).reads(M::FRAME).exits(R::Invalidated);
 /// Exits if something asks the thread for attention: signals, pending calls, other threads, the collector, tools.
 CheckPeriodic = check_periodic() -> None, reads(M::THREAD).exits(R::Periodic);
+/// Exits unless the top frame in memory lies on the thread's stack of frames (as a generator's does not), and nobody has made an object
+/// of it, who could look at it when it has returned.
+GuardPlainFrame = guard_plain_frame() -> None, reads(M::FRAME).exits(R::FrameKept);
 /// Exits unless a frame for this code may be pushed: recursion limit and data stack.
 CheckStackSpace = check_stack_space(code: code) -> None, reads(M::THREAD).reads(M::FRAME).exits(R::StackSpace);
 /// Exits, with the exception that is set, if the value is null. Follows an op that raises.
@@ -305,7 +314,8 @@ CallHelper = call_helper(helper: helper, args: anys) -> OfHelper, pure();
 /// frame it is expected in.
 Execute = execute(pc: pc, moves: moves) -> None, escapes();
 /// Exits unless the landing of the `execute` before is where its `moves` says, at this position of a frame of this code with
-/// that many items on its stack, and the executor is valid (as `check_validity`, which need not follow).
+/// that many items on its stack, and the executor is valid (as `check_validity`, which need not follow). After the `return_value`
+/// of the frame where the superblock began, its caller, whichever that is, is the only frame from then on.
 GuardLanded = guard_landed(code: code, pc: pc, stack: index) -> None,
     reads(M::VERSION).reads(M::FRAME).exits(R::DynamicTarget);
 
@@ -319,13 +329,10 @@ JumpLoop = jump_loop(args: anys) -> None, ends(Ends::Loop);
 Exit = exit(reason: reason) -> None, exits(R::EndOfTrace).ends(Ends::Superblock);
 /// Leaves, always, to a position in the top frame that is a value, in code units; the snapshot's own does not count.
 DynamicExit = dynamic_exit(pc: i64) -> None, exits(R::DynamicTarget).ends(Ends::Superblock);
-/// Leaves to wherever the `execute` before has landed.
+/// Leaves to wherever the `execute` or `return_value` before has landed.
 LeaveLanded = leave_landed() -> None, exits(R::DynamicTarget).ends(Ends::Superblock);
 /// Goes on in another executor, whose parameters get these values. The frames are in memory by then, as the snapshot says.
 Link = link(executor: executor, args: anys) -> None, exits(R::Linked).ends(Ends::Superblock);
-/// Returns the value from the frame where the superblock began, which is the only frame. It is first brought to the state
-/// of the snapshot, then cleared.
-ReturnValue = return_value(value: own) -> None, exits(R::Returned).ends(Ends::Superblock);
     } };
 }
 pub(crate) use for_each_op;

@@ -32,6 +32,7 @@ pub(crate) fn is_repeatable(op: &Op) -> bool {
         Op::CheckPeriodic {}
             | Op::CheckValidity {}
             | Op::CheckStackSpace { .. }
+            | Op::GuardPlainFrame {}
             | Op::CheckError { .. }
             | Op::CheckNegative { .. }
             | Op::GuardLanded { .. }
@@ -78,7 +79,7 @@ impl Memory {
     /// Forgets what the op changes.
     pub(crate) fn execute(&mut self, op: &Op, known: &Knowledge) {
         let writes = op.effects().writes;
-        if let Op::Execute { .. } = op {
+        if let Op::Execute { .. } | Op::ReturnValue { .. } = op {
             self.forget(MemorySet::ALL);
         } else if op.effects().escapes {
             self.forget(MemorySet::ALL.without(MemorySet::FRAME));

@@ -39,7 +39,7 @@ impl Default for Limits {
             snapshot_slots: 1000,
             constants: 2000,
             exits: 10_000,
-            foreign: 20_000,
+            foreign: 4_000,
             check: cfg!(debug_assertions),
         }
     }

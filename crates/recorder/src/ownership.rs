@@ -64,8 +64,19 @@ impl Account<'_> {
                 self.owned.extend(had.map(|n| (value, n)));
             } else if inst.op.exit_reason().is_some() && snapshot.resume != Resume::Landed {
                 self.settle(&snapshot.frames)?;
-            } else if let Op::Execute { .. } = inst.op {
-                self.settle(&snapshot.frames)?;
+            } else if let Op::Execute { .. } | Op::ReturnValue { .. } = inst.op {
+                if let Op::ReturnValue { .. } = inst.op {
+                    // What is in the frame belongs to the superblock, and passes to the op.
+                    let top = snapshot.frames.len() - 1;
+                    let homes = core::mem::take(&mut self.homes);
+                    let (left, below) = homes.into_iter().partition(|((depth, _), _)| *depth as usize == top);
+                    self.homes = below;
+                    HashMap::<Place, Value>::into_values(left).for_each(|v| self.give(v, 1));
+                    self.effects(inst);
+                    self.settle(&snapshot.frames[..top])?;
+                } else {
+                    self.settle(&snapshot.frames)?;
+                }
                 *self = Account {
                     owned: HashMap::new(),
                     homes: HashMap::new(),
@@ -73,6 +84,7 @@ impl Account<'_> {
                     null: HashSet::new(),
                     ..*self
                 };
+                return Ok(());
             }
         }
         if let Op::JumpLoop { .. } = inst.op {

@@ -14,7 +14,7 @@
 //! * by getting back to where it began, in the frame where it began: a loop;
 //! * where another executor begins: a link. (At the entry of a function only to end a recursion: else callees would never become
 //!   part of their callers' traces.)
-//! * by returning from the frame where it began;
+//! * by returning from the frame where it began, if it began at the function's RESUME or the activation ends there; else it goes on in the caller;
 //! * when it would go round a loop that is not its own once too often, or reaches another limit: it leaves for tier 1 there, and
 //!   if that exit grows hot, a trace that begins there goes on.
 //!
@@ -29,7 +29,7 @@ use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
 use crate::ownership;
 use crate::state::{Frame, Frames, Slot};
-use crate::trace::{Dependencies, Noted, Place, Trace};
+use crate::trace::{Dependencies, Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{
     AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock,
@@ -61,6 +61,8 @@ enum Pending {
     Call,
     /// Wherever tier 1 goes. All frames are in memory. `below`: the frame below the top one.
     Execute { below: *mut InterpreterFrame },
+    /// Behind the call in this frame, the top one being left.
+    Return { below: *mut InterpreterFrame },
 }
 
 /// A recording in progress.
@@ -72,6 +74,8 @@ pub struct Recorder {
     entry: Place,
     /// Height of the stack at the entry.
     entry_height: usize,
+    /// Whether that is a function's RESUME.
+    at_entry: bool,
     pending: Pending,
     /// Instructions seen in other activations.
     foreign: u32,
@@ -98,6 +102,7 @@ impl Recorder {
             executors: Vec::new(),
             entry: Place { code: state.cs, position: entry as usize },
             entry_height: height,
+            at_entry: INFO[usize::from((*state.pc).op)].base == op::RESUME,
             pending: Pending::Next { position: entry, back_edge: false },
             foreign: 0,
             ended: false,
@@ -187,6 +192,13 @@ impl Recorder {
             self.landed(state, moves)?;
             return Ok(Some(false));
         }
+        if let Pending::Return { below } = self.pending {
+            if state.frame != below {
+                return if is_above(state.frame, below) { Ok(None) } else { Err(AbortReason::LeftStart) };
+            }
+            self.returned(state)?;
+            return Ok(Some(false));
+        }
         if let Pending::Call = self.pending {
             let caller = self.f.frames[self.f.frames.len() - 2].real;
             if (*state.frame).previous != caller {
@@ -226,7 +238,7 @@ impl Recorder {
                 self.jumped(jump, position);
                 Ok(Some(false))
             }
-            Pending::Call | Pending::Execute { .. } => Ok(None),
+            Pending::Call | Pending::Execute { .. } | Pending::Return { .. } => Ok(None),
         }
     }
 
@@ -238,10 +250,7 @@ impl Recorder {
         }
         self.f.builder.execute(self.f.top().pc, Moves::Stays);
         self.f.stamp(self.f.count);
-        self.f.count += 1;
-        self.f.snapshot(Resume::Landed);
-        self.f.builder.leave_landed();
-        self.ended = true;
+        self.leave_landed();
         Ok(Some(false))
     }
 
@@ -306,13 +315,27 @@ impl Recorder {
                 let code = self.f.code((*state.cs).code);
                 self.f.frames.push(frame(state, code, 0, 0));
             }
-            Moves::Returns => {
-                self.f.frames.pop();
-                if self.f.top().real != state.frame || self.f.top().cs != state.cs {
-                    return Err(AbortReason::FrameCleared);
-                }
-            }
+            Moves::Returns => return self.returned(state),
         }
+        self.landed_at(state)
+    }
+
+    /// Execution goes on in the caller of the top frame, behind the call.
+    unsafe fn returned(&mut self, state: State) -> Step<()> {
+        self.f.frames.pop();
+        if self.f.frames.is_empty() {
+            // The caller is the first frame from now on.
+            let code = self.f.code((*state.cs).code);
+            self.f.frames.push(frame(state, code, 0, 0));
+        }
+        if self.f.top().real != state.frame || self.f.top().cs != state.cs {
+            return Err(AbortReason::FrameCleared);
+        }
+        self.landed_at(state)
+    }
+
+    /// Guards that this is where execution has landed.
+    unsafe fn landed_at(&mut self, state: State) -> Step<()> {
         self.f.count += 1;
         let position = state.index() as u32;
         let height = height(state);
@@ -461,6 +484,9 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
+        if matches!(base, op::RETURN_VALUE | op::RETURN_CONST) && self.return_from_memory(state, base) {
+            return;
+        }
         let raises = crate::history::has_raised(state.cs, state.index() as u32);
         let lowered = if raises { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
@@ -482,6 +508,48 @@ impl Recorder {
         }
     }
 
+    /// Leaves the top frame, if that is in memory, and plain.
+    unsafe fn return_from_memory(&mut self, state: State, base: u16) -> bool {
+        let frame = state.frame;
+        let is_plain =
+            (*frame).owner == FRAME_OWNED_BY_THREAD && (*frame).frame_obj.is_null() && (*frame).f_locals.is_null();
+        if self.f.top().function.is_some() || !is_plain {
+            return false;
+        }
+        let constant = if base == op::RETURN_CONST {
+            let object = *(*state.cs).consts.add(state.oparg());
+            let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Code(self.f.top().code) };
+            Some(self.f.constant(object, keep))
+        } else if self.f.peek(1).is_none() {
+            return false;
+        } else {
+            None
+        };
+        self.f.at();
+        self.f.builder.guard_plain_frame();
+        if let Some(v) = constant {
+            self.f.push_value(v);
+        }
+        self.f.leave_memory();
+        self.f.stamp(self.f.count);
+        let below = (*frame).previous;
+        let ends = (*below).owner == FRAME_OWNED_BY_CSTACK;
+        if self.f.frames.len() == 1 && (ends || self.at_entry) {
+            self.leave_landed();
+        } else {
+            self.pending = Pending::Return { below };
+        }
+        true
+    }
+
+    /// Ends the trace where the instruction before leads to.
+    fn leave_landed(&mut self) {
+        self.f.count += 1;
+        self.f.snapshot(Resume::Landed);
+        self.f.builder.leave_landed();
+        self.ended = true;
+    }
+
     /// Leaves the instruction to tier 1.
     unsafe fn execute(&mut self, state: State, base: u16) {
         self.f.flush();
@@ -492,10 +560,7 @@ impl Recorder {
             // Whoever goes on there may do so in another activation, which would never be seen.
             self.f.builder.execute(state.index() as u32, Moves::Returns);
             self.f.stamp(self.f.count);
-            self.f.count += 1;
-            self.f.snapshot(Resume::Landed);
-            self.f.builder.leave_landed();
-            self.ended = true;
+            self.leave_landed();
             return;
         }
         let below = match self.f.frames.len() {

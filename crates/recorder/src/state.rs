@@ -500,35 +500,37 @@ impl Frames {
         class.is_null() || !crate::facts::dies_quietly(class)
     }
 
+    /// Drops what died in the current instruction and runs no code at that. Nobody can tell that it is dropped before the
+    /// rest, which is the answer.
+    fn drop_quiet(&mut self) -> Vec<Value> {
+        let mut dead = core::mem::take(&mut self.dead);
+        dead.retain(|&v| {
+            let Info { class, held, kept, .. } = *self.info(v);
+            if !kept && crate::facts::is_immortal_class(class) {
+                return false;
+            }
+            // What is kept must be dropped while it is: before other code runs. What a constant stands for is kept alive by others.
+            let is_quiet = kept || held || !self.may_run_code(v) || self.surviving == Some(v);
+            if is_quiet {
+                self.builder.decref_no_dealloc(v);
+            }
+            !is_quiet
+        });
+        dead
+    }
+
     /// Drops what died in the current instruction. `target`: where execution goes on, if the instruction jumps.
     ///
     /// Other code that runs then sees the frames as they are after the instruction, and at it. Answers whether any can run.
     pub fn drop_dead(&mut self, target: Option<u32>) -> bool {
         self.stamp(self.count);
         let mut escaped = false;
-        let mut dead = core::mem::take(&mut self.dead);
-        // What is kept must be dropped while it is: before other code runs. Nobody can tell.
-        dead.retain(|&v| {
-            if self.info(v).kept {
-                self.builder.decref_no_dealloc(v);
-            }
-            !self.info(v).kept
-        });
-        for v in dead {
-            let Info { class, nullable, held, .. } = *self.info(v);
-            if crate::facts::is_immortal_class(class) {
-                continue;
-            }
-            // What a constant stands for is kept alive by others.
-            if !self.may_run_code(v) || held || self.surviving == Some(v) {
-                self.builder.decref_no_dealloc(v);
-                continue;
-            }
+        for v in self.drop_quiet() {
             if !escaped {
                 self.snapshot(Resume::After);
                 escaped = true;
             }
-            if nullable {
+            if self.info(v).nullable {
                 self.builder.xdecref(v);
             } else {
                 self.builder.decref(v);

@@ -132,8 +132,11 @@ unsafe fn process() -> &'static mut Process {
 }
 
 /// Index of our slot in code objects' extra data.
+///
+/// # Safety
+/// GIL held, after [`initialize`].
 #[inline(always)]
-pub(crate) unsafe fn extra_index() -> usize {
+pub unsafe fn extra_index() -> usize {
     (*HOT.0.get()).0
 }
 

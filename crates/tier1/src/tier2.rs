@@ -189,6 +189,50 @@ pub unsafe fn step(at: State) {
     }
 }
 
+/// Leaves `frame`, the thread's current frame, of which nobody has an object and whose slots do not count: drops what they held
+/// (`dropped`, in that order; what is null is passed over), its function and its code. Goes on in its caller with the value: the landing is left in the thread.
+///
+/// # Safety
+/// Inside an activation of `cx`. The references pass to this function. The frame lies on the data stack.
+pub unsafe fn return_from(
+    cx: *mut Context,
+    frame: *mut InterpreterFrame,
+    value: *mut PyObject,
+    dropped: &[*mut PyObject],
+) {
+    let ts = (*cx).tstate;
+    leave_recursive_py(ts);
+    let caller = (*frame).previous;
+    (*ts).current_frame = caller;
+    // As in CPython: finalizers that run now have one C call less to go.
+    (*ts).c_recursion_remaining -= 1;
+    for &object in dropped {
+        xdecref(object);
+    }
+    decref((*frame).f_funcobj);
+    decref((*frame).f_executable);
+    (*ts).c_recursion_remaining += 1;
+    _PyThreadState_PopFrame(ts, frame);
+    (*(*cx).thread).landing = land_in(cx, caller, value);
+}
+
+/// Where the return of a value to this frame leads, which tier 1 suspended: behind its call, or to the end of the activation.
+///
+/// # Safety
+/// Inside an activation of `cx`; the frame is the thread's current one. The reference passes to the frame or landing.
+pub unsafe fn land_in(cx: *mut Context, frame: *mut InterpreterFrame, value: *mut PyObject) -> Landing {
+    if (*frame).owner == FRAME_OWNED_BY_CSTACK {
+        let value = crate::eval::end_activation(cx, frame, value);
+        return Landing { kind: LandingKind::Ended, value, ..Landing::default() };
+    }
+    let cs = crate::code::existing_state_of(frame_code(frame));
+    let pc = CodeState::word_at(cs, (*frame).instr_ptr).add(usize::from((*frame).return_offset));
+    let sp = frame_locals(frame).offset((*frame).stacktop as isize);
+    (*frame).stacktop = -1;
+    *sp = value;
+    Landing { kind: LandingKind::Running, pc, sp: sp.add(1), frame, cs, value: ptr::null_mut() }
+}
+
 /// Runs the recording hook for the instruction at `pc`, and answers which handler executes it.
 #[inline(never)]
 pub(crate) unsafe fn record_then(

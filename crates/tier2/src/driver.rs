@@ -174,7 +174,6 @@ pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcom
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
             Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
             Leave::Link(..) => host.left_at(Resume::At, exit.pc as usize),
-            Leave::Return(value) => host.return_value(exit.pc as usize, value),
         }
     }
 }
@@ -250,7 +249,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
                 let fits = place == here && target.trace.superblock.params.len() == args.len();
                 fits.then_some((target, args))
             }
-            Leave::Dynamic(_) | Leave::Return(_) => graph::at(here.code, here.position).and_then(without_args),
+            Leave::Dynamic(_) => graph::at(here.code, here.position).and_then(without_args),
             Leave::Side if exit.is_dynamic() => graph::at(here.code, here.position).and_then(without_args),
             Leave::Side if exit.reason == ExitReason::Invalidated => None,
             Leave::Side => exit.target().and_then(without_args),

@@ -50,7 +50,7 @@ pub struct Exit {
 
 impl Exit {
     pub(crate) fn new(superblock: &Superblock, exit: hotspur_ir::Exit, op: &Op) -> Exit {
-        let passes_on = matches!(op, Op::DynamicExit { .. } | Op::ReturnValue { .. } | Op::Link { .. });
+        let passes_on = matches!(op, Op::DynamicExit { .. } | Op::Link { .. });
         let snapshot = &superblock.snapshots[exit.snapshot];
         Exit {
             reason: exit.reason,
@@ -96,6 +96,7 @@ impl Exit {
             | ExitReason::Exhausted
             | ExitReason::NotExhausted
             | ExitReason::DynamicTarget
+            | ExitReason::FrameKept
             | ExitReason::EndOfTrace
             | ExitReason::ColdPath
             | ExitReason::Unsupported => true,
@@ -103,8 +104,7 @@ impl Exit {
             | ExitReason::Periodic
             | ExitReason::StackSpace
             | ExitReason::Raised
-            | ExitReason::Linked
-            | ExitReason::Returned => false,
+            | ExitReason::Linked => false,
         }
     }
 

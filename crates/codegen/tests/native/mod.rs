@@ -67,6 +67,7 @@ pub const LAYOUT: Layout = Layout {
     true_object: TRUE,
     false_object: FALSE,
     boxes: None,
+    returns: None,
 };
 pub const TRUE: u64 = 0x7777_0000_0010;
 pub const FALSE: u64 = 0x7777_0000_0030;

@@ -13,7 +13,7 @@ impl Model {
     /// Pushes a frame, or leaves one.
     pub(super) fn frame(&mut self) {
         if self.frames.len() > 1 && self.pick(2) == 0 {
-            return self.pop();
+            return if self.pick(2) == 0 { self.pop() } else { self.return_to_below() };
         }
         if self.frames.len() > 3 {
             return;
@@ -31,6 +31,34 @@ impl Model {
         self.b.push_frame(code, pc, function, &locals);
         let locals = vec![Slot::Unchanged; locals.len()];
         self.frames.push(FrameModel { code, pc: 0, locals, stack: 0 });
+    }
+
+    /// Returns from the top frame. What is owned is dropped with what the frame holds, or given to the frame below.
+    fn return_value(&mut self) {
+        let depth = self.frames.len() - 1;
+        self.flush(0);
+        let value = self.reference();
+        let mut dropped = std::mem::take(&mut self.owned);
+        let (locals, stack) = (self.top().locals.len(), self.top().stack);
+        dropped.extend((0..locals).map(|i| self.b.load_local(depth as u32, i as u32)));
+        dropped.extend((0..stack).map(|i| self.b.load_stack(depth as u32, i as u32)));
+        self.top().stack = 0;
+        self.borrowed.clear();
+        self.next_pc += 1;
+        let frames = self.frames_at(self.next_pc, &[]);
+        self.b.snapshot(Snapshot::new(Resume::At, frames.clone()));
+        self.b.guard_plain_frame();
+        self.b.return_value(value, &dropped);
+    }
+
+    /// The same, from a frame that was pushed.
+    fn return_to_below(&mut self) {
+        self.return_value();
+        self.frames.pop();
+        let pc = self.top().pc + 1;
+        self.next_pc = self.next_pc.max(pc);
+        self.top().stack += 1;
+        self.landed_at(pc);
     }
 
     /// Has tier 1 execute an instruction.
@@ -121,12 +149,10 @@ impl Model {
                 while self.frames.len() > 1 {
                     self.pop();
                 }
-                let value = self.reference();
-                self.next_pc += 1;
-                let pc = self.next_pc;
-                let frames = self.frames_at(pc, &[]);
-                self.b.snapshot(Snapshot::new(Resume::At, frames));
-                self.b.return_value(value);
+                self.return_value();
+                let frames = self.frames_at(self.next_pc, &[]);
+                self.b.snapshot(Snapshot::new(Resume::Landed, frames));
+                self.b.leave_landed();
             }
             2 => {
                 self.at();

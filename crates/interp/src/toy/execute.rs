@@ -1,7 +1,10 @@
 //! Instructions that tier 1 executes: here, steps of a script.
 
-use super::{Action, Nullable, Toy, ToyFrame};
+use super::{Action, Nullable, Toy, ToyFrame, ToyRef};
 use hotspur_ir::{CodeRef, Moves, ObjRef};
+
+/// The number of the code that has called the first frame.
+const CALLER: u32 = 1;
 
 /// What an instruction does. Objects are constants; slots get references of their own.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,6 +76,22 @@ impl Toy {
                 self.go_on(pc, &stack);
             }
             Step::Raises => self.raised = true,
+        }
+    }
+
+    /// Leaves the top frame, whose slots hold nothing that counts. Its caller goes on with the next instruction; who called the
+    /// first frame is made up.
+    pub(super) fn return_to_caller(&mut self, value: ToyRef, dropped: Vec<Nullable>) {
+        let Some(frame) = self.frames.pop() else { return };
+        dropped.into_iter().chain([frame.function]).flatten().for_each(|o| self.release(o));
+        if self.frames.is_empty() {
+            let (code, locals, stack) = (CodeRef::from_u32(CALLER), Vec::new(), Vec::new());
+            self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack });
+        }
+        self.frames_before = self.frames.len() + 1;
+        if let Some(caller) = self.frames.last_mut() {
+            caller.pc += 1;
+            caller.stack.push(Some(value));
         }
     }
 

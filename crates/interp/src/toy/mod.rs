@@ -115,6 +115,8 @@ pub struct Toy {
     pub periods: u64,
     /// How many frames there may be.
     pub max_frames: usize,
+    /// Whether somebody has objects of the frames.
+    pub frames_kept: bool,
 }
 
 impl Toy {

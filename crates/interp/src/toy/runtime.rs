@@ -86,6 +86,12 @@ impl Runtime for Toy {
     fn pop_frame(&mut self) {
         self.drop_frame();
     }
+    fn is_plain_frame(&mut self) -> bool {
+        !self.frames_kept
+    }
+    fn return_value(&mut self, value: ToyRef, dropped: Vec<Nullable>) {
+        self.return_to_caller(value, dropped);
+    }
     fn write_frames(&mut self, _: Resume, frames: &[Frame<ToyRef>]) {
         self.changed.clear();
         for (i, frame) in frames.iter().enumerate() {

@@ -88,7 +88,6 @@ impl Toy {
                 let args: Vec<String> = args.iter().map(|a| self.show_register(a)).collect();
                 format!(", to {executor} with [{}]", args.join(", "))
             }
-            Leave::Return(object) => format!(", with {}", self.show(Some(*object))),
         };
         format!("{} {}: {}{where_to}", outcome.exit, outcome.reason.name(), outcome.resume.name())
     }

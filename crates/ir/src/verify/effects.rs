@@ -61,7 +61,7 @@ fn validity(inst: &Inst, state: &mut State, report: &mut Report) {
     let touches = !effects.reads.union(effects.writes).without(MemorySet::REFCOUNT).is_empty();
     let allowed = if let Op::Decref { .. } | Op::Xdecref { .. } | Op::PopFrame {} = inst.op {
         true
-    } else if let Op::Exit { .. } | Op::ReturnValue { .. } | Op::LeaveLanded {} = inst.op {
+    } else if let Op::Exit { .. } | Op::LeaveLanded {} = inst.op {
         true
     } else if let Op::CheckError { .. } | Op::CheckNegative { .. } = inst.op {
         true

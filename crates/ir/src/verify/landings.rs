@@ -22,6 +22,8 @@ pub(super) fn landings(sb: &Superblock, report: &mut Report) {
                 if snapshot.is_some_and(|s| s.resume != Resume::At || s.frames.last().is_none_or(|f| f.pc != pc)) {
                     report.add(Rule::Landing, inst, format!("the snapshot is not at {pc}"));
                 }
+            } else if let Op::ReturnValue { .. } = inst.op {
+                executed = Some(inst);
             }
             if let Op::GuardLanded { code, pc, stack } = inst.op {
                 let top = snapshot.and_then(|s| s.frames.last());

@@ -25,15 +25,15 @@
 //! * `owned_object`: only objects are `own`.
 //! * `slot_type`: raw addresses are in no slot, and a frame's function is an object.
 //! * `frames`: a snapshot has the frames that are in memory, then virtual ones; slots of virtual ones are not `_`. Ops on
-//!   frames in memory name one that there is. Round the loop their number stays the same. `return_value` has one frame. Only
+//!   frames in memory name one that there is. Round the loop their number stays the same. Only
 //!   before `leave_landed` may `execute` leave the frame where the superblock began.
 //! * `virtual_fields`: a virtual object has the fields of its kind.
 //! * `virtual_order`: virtual objects name only virtual objects with lower numbers.
 //! * `virtual_dead`: a virtual object that was materialized is not used again, nor is one within it.
-//! * `resume`: `check_error` and `check_negative` resume with `raise`, no other op that exits does, and `dynamic_exit`, `link`
-//!   and `return_value` resume with `at`. `guard_landed` and `leave_landed` resume with `landed`, and nothing else does.
-//! * `landing`: `execute` is followed at once by `guard_landed` or `leave_landed`; these follow nothing else. The snapshots
-//!   of the three have frames in memory only, and every slot is `_`. That of `execute` is `at` its position; `guard_landed`
+//! * `resume`: `check_error` and `check_negative` resume with `raise`, no other op that exits does, and `dynamic_exit` and `link`
+//!   resume with `at`. `guard_landed` and `leave_landed` resume with `landed`, and nothing else does.
+//! * `landing`: `execute` and `return_value` are followed at once by `guard_landed` or `leave_landed`; these follow nothing else. The snapshots
+//!   of the four have frames in memory only, and every slot is `_`. That of `execute` is `at` its position; `guard_landed`
 //!   names the code, position and height of the stack of its snapshot's top frame.
 //!
 //! Effects:
@@ -45,7 +45,7 @@
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the
-//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit`, `return_value` and `leave_landed`
+//!   error, `pop_frame`, and ops that neither read nor write memory nor leave (`exit` and `leave_landed`
 //!   excepted).
 
 mod effects;
@@ -148,7 +148,7 @@ fn walk(sb: &Superblock) -> impl Iterator<Item = Step<'_>> {
 fn frame_change(op: &Op) -> i32 {
     if let Op::PushFrame { .. } = op {
         1
-    } else if let Op::PopFrame {} = op {
+    } else if let Op::PopFrame {} | Op::ReturnValue { .. } = op {
         -1
     } else if let Op::Execute { moves, .. } = op {
         moves.change()

@@ -97,15 +97,17 @@ fn within(sb: &Superblock, id: VirtualId, out: &mut BTreeSet<VirtualId>) {
 struct State {
     /// Frames in memory.
     depth: i32,
-    /// Frames in memory before an `execute` that the last op was.
+    /// Frames in memory before an `execute` or `return_value` that the last op was.
     executed_at: Option<i32>,
+    /// The last op was a `return_value`.
+    returned: bool,
     /// Virtual objects that are dead.
     dead: BTreeSet<VirtualId>,
 }
 
 /// `snapshot_missing`, `snapshot_unwanted`, `frames`, `virtual_dead`, `resume`, and the rules of slots.
 pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
-    let mut state = State { depth: 1, executed_at: None, dead: BTreeSet::new() };
+    let mut state = State { depth: 1, executed_at: None, returned: false, dead: BTreeSet::new() };
     let mut header = 1;
     for step in walk(sb) {
         let inst = match step {
@@ -117,6 +119,10 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
         };
         if let (Op::LeaveLanded {}, Some(depth)) = (&inst.op, state.executed_at) {
             state.depth = depth;
+        }
+        if let (Op::GuardLanded { .. }, true) = (&inst.op, state.returned) {
+            // The caller takes its place.
+            state.depth = state.depth.max(1);
         }
         outermost(inst, &mut state, report);
         match (inst.snapshot, inst.op.effects().needs_snapshot()) {
@@ -139,10 +145,11 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
             dead(&objects, inst, &state, report);
             state.dead.extend(objects);
         }
-        let is_execute = matches!(inst.op, Op::Execute { .. });
-        state.executed_at = is_execute.then_some(state.depth);
+        state.returned = matches!(inst.op, Op::ReturnValue { .. });
+        let lands = state.returned || matches!(inst.op, Op::Execute { .. });
+        state.executed_at = lands.then_some(state.depth);
         state.depth += frame_change(&inst.op);
-        if !is_execute {
+        if !lands {
             outermost(inst, &mut state, report);
         }
         if let (Op::JumpLoop { .. }, true) = (&inst.op, state.depth != header) {
@@ -178,9 +185,6 @@ fn snapshot(sb: &Superblock, snapshot: &Snapshot, inst: &Inst, state: &State, re
     if snapshot.frames[in_memory..].iter().any(|f| f.slots().any(|s| s == Slot::Unchanged)) {
         report.add(Rule::Frames, inst, "a virtual frame has nothing in memory".into());
     }
-    if let (Op::ReturnValue { .. }, true) = (&inst.op, snapshot.frames.len() > 1) {
-        report.add(Rule::Frames, inst, "only the frame where the superblock began can return".into());
-    }
     let mut objects = BTreeSet::new();
     for frame in &snapshot.frames {
         if let Some(s) = frame.function {
@@ -203,7 +207,7 @@ fn snapshot(sb: &Superblock, snapshot: &Snapshot, inst: &Inst, state: &State, re
 fn resume(is: Resume, inst: &Inst, report: &mut Report) {
     let wrong = if let Op::CheckError { .. } | Op::CheckNegative { .. } = inst.op {
         is != Resume::Raise
-    } else if let Op::DynamicExit { .. } | Op::Link { .. } | Op::ReturnValue { .. } = inst.op {
+    } else if let Op::DynamicExit { .. } | Op::Link { .. } = inst.op {
         is != Resume::At
     } else if let Op::GuardLanded { .. } | Op::LeaveLanded {} = inst.op {
         is != Resume::Landed

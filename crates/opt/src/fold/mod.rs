@@ -246,6 +246,9 @@ impl Fold<'_> {
         } else if let Op::PopFrame {} = op {
             self.depth -= 1;
             self.memory.forget_frames(self.depth);
+        } else if let Op::ReturnValue { .. } = op {
+            // Of the frame where the superblock began, the caller takes the place.
+            self.depth = (self.depth - 1).max(1);
         } else if let Op::Execute { moves, .. } = op {
             self.depth = self.depth.saturating_add_signed(moves.change());
         }

@@ -71,6 +71,8 @@ impl Fold<'_> {
             | Op::SpillStack { .. }
             | Op::PushFrame { .. }
             | Op::PopFrame {}
+            | Op::ReturnValue { .. }
+            | Op::GuardPlainFrame {}
             | Op::GuardTypeVersion { .. }
             | Op::GuardKeysVersion { .. }
             | Op::GuardSharedKeysVersion { .. }
@@ -122,8 +124,7 @@ impl Fold<'_> {
             | Op::Exit { .. }
             | Op::DynamicExit { .. }
             | Op::LeaveLanded {}
-            | Op::Link { .. }
-            | Op::ReturnValue { .. } => Stays,
+            | Op::Link { .. } => Stays,
         }
     }
 

@@ -61,7 +61,12 @@ impl Frames {
     /// Brings all frames to memory: virtual ones are pushed, slots that are not homes are written. Values stay known; those that slots
     /// hold are at home there now.
     pub fn flush(&mut self) {
-        for depth in 0..self.frames.len() {
+        self.flush_first(self.frames.len());
+    }
+
+    /// [`Frames::flush`] for so many frames, from the bottom up.
+    fn flush_first(&mut self, n: usize) {
+        for depth in 0..n {
             if self.frames[depth].function.is_some() {
                 self.push_frame(depth);
             }
@@ -209,9 +214,37 @@ impl Frames {
         }
         self.frames.pop();
         self.push(result);
-        contents.into_iter().for_each(|content| self.release(content));
+        self.release_in_order(&contents);
         self.info(function).aliases -= 1;
         self.release(Content::Value(function));
+    }
+
+    /// Releases what was in the slots of a frame: each value where the last of its slots is cleared.
+    fn release_in_order(&mut self, contents: &[Content]) {
+        for (i, content) in contents.iter().enumerate() {
+            if !contents[i + 1..].contains(content) {
+                self.release(*content);
+            }
+        }
+    }
+
+    /// Leaves the top frame, which is in memory, with the content on top of its stack. The frame is empty then, and those below are
+    /// in memory with all that they hold.
+    pub fn leave_memory(&mut self) {
+        let below = self.frames.len() - 1;
+        self.flush_first(below);
+        let result = self.pop();
+        let mut contents: Vec<_> = (0..self.top().locals.len()).map(|i| self.vacate(Where::Local(i))).collect();
+        contents.extend((0..self.height()).map(|i| self.vacate(Where::Stack(i))));
+        self.top_mut().stack.clear();
+        let Content::Value(result) = result else { unreachable!("what is returned is no null") };
+        let result = self.boxed(result);
+        let result = self.take(result);
+        self.release_in_order(&contents);
+        let dropped = self.drop_quiet();
+        self.forget();
+        self.snapshot(Resume::At);
+        self.builder.return_value(result, &dropped);
     }
 
     fn is_immortal(&mut self, v: Value) -> bool {

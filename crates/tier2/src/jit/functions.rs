@@ -10,7 +10,7 @@ use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_cpython_sys::{PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_locals};
+use hotspur_cpython_sys::{_PyThreadState_PopFrame, PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_locals};
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{Helper, Moves, SnapshotId, Type, VirtualKind};
 use hotspur_tier1::context::Context;
@@ -185,6 +185,46 @@ extern "C-unwind" fn pop_frame(state: *mut ExecState) {
     host(state).pop_frame();
 }
 
+extern "C-unwind" fn return_value(state: *mut ExecState, value: Object, count: u32) {
+    // SAFETY: machine code of the running executor calls; the references lie there.
+    unsafe {
+        let dropped = (&raw const (*state).values).cast::<*mut PyObject>();
+        let dropped = core::slice::from_raw_parts(dropped, count as usize);
+        let cx = run_of(state).context();
+        tier2::return_from(cx, (*(*cx).tstate).current_frame, value.cast(), dropped);
+        Context::refresh(cx);
+    }
+}
+
+extern "C-unwind" fn is_plain_frame(state: *mut ExecState) -> bool {
+    // SAFETY: machine code of the running executor calls.
+    unsafe { run_of(state).frames_of(state) }.is_plain_frame()
+}
+
+extern "C-unwind" fn land(state: *mut ExecState, frame: Object, value: Object) {
+    // SAFETY: as above; the frame is the current one, and the reference passes on.
+    unsafe {
+        let cx = run_of(state).context();
+        (*(*cx).thread).landing = tier2::land_in(cx, frame.cast(), value.cast());
+    }
+}
+
+extern "C-unwind" fn give_back(state: *mut ExecState, frame: Object) {
+    // SAFETY: as above; the frame is the one that lies uppermost.
+    unsafe { _PyThreadState_PopFrame((*state).thread.cast(), frame.cast()) }
+}
+
+extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
+    // SAFETY: as above; the object's count is zero.
+    unsafe {
+        let ts = (*state).thread.cast::<ThreadState>();
+        (*ts).c_recursion_remaining -= 1;
+        crate::runtime::free_simple(value.cast());
+        (*ts).c_recursion_remaining += 1;
+        Context::refresh(run_of(state).context());
+    }
+}
+
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     let kind = VirtualKind::ALL[kind as usize];
     let (kinds, _) = kind.fields();
@@ -339,6 +379,10 @@ pub(super) fn host_functions() -> HostFunctions {
         spill_stack,
         push_frame,
         pop_frame,
+        return_value,
+        land,
+        give_back,
+        dealloc_returning,
         publish,
         withdraw,
         dealloc_published,
@@ -355,6 +399,7 @@ pub(super) fn host_functions() -> HostFunctions {
         is_shared,
         is_valid,
         is_periodic_due,
+        is_plain_frame,
         has_stack_space,
         unbox_i64,
         unbox_wide,

@@ -3,7 +3,7 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use core::mem::offset_of;
-use hotspur_codegen::{Boxes, Landings, Layout};
+use hotspur_codegen::{Boxes, Landings, Layout, Returns};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_tier1::code::{CodeState, Word};
@@ -16,6 +16,8 @@ pub(super) fn layout() -> Layout {
     // SAFETY: they exist as long as the process.
     let (true_object, false_object) = unsafe { (ffi::Py_True() as u64, ffi::Py_False() as u64) };
     let (ints, floats) = boxes::lists();
+    // SAFETY: tier 1 is initialized, and the GIL held.
+    let extra = unsafe { context::extra_index() };
     Layout {
         ob_refcnt: 0,
         ob_type: offset_of!(PyObject, ob_type) as i32,
@@ -61,6 +63,26 @@ pub(super) fn layout() -> Layout {
             room: boxes::ROOM_OFFSET as i32,
             int_type: &raw mut ffi::PyLong_Type as u64,
             float_type: &raw mut ffi::PyFloat_Type as u64,
+        }),
+        returns: Some(Returns {
+            f_executable: offset_of!(InterpreterFrame, f_executable) as i32,
+            f_funcobj: offset_of!(InterpreterFrame, f_funcobj) as i32,
+            f_locals: offset_of!(InterpreterFrame, f_locals) as i32,
+            frame_obj: offset_of!(InterpreterFrame, frame_obj) as i32,
+            instr_ptr: offset_of!(InterpreterFrame, instr_ptr) as i32,
+            stacktop: offset_of!(InterpreterFrame, stacktop) as i32,
+            return_offset: offset_of!(InterpreterFrame, return_offset) as i32,
+            owner: offset_of!(InterpreterFrame, owner) as i32,
+            py_recursion_remaining: offset_of!(ThreadState, py_recursion_remaining) as i32,
+            datastack_chunk: offset_of!(ThreadState, datastack_chunk) as i32,
+            datastack_top: offset_of!(ThreadState, datastack_top) as i32,
+            chunk_data: offset_of!(StackChunk, data) as i32,
+            owned_by_thread: FRAME_OWNED_BY_THREAD,
+            owned_by_c_stack: FRAME_OWNED_BY_CSTACK,
+            co_extra: offset_of!(PyCodeObject, co_extra) as i32,
+            stream: (offset_of!(CodeObjectExtra, ce_extras) + extra * size_of::<usize>()) as i32,
+            bias: offset_of!(CodeState, bias) as i32,
+            landing_stream: offset_of!(Landing, cs) as i32,
         }),
     }
 }

@@ -27,7 +27,7 @@ use core::mem::{ManuallyDrop, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_interp::{Leave, Machine, Outcome, Published};
-use hotspur_ir::{ExitId, Op, Resume, SnapshotId, Type};
+use hotspur_ir::{ExitId, Op, Resume, SnapshotId};
 use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::{Landing, LandingKind};
@@ -303,10 +303,6 @@ impl Run {
             self.take_live(state, exit.snapshot);
             let leave = match &exit.leaves {
                 Some(Op::DynamicExit { .. }) => Leave::Dynamic((*state).result as i64),
-                Some(Op::ReturnValue { .. }) => match register(Type::Obj, (*state).result) {
-                    hotspur_interp::Register::Obj(Some(value)) => Leave::Return(value),
-                    _ => driver::broken(executor, "it returns nothing"),
-                },
                 Some(Op::Link { executor: target, args }) => {
                     let types = &executor.trace.superblock.values;
                     let args = args.iter().zip((*state).args).map(|(&v, bits)| register(types[v], bits)).collect();

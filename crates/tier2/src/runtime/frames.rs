@@ -31,10 +31,11 @@ use hotspur_cpython_sys::*;
 use hotspur_interp::{Content, Frame};
 use hotspur_ir::{Moves, Resume};
 use hotspur_tier1::code::{self, CodeState};
+use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
 use hotspur_tier1::table::{LENGTH, op};
-use hotspur_tier1::tier2::{Landing, LandingKind, execute_one};
+use hotspur_tier1::tier2::{Landing, LandingKind, execute_one, return_from};
 
 /// Where INIT_RETURN is, in words behind the call of a class.
 const INIT_RETURN: usize = 3;
@@ -321,7 +322,8 @@ impl Host {
         let expected_frame = match moves {
             Moves::Stays => landing.frame == self.top(),
             Moves::Calls => (*landing.frame).previous == self.top(),
-            Moves::Returns => depth > 1 && landing.frame == self.frames[depth - 2],
+            // The caller of the first frame may be any.
+            Moves::Returns => depth == 1 || landing.frame == self.frames[depth - 2],
         };
         let height = landing.sp.offset_from(frame_locals(landing.frame)) as usize;
         if !expected_frame
@@ -335,28 +337,27 @@ impl Host {
             Moves::Calls => self.frames.push(landing.frame),
             Moves::Returns => {
                 self.frames.pop();
+                if self.frames.is_empty() {
+                    self.frames.push(landing.frame);
+                }
             }
         }
         self.sp = landing.sp;
         true
     }
 
-    /// `return_value`: tier 1 executes the return, from the only frame.
-    ///
-    /// # Safety
-    /// As for [`Host::left_at`].
-    pub unsafe fn return_value(&mut self, pc: usize, value: Obj) -> Landing {
-        use hotspur_tier1::table::op;
-        let cs = state(self.top());
-        if (*(*cs).words.add(pc)).op == op::RETURN_CONST {
-            // It brings its own.
-            super::values::drop_reference(value);
-        } else {
-            *self.sp = value.as_ptr();
-            self.sp = self.sp.add(1);
-        }
-        self.step(pc as u32);
-        self.landing
+    /// `return_value`.
+    pub(super) unsafe fn return_from_top(&mut self, value: Obj, dropped: &[Option<Obj>]) {
+        let dropped: smallvec::SmallVec<[_; 16]> = dropped.iter().map(|&o| raw(o)).collect();
+        return_from(self.cx, self.top(), value.as_ptr(), &dropped);
+        Context::refresh(self.cx);
+        self.landed();
+    }
+
+    /// `guard_plain_frame`.
+    pub(super) unsafe fn is_top_plain(&self) -> bool {
+        let frame = self.top();
+        (*frame).owner == FRAME_OWNED_BY_THREAD && (*frame).frame_obj.is_null() && (*frame).f_locals.is_null()
     }
 
     /// Whether frames belong to somebody else now; see [`crate::driver::may_run`].

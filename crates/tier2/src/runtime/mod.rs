@@ -366,6 +366,15 @@ impl Runtime for Host {
         unsafe { iterators::is_done(iter) }
     }
 
+    fn is_plain_frame(&mut self) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { self.is_top_plain() }
+    }
+    fn return_value(&mut self, value: Obj, dropped: Vec<Option<Obj>>) {
+        // SAFETY: see the module's documentation. A guard has found the frame plain.
+        unsafe { self.return_from_top(value, &dropped) }
+    }
+
     fn execute(&mut self, pc: u32, _: Moves) {
         // SAFETY: see the module's documentation.
         unsafe { self.step(pc) }
