@@ -81,7 +81,8 @@ unsafe fn record(cx: *mut Context, at: State) {
         // SAFETY: tier 1 calls before it executes an instruction.
         unsafe {
             recording.recorder.step(at, &mut |code, position| {
-                graph::at(code, position).is_some() || pending::at_place(Place { code, position })
+                let place = Place { code, position };
+                (graph::at(code, position).is_some() || pending::at_place(place)) && graph::is_entered(place)
             })
         }
     };

@@ -200,14 +200,23 @@ impl Recorder {
             return Ok(Some(false));
         }
         if let Pending::Call = self.pending {
-            let caller = self.f.frames[self.f.frames.len() - 2].real;
-            if (*state.frame).previous != caller {
+            // The frame is new; where the call goes through a shim, the shim's, below it, is new as well.
+            let new = self.f.frames.iter().rev().take_while(|f| f.real.is_null()).count();
+            let caller = self.f.frames[self.f.frames.len() - 1 - new].real;
+            let mut reals = vec![state.frame];
+            while reals.len() < new && !reals[reals.len() - 1].is_null() {
+                reals.push((*reals[reals.len() - 1]).previous);
+            }
+            let last = reals[reals.len() - 1];
+            if last.is_null() || (*last).previous != caller {
                 return if is_above(state.frame, caller) { Ok(None) } else { Err(AbortReason::ExceptionRaised) };
             }
             if state.cs != self.f.top().cs || position != 0 {
                 return Err(AbortReason::CodeChanged);
             }
-            self.f.top_mut().real = state.frame;
+            for (frame, real) in self.f.frames.iter_mut().rev().zip(reals) {
+                frame.real = real;
+            }
             return Ok(Some(false));
         }
         if state.frame != top {

@@ -56,6 +56,8 @@ pub struct CodeState {
     pub code: *mut PyCodeObject,
     /// Number of words.
     pub len: usize,
+    /// How much a frame counts for the recursion limit: 1, or 0 for a shim's.
+    pub counted: i32,
     /// Tier 2's: null, or for each word the executor that begins there.
     pub executors: *mut *mut c_void,
 }
@@ -114,6 +116,10 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         let caches = usize::from(table::INFO[usize::from(opcode)].caches);
         // A cache word starts at zero; executing one is a bug that the handler of CACHE reports.
         words.extend(core::iter::repeat_n(Word { op: op::CACHE, counter: 0, oparg: 0 }, caches));
+        if opcode == op::STORE_SUBSCR {
+            // Its cache is where a `__setitem__` in Python returns to.
+            words[i + 1].op = op::ASSIGNMENT_RETURN;
+        }
         i += 1 + caches;
     }
     decref(bytes);
@@ -134,6 +140,7 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         words,
         code,
         len,
+        counted: 1,
         executors: ptr::null_mut(),
     }));
     let stored = store_extra(code, state.cast());

@@ -295,6 +295,10 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         counters: Counters::default(),
     });
     debug_assert_eq!(process().extra_index, extra_index());
+    if !crate::shims::initialize() {
+        ffi::PyErr_Clear();
+        return Err("the functions that operators of classes need cannot be made".into());
+    }
     tools::watch()
 }
 

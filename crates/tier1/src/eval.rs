@@ -149,7 +149,8 @@ pub unsafe fn run_on_stock(cx: *mut Context, frame: *mut InterpreterFrame) -> Re
     context::counters_mut().handed_over += 1;
     // The stock interpreter links the frame to an entry frame of its own, and counts it in again.
     (*ts).current_frame = (*frame).previous;
-    leave_recursive_py(ts);
+    let cs = code::known_state_of(frame_code(frame));
+    (*ts).py_recursion_remaining += if cs.is_null() { 1 } else { (*cs).counted };
     run_by(cx, frame, _PyEval_EvalFrameDefault)
 }
 

@@ -18,6 +18,23 @@ pub unsafe fn has_stack_space(ts: *mut ThreadState, size: i32) -> bool {
     !top.is_null() && size < (*ts).datastack_limit.offset_from(top) as i32
 }
 
+/// [`push_unchecked`] where there may be no space: the data stack then gets another chunk. Null, with an exception set, if memory
+/// ran out.
+#[inline(always)]
+pub unsafe fn push(ts: *mut ThreadState, func: *mut PyFunctionObject, nargs: usize) -> *mut InterpreterFrame {
+    let size = (*(*func).func_code.cast::<PyCodeObject>()).co_framesize;
+    if !has_stack_space(ts, size) {
+        let memory = push_frame_memory(ts, size as usize);
+        if memory.is_null() {
+            ffi::PyErr_NoMemory();
+            return ptr::null_mut();
+        }
+        // It is pushed once more, to be filled in.
+        (*ts).datastack_top = memory.cast();
+    }
+    push_unchecked(ts, func, nargs)
+}
+
 /// `_PyFrame_PushUnchecked`: a new frame for `func` (whose reference it takes) with the first `nargs` locals left for the
 /// caller to fill in and the others empty. There must be space ([`has_stack_space`]) and the code be optimized (no
 /// `f_locals`).
@@ -125,7 +142,9 @@ handler! {
     #[cold]
     enter_at_limit(s) {
         if !check_recursion_limit(s.tstate()) {
-            return s.tail(crate::unwind::exit_unwind);
+            // The code is not the register's yet. It is no shim's.
+            let previous = leave(s.tstate(), s.frame, 1);
+            return crate::unwind::unwind_caller(s.cx, previous);
         }
         s.start()
     }
@@ -190,10 +209,11 @@ pub unsafe fn resume_with_error(cx: *mut Context, frame: *mut InterpreterFrame) 
     crate::unwind::error_at(pc, sp, frame, cx, cs, MaybeUninit::new(at as usize))
 }
 
-/// Unlinks and clears the current frame and returns the caller's. The frame's stack must be saved.
+/// Unlinks and clears the current frame, which counts so much ([`CodeState::counted`]), and returns the caller's. The frame's stack
+/// must be saved.
 #[inline(always)]
-pub unsafe fn leave(ts: *mut ThreadState, frame: *mut InterpreterFrame) -> *mut InterpreterFrame {
-    leave_recursive_py(ts);
+pub unsafe fn leave(ts: *mut ThreadState, frame: *mut InterpreterFrame, counted: i32) -> *mut InterpreterFrame {
+    (*ts).py_recursion_remaining += counted;
     // Unlinked before it is cleared: finalizers must not see it.
     let previous = (*frame).previous;
     (*ts).current_frame = previous;

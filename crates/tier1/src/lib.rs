@@ -19,6 +19,7 @@ mod eval;
 pub mod frames;
 mod ops;
 mod record;
+pub mod shims;
 mod specialize;
 pub mod table;
 pub mod tier2;

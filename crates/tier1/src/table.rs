@@ -337,5 +337,6 @@ instructions! {
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;
+        ASSIGNMENT_RETURN = 353, |o| 1 => 0;
     }
 }

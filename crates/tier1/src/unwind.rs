@@ -109,10 +109,16 @@ handler! {
     /// Leaves the current frame, whose stack is saved, with an exception.
     #[cold]
     exit_unwind(s) {
-        let previous = frames::leave(s.tstate(), s.frame);
-        (*previous).return_offset = 0;
-        frames::resume_with_error(s.cx, previous)
+        let previous = frames::leave(s.tstate(), s.frame, (*s.cs).counted);
+        unwind_caller(s.cx, previous)
     }
+}
+
+/// Goes on with the exception in the caller of a frame that was left with it.
+#[inline(always)]
+pub unsafe fn unwind_caller(cx: *mut crate::context::Context, caller: *mut InterpreterFrame) -> crate::dispatch::Ret {
+    (*caller).return_offset = 0;
+    frames::resume_with_error(cx, caller)
 }
 
 /// Fires EXCEPTION_HANDLED.

@@ -287,6 +287,16 @@ pub(crate) unsafe fn words_that_lead_to(place: Place) -> Vec<*mut Word> {
     words
 }
 
+/// Whether words lead to a place, so that an executor there is entered from tier 1: it is a loop's header or a function's beginning, where
+/// traces end. At other places (where calls have returned to) traces go on: what is known would be forgotten there.
+///
+/// # Safety
+/// GIL held, the code live.
+pub unsafe fn is_entered(place: Place) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { !words_that_lead_to(place).is_empty() }
+}
+
 /// Attaches an executor to its place, instead of the one that may be there.
 ///
 /// # Safety

@@ -158,7 +158,8 @@ pub(super) unsafe fn binary_op(l: &mut Lowering) -> Option<Outcome> {
     } else {
         floats(l, operator)
     };
-    if native.is_some() { native } else { super::containers::operator(l) }
+    let native = native.or_else(|| super::containers::operator(l));
+    if native.is_some() { native } else { super::shims::operator(l) }
 }
 
 unsafe fn ints(l: &mut Lowering, operator: usize) -> Option<Outcome> {

@@ -11,6 +11,7 @@ use hotspur_cpython_sys::*;
 use hotspur_ir::{CodeRef, Value};
 use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::context::known;
+use hotspur_tier1::shims;
 use hotspur_tier1::table::{LENGTH, op};
 
 /// Where INIT_RETURN is, in words behind the call of a class.
@@ -38,6 +39,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     }
     if l.op() == op::CALL_ALLOC_AND_ENTER_INIT {
         return instantiate(l, has_receiver);
+    }
+    if !shims::callable(l.s, n).is_null() {
+        return instance(l);
     }
     super::builtins::call(l, has_receiver)
 }
@@ -193,14 +197,7 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let code = l.f.code(real_code);
     l.f.at();
     l.f.builder.check_stack_space(code);
-    let defaults: Vec<_> = defaults
-        .into_iter()
-        .map(|object| {
-            let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Guarded };
-            let v = l.f.constant(object, keep);
-            Content::Value(if keep == Keep::Guarded { l.f.borrowed(v) } else { v })
-        })
-        .collect();
+    let defaults = constants(l, defaults);
     let mut args: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
     args.reverse();
     args.extend(defaults);
@@ -209,6 +206,50 @@ unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     }
     l.f.pop();
     enter(l, real_function, cs, code, function, args, is_known);
+    Some(Outcome::Call)
+}
+
+/// Defaults of a function that is known, as arguments.
+unsafe fn constants(l: &mut Lowering, defaults: Vec<*mut PyObject>) -> Vec<Content> {
+    let constant = |object: *mut PyObject| {
+        let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Guarded };
+        let v = l.f.constant(object, keep);
+        Content::Value(if keep == Keep::Guarded { l.f.borrowed(v) } else { v })
+    };
+    defaults.into_iter().map(constant).collect()
+}
+
+/// An instance of a class with `__call__` in Python, which is called with the instance as its first argument.
+unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let real = l.real(n + 2);
+    let class = ty(real);
+    if !facts::has_version(class) {
+        return None;
+    }
+    let (function, cs) = plain(shims::callable(l.s, n).cast())?;
+    let defaults = defaults_for(function, n + 1)?;
+    let v = l.f.peek(n + 2)?;
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    l.guard_version(v, real, (*class).tp_version_tag);
+    l.guard_receiver(n, false);
+    let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    let callee = l.type_constant(class, function.cast());
+    l.f.info(callee).class = &raw mut PyFunction_Type;
+    if !l.f.functions.contains(&function.cast()) {
+        l.f.functions.push(function.cast());
+    }
+    let defaults = constants(l, defaults);
+    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    l.f.pop();
+    args.push(l.f.pop());
+    args.reverse();
+    args.extend(defaults);
+    enter(l, function, cs, code, callee, args, true);
     Some(Outcome::Call)
 }
 
@@ -303,7 +344,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     Some(Outcome::Call)
 }
 
-/// `__init__` has returned: None, which is dropped.
+/// `__init__` has returned, or the shim of an assignment: None, which is dropped.
 pub(super) unsafe fn init_return(l: &mut Lowering) -> Option<Outcome> {
     let none = ffi::Py_None();
     if l.real(1) != none {
@@ -317,7 +358,7 @@ pub(super) unsafe fn init_return(l: &mut Lowering) -> Option<Outcome> {
 }
 
 /// A function that is called as functions are, with its decoded code.
-unsafe fn plain(function: *mut PyObject) -> Option<(*mut PyFunctionObject, *mut CodeState)> {
+pub(super) unsafe fn plain(function: *mut PyObject) -> Option<(*mut PyFunctionObject, *mut CodeState)> {
     let real = function.cast::<PyFunctionObject>();
     let is_plain = ty(function) == &raw mut PyFunction_Type
         && (*real).vectorcall.map_or(ptr::null(), |f| f as *const _) == known().function_vectorcall;
@@ -329,7 +370,7 @@ unsafe fn plain(function: *mut PyObject) -> Option<(*mut PyFunctionObject, *mut 
 }
 
 /// Enters a function, whose code was guarded, with these arguments. `is_known`: it is this very function.
-unsafe fn enter(
+pub(super) unsafe fn enter(
     l: &mut Lowering,
     real: *mut PyFunctionObject,
     cs: *mut CodeState,
@@ -426,6 +467,7 @@ unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.drop_dead(None);
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let length = if call == op::INIT_RETURN { 0 } else { LENGTH[usize::from(call)].into() };
+    let length =
+        if matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN) { 0 } else { LENGTH[usize::from(call)].into() };
     Some(Outcome::Next(l.position(length)))
 }

@@ -37,7 +37,8 @@ pub(super) unsafe fn compare_op(l: &mut Lowering) -> Option<Outcome> {
         return l.replace(2, truth);
     }
     let identity = compare_identities(l, cond);
-    if identity.is_some() { identity } else { super::containers::compare(l) }
+    let compared = identity.or_else(|| super::containers::compare(l));
+    if compared.is_some() { compared } else { super::shims::comparison(l) }
 }
 
 /// Instances of classes that compare as `object` does: by identity.

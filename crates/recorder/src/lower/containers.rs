@@ -75,7 +75,7 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
     ];
     let is_text = facts::is_str(container) && facts::is_str(key);
     if !(is_text || is_one_of(container, &searched) && is_key(key)) {
-        return None;
+        return super::shims::containment(l);
     }
     let args = [l.exact(1)?, l.exact(2)?];
     l.f.at();

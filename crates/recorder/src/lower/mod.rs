@@ -30,6 +30,7 @@ mod globals;
 mod iteration;
 mod locals;
 mod sequences;
+mod shims;
 
 pub(crate) use control::{Jump, finish_jump, resumed};
 
@@ -102,7 +103,7 @@ functions! {
     iteration:
         FOR_ITER => for_iter;
     calls:
-        CALL => call, INIT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
+        CALL => call, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }
 
 impl Lowering<'_> {

@@ -81,7 +81,8 @@ pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
 pub(super) unsafe fn store_subscr(l: &mut Lowering) -> Option<Outcome> {
     let (real_list, real_sub) = (l.real(2), l.real(1));
     if !ptr::eq(ty(real_list), list_type()) {
-        return super::containers::store_item(l);
+        let stored = super::containers::store_item(l);
+        return if stored.is_some() { stored } else { super::shims::assignment(l) };
     }
     let mut i = l.real_int(1)?;
     debug_assert!(facts::is_int(real_sub));

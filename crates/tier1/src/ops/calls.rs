@@ -11,6 +11,7 @@ use crate::code::CodeState;
 use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::handler;
+use crate::shims;
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -96,6 +97,10 @@ handler! {
         let operands = s.call_operands();
         if is_plain_function(s, operands.callable) {
             return s.tail(call_python);
+        }
+        let function = shims::callable(s, s.oparg());
+        if !function.is_null() {
+            return s.tail_with(call_instance, function as usize);
         }
         let result = vectorcall(operands.callable, operands.args, operands.count);
         s.finish_call(operands, result)
@@ -398,9 +403,22 @@ handler! {
         if t == &raw mut PyFunction_Type || t == &raw mut PyMethod_Type {
             return s.tail(CALL);
         }
+        let function = shims::callable(s, s.oparg());
+        if !function.is_null() {
+            return s.tail_with(call_instance, function as usize);
+        }
         s.save_ip();
         let result = vectorcall(operands.callable, operands.args, operands.count);
         s.finish_call(operands, result)
+    }
+
+    /// An instance of a class with `__call__` in Python.
+    call_instance(s, function: usize) {
+        let n = s.oparg();
+        s.put(n + 1, s.peek(n + 2));
+        s.put(n + 2, newref(function as *mut PyObject));
+        let operands = s.call_operands();
+        s.call_python_with_defaults(operands)
     }
 
     /// Creates an instance of a Python class and enters its `__init__`; see `specialize/call.rs` for which classes.

@@ -3,6 +3,7 @@
 use super::operators::{compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str};
 use super::truth::bool_object;
 use crate::dispatch::{Ret, State};
+use crate::shims;
 use crate::table::{LENGTH, op};
 use crate::{adapt, handler};
 use core::ffi::c_int;
@@ -25,6 +26,10 @@ handler! {
         adapt!(s, crate::specialize::truth::compare_op);
         s.save_ip();
         let (left, right) = (s.peek(2), s.peek(1));
+        let method = shims::compare(s, left, right);
+        if !method.is_null() {
+            return s.tail_with(compare_op_python, method as usize);
+        }
         let mut result = ffi::PyObject_RichCompare(left, right, (s.oparg() >> 5) as c_int);
         s.shrink(2);
         decref(left);
@@ -42,6 +47,14 @@ handler! {
         }
         s.push(result);
         s.next_escaped(WORDS)
+    }
+
+    /// The left operand's class has the method in Python; see [`crate::shims`].
+    compare_op_python(s, method: usize) {
+        let (left, right) = (s.peek(2), s.peek(1));
+        let operation = s.known().small_ints.add(s.oparg() + 5).cast();
+        let (kind, args) = (shims::comparison_kind(s.oparg()), (left, right, core::ptr::null_mut()));
+        s.enter_shim::<2>(kind, 2, (left, right, operation), method as *mut _, args, WORDS)
     }
 
     COMPARE_OP_INT(s) {
@@ -129,8 +142,22 @@ handler! {
     CONTAINS_OP(s) {
         adapt!(s, crate::specialize::truth::contains_op);
         s.save_ip();
+        let method = shims::contains(s, s.peek(1));
+        if !method.is_null() {
+            return s.tail_with(contains_op_python, method as usize);
+        }
         let found = ffi::PySequence_Contains(s.peek(1), s.peek(2));
         finish_contains(s, found)
+    }
+
+    /// The container's class has the method in Python; see [`crate::shims`].
+    contains_op_python(s, method: usize) {
+        let (item, container) = (s.peek(2), s.peek(1));
+        let null = core::ptr::null_mut();
+        // Dropped in this order.
+        let own = (item, container, null);
+        let kind = shims::containment_kind(s.oparg());
+        s.enter_shim::<2>(kind, 2, own, method as *mut _, (container, item, null), WORDS)
     }
 
     CONTAINS_OP_SET(s) {

@@ -253,7 +253,7 @@ impl State {
         // For a frame object that outlives the frame.
         self.save_ip();
         self.save_sp();
-        let previous = frames::leave(self.tstate(), self.frame);
+        let previous = frames::leave(self.tstate(), self.frame, (*self.cs).counted);
         frames::resume_with_value(self.cx, previous, value, usize::from((*previous).return_offset))
     }
 }

@@ -37,8 +37,9 @@ use hotspur_tier1::frames;
 use hotspur_tier1::table::{LENGTH, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, execute_one, return_from};
 
-/// Where INIT_RETURN is, in words behind the call of a class.
+/// Where INIT_RETURN is, in words behind the call of a class, and ASSIGNMENT_RETURN behind STORE_SUBSCR.
 const INIT_RETURN: usize = 3;
+const ASSIGNMENT_RETURN: usize = 1;
 
 /// A frame's code.
 unsafe fn state(frame: *mut InterpreterFrame) -> *mut CodeState {
@@ -60,10 +61,12 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 /// `__init__` has returned.
 unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
-    if (*(*cs).words.add(pc)).op == op::INIT_RETURN {
-        return (pc - INIT_RETURN, INIT_RETURN as u16);
-    }
-    (pc, length_at(cs, pc) as u16)
+    let behind = match (*(*cs).words.add(pc)).op {
+        op::INIT_RETURN => INIT_RETURN,
+        op::ASSIGNMENT_RETURN => ASSIGNMENT_RETURN,
+        _ => return (pc, length_at(cs, pc) as u16),
+    };
+    (pc - behind, behind as u16)
 }
 
 unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
@@ -98,11 +101,12 @@ pub(crate) unsafe fn push_on(
     (*frame).return_offset = 0;
     (*frame).owner = FRAME_OWNED_BY_THREAD;
     (*ts).current_frame = frame;
-    (*ts).py_recursion_remaining -= 1;
     // Tier 1 goes on in it, and looks for nothing but a stream that is there.
-    if code::state_of(code).is_null() {
+    let cs = code::state_of(code);
+    if cs.is_null() {
         out_of_memory();
     }
+    (*ts).py_recursion_remaining -= (*cs).counted;
     frame
 }
 
@@ -191,7 +195,7 @@ impl Host {
         self.sp = frame_locals(caller).offset((*caller).stacktop as isize);
         (*caller).stacktop = -1;
         self.frames.pop();
-        frames::leave(self.ts, frame);
+        frames::leave(self.ts, frame, (*state(frame)).counted);
     }
 
     /// Brings frames to this state; see the module's documentation.
@@ -252,7 +256,7 @@ impl Host {
         self.frames.pop();
         let caller = (*frame).previous;
         (*self.ts).current_frame = caller;
-        (*self.ts).py_recursion_remaining += 1;
+        (*self.ts).py_recursion_remaining += (*state(frame)).counted;
         let stack = frame_locals(caller).offset((*caller).stacktop as isize);
         (*caller).stacktop = -1;
         self.sp = stack;
@@ -278,7 +282,7 @@ impl Host {
         (*caller).stacktop = -1;
         self.frames.pop();
         self.pushed = self.pushed.saturating_sub(1);
-        frames::leave(self.ts, frame);
+        frames::leave(self.ts, frame, (*state(frame)).counted);
     }
 
     /// Where an exit leads; its frames have been written.
