@@ -118,6 +118,7 @@ pub fn attach_superblock(
         executors,
         dependencies,
         entry,
+        inherits: false,
         superblock,
     };
     // SAFETY: the GIL is held, and the arguments keep everything alive that the trace refers to.

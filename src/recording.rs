@@ -11,7 +11,7 @@ use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
 use hotspur_tier2::params::Parameter;
 use hotspur_tier2::recording::{Hooks, Origin, finish};
 use hotspur_tier2::reliance::{Reliance, Unreliable};
-use hotspur_tier2::{graph, pending};
+use hotspur_tier2::{bridge, graph, pending};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -59,7 +59,9 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
     let state = State { pc: at.pc, sp: at.sp, frame: at.frame, cx, cs: at.cs };
     // SAFETY: tier 2 calls with the registers of an activation.
     unsafe {
-        let recorder = Recorder::start(state, limits());
+        let inherited = origin.exit().and_then(|(executor, exit)| bridge::inherited(executor, exit));
+        let grown = inherited.and_then(|inherited| Recorder::grow(state, limits(), &inherited));
+        let recorder = grown.unwrap_or_else(|| Recorder::start(state, limits()));
         let mut reliance = Reliance::default();
         if reliance.follow(&recorder.noted()).is_err() {
             return false;

@@ -133,6 +133,8 @@ pub struct Environment<'a> {
     pub valid: u64,
     /// What code does before anything else. With it goes a layout. Without it, whoever enters does all that.
     pub prologue: Option<Prologue>,
+    /// Where it takes over from, if it is a bridge. With it goes a prologue.
+    pub bridge: Option<&'a Bridge>,
 }
 
 /// What an executor's code does at its beginning, so that whoever leads there need not: it sets
@@ -147,6 +149,17 @@ pub struct Prologue {
     pub runs: u64,
     /// Address of a word that counts complete rounds of the loop, instead of [`ExecState::rounds`](crate::ExecState).
     pub rounds: u64,
+}
+
+/// How a superblock takes over from the exit of another one: its parameters are the live values of the exit's snapshot, and no frame is written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bridge {
+    /// Where the exit has left them.
+    pub params: Box<[Location]>,
+    /// Address of a word that counts how often the exit leads here.
+    pub taken: u64,
+    /// What is executed, nothing having been done, if the superblock may not be entered, or something asks the thread for attention.
+    pub otherwise: u64,
 }
 
 /// A way from an exit to another executor.

@@ -15,7 +15,7 @@ use core::mem::offset_of;
 use cranelift_codegen::ir::{self as clif, Block, BlockArg, InstBuilder, types};
 use cranelift_entity::EntityRef;
 use cranelift_frontend::FunctionBuilder;
-use hotspur_ir::{AbortReason, ExitId, Inst, Slot, SnapshotId, Superblock, Value, VirtualId};
+use hotspur_ir::{AbortReason, ExitId, Inst, SnapshotId, Value};
 use std::collections::HashMap;
 
 /// The type of an exit's number. Nothing else has it, so the number is no constant that code elsewhere shares.
@@ -58,23 +58,6 @@ impl Exits {
     }
 }
 
-/// The values that a slot needs.
-fn collect(sb: &Superblock, slot: Slot, out: &mut Vec<Value>) {
-    match slot {
-        Slot::Unchanged | Slot::Null => {}
-        Slot::Value(v) | Slot::Owned(v) => {
-            if !out.contains(&v) {
-                out.push(v);
-            }
-        }
-        Slot::Virtual(id) => collect_virtual(sb, id, out),
-    }
-}
-
-fn collect_virtual(sb: &Superblock, id: VirtualId, out: &mut Vec<Value>) {
-    sb.virtuals[id].fields.iter().for_each(|&f| collect(sb, f, out));
-}
-
 impl Translator<'_> {
     /// The loop goes round.
     pub(crate) fn count_round(&mut self) {
@@ -101,8 +84,7 @@ impl Translator<'_> {
         if !self.snapshots[snapshot].live.is_empty() {
             return Ok(());
         }
-        let mut values = Vec::new();
-        self.sb.snapshots[snapshot].slots().for_each(|s| collect(self.sb, s, &mut values));
+        let values = self.sb.live(snapshot);
         let mut next = 0;
         let live = |value: Value| Live { value, ty: self.sb.values[value], location: self.location(value, &mut next) };
         let live: Box<[Live]> = values.into_iter().map(live).collect();

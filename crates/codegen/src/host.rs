@@ -84,6 +84,10 @@ pub trait Constants {
     fn code(&self, code: CodeRef) -> u64;
     /// How many locals a frame for the code has: its value stack lies behind them.
     fn locals(&self, code: CodeRef) -> u32;
+    /// How much a frame for the code counts for the recursion limit.
+    fn counted(&self, _: CodeRef) -> i32 {
+        1
+    }
     /// The address of the instruction at this position of the code, as tier 1 has it.
     fn instruction(&self, code: CodeRef, pc: u32) -> u64;
     /// The address of what tier 1 keeps for the code.

@@ -172,6 +172,7 @@ impl<'a> Translator<'a> {
             }
 
             // -- references
+            Op::Adopt { value } => Some(self.v(value)),
             Op::Incref { value } => self.incref(self.v(value)),
             Op::Decref { value } | Op::Xdecref { value } => return self.decref(inst, value, None),
             Op::DecrefNoDealloc { value } => self.decref_no_dealloc(value)?,

@@ -16,7 +16,7 @@
 //! written: the frames are not left to anybody but another executor or tier 1, and these note the position when somebody
 //! may look. (Frames that are pushed on have theirs: `push_frame` notes it.)
 
-use crate::compile::{Location, Passage, Refusal, superblock_signature};
+use crate::compile::{Bridge, Location, Passage, Refusal, superblock_signature};
 use crate::host::{ExecState, machine_type};
 use crate::translate::{Done, Translator};
 use core::mem::offset_of;
@@ -38,27 +38,16 @@ impl Translator<'_> {
             let message = "a passage needs a layout".into();
             return Err(Refusal { reason: AbortReason::CompileFailed, message });
         };
-        let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
-        let open = self.word(passage.open);
-        let open = self.load(types::I8, open, 0);
-        let [quiet, on, otherwise] = core::array::from_fn(|_| self.b.create_block());
-        self.branch(open, quiet, otherwise);
-        self.b.switch_to_block(quiet);
-        let due = self.load(types::I8, thread, layout.eval_breaker);
-        let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
-        let stops = self.b.ins().bor(due, disturbed);
-        self.branch(stops, otherwise, on);
-
-        self.b.switch_to_block(on);
+        self.open(passage.open, passage.otherwise)?;
         self.count_at(passage.taken);
-        self.take_live(passage);
+        for live in passage.live {
+            let value = self.left_at(live.location, live.ty);
+            self.values[live.value] = value.into();
+        }
+        let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
         let top = self.load(types::I64, thread, layout.current_frame);
         self.make_frames(passage, top, layout.previous)?;
         self.go(passage.target);
-
-        self.b.set_cold_block(otherwise);
-        self.b.switch_to_block(otherwise);
-        self.go(passage.otherwise);
         // No passage has a loop, but every function is given the block for one.
         self.b.switch_to_block(self.header);
         self.b.ins().trap(clif::TrapCode::unwrap_user(1));
@@ -75,22 +64,60 @@ impl Translator<'_> {
         self.b.ins().return_call_indirect(signature, code, &[self.state]);
     }
 
-    /// Takes values from where the exit has left them.
-    fn take_live(&mut self, passage: &Passage<'_>) {
-        for live in passage.live {
-            let ty = machine_type(live.ty);
-            let value = match live.location {
-                Location::Values(i) => {
-                    let offset = offset_of!(ExecState, values) + 8 * i as usize;
-                    self.load(ty, self.state, offset as i32)
-                }
-                Location::Constant(bits) => match live.ty {
-                    Type::F64 => self.b.ins().f64const(f64::from_bits(bits)),
-                    Type::Bool => self.b.ins().iconst(types::I8, i64::from(bits != 0)),
-                    Type::Obj | Type::I64 | Type::Ptr => self.word(bits),
-                },
-            };
-            self.values[live.value] = value.into();
+    /// Goes elsewhere if the byte at `open` is zero, if the state is disturbed, or if something asks the thread for attention.
+    fn open(&mut self, open: u64, elsewhere: u64) -> Done {
+        let Some(layout) = self.env.layout else {
+            let message = "this needs a layout".into();
+            return Err(Refusal { reason: AbortReason::CompileFailed, message });
+        };
+        let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+        let open = self.word(open);
+        let open = self.load(types::I8, open, 0);
+        let [quiet, on, otherwise] = core::array::from_fn(|_| self.b.create_block());
+        self.branch(open, quiet, otherwise);
+        self.b.switch_to_block(quiet);
+        let due = self.load(types::I8, thread, layout.eval_breaker);
+        let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
+        let stops = self.b.ins().bor(due, disturbed);
+        self.branch(stops, otherwise, on);
+        self.b.set_cold_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        self.go(elsewhere);
+        self.b.switch_to_block(on);
+        Ok(())
+    }
+
+    /// The beginning of a bridge.
+    pub(crate) fn take_over(&mut self, bridge: &Bridge) -> Done {
+        self.open(self.env.valid, bridge.otherwise)?;
+        self.count_at(bridge.taken);
+        if bridge.params.len() != self.sb.params.len() {
+            let message = "its parent leaves other values".into();
+            return Err(Refusal { reason: AbortReason::CompileFailed, message });
+        }
+        for (i, &location) in bridge.params.iter().enumerate() {
+            let v = self.sb.params[i];
+            let value = self.left_at(location, self.sb.values[v]);
+            self.values[v] = value.into();
+            if let Location::Constant(bits) = location {
+                self.constants[v] = Some(bits);
+            }
+        }
+        Ok(())
+    }
+
+    /// A value from where an exit has left it.
+    fn left_at(&mut self, location: Location, ty: Type) -> clif::Value {
+        match location {
+            Location::Values(i) => {
+                let offset = offset_of!(ExecState, values) + 8 * i as usize;
+                self.load(machine_type(ty), self.state, offset as i32)
+            }
+            Location::Constant(bits) => match ty {
+                Type::F64 => self.b.ins().f64const(f64::from_bits(bits)),
+                Type::Bool => self.b.ins().iconst(types::I8, i64::from(bits != 0)),
+                Type::Obj | Type::I64 | Type::Ptr => self.word(bits),
+            },
         }
     }
 

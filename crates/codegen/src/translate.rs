@@ -82,7 +82,7 @@ pub(crate) struct Translator<'a> {
     /// Where the loop begins.
     pub header: Block,
     pub(crate) values: SecondaryMap<Value, PackedOption<clif::Value>>,
-    constants: SecondaryMap<Value, Option<u64>>,
+    pub(crate) constants: SecondaryMap<Value, Option<u64>>,
     /// Integers that are lengths.
     pub lengths: HashSet<Value>,
     callees: HashMap<Callee, FuncRef>,
@@ -128,14 +128,11 @@ impl<'a> Translator<'a> {
 
     /// Translates everything.
     pub(crate) fn translate(mut self) -> Result<Plan, Refusal> {
-        if self.sb.params.len() > MAX_PARAMS {
-            return Err(too_large(format!("{} parameters", self.sb.params.len())));
-        }
         self.b.set_srcloc(Region::Hot.location());
-        for (i, &v) in self.sb.params.iter().enumerate() {
-            let offset = offset_of!(ExecState, args) + 8 * i;
-            let arg = self.load(machine_type(self.sb.values[v]), self.state, offset as i32);
-            self.values[v] = arg.into();
+        if let Some(bridge) = self.env.bridge {
+            self.take_over(bridge)?;
+        } else {
+            self.take_args()?;
         }
         self.first_frame();
         if self.thread.is_none()
@@ -162,6 +159,19 @@ impl<'a> Translator<'a> {
         self.b.seal_all_blocks();
         self.b.finalize();
         Ok(Plan { snapshots: self.snapshots })
+    }
+
+    /// Takes the arguments that a link has left.
+    fn take_args(&mut self) -> Done {
+        if self.sb.params.len() > MAX_PARAMS {
+            return Err(too_large(format!("{} parameters", self.sb.params.len())));
+        }
+        for (i, &v) in self.sb.params.iter().enumerate() {
+            let offset = offset_of!(ExecState, args) + 8 * i;
+            let arg = self.load(machine_type(self.sb.values[v]), self.state, offset as i32);
+            self.values[v] = arg.into();
+        }
+        Ok(())
     }
 
     fn section(&mut self, insts: &'a [Inst]) -> Done {

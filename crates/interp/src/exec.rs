@@ -278,6 +278,7 @@ impl<R: Runtime> Machine<'_, R> {
             }
 
             // -- references
+            Op::Adopt { value } => Yields(Obj(self.nullable(value)?)),
             Op::Incref { value } => {
                 self.rt.incref(self.obj(value)?);
                 Nothing

@@ -168,6 +168,14 @@ impl<R: Runtime> Machine<'_, R> {
         Ok(Outcome { exit: exit.id, reason: exit.reason, leave, resume, frames, executed: 0, rounds: 0 })
     }
 
+    /// Leaves by an exit that leads to a bridge.
+    pub(crate) fn leave_to_bridge(self, exit: Exit) -> Checked<Outcome<R::Obj>> {
+        let resume = self.sb.snapshots[exit.snapshot].resume;
+        let values = self.sb.live(exit.snapshot).into_iter().map(|v| self.get(v)).collect::<Checked<_>>()?;
+        let leave = Leave::Bridge(values);
+        Ok(Outcome { exit: exit.id, reason: exit.reason, leave, resume, frames: Vec::new(), executed: 0, rounds: 0 })
+    }
+
     /// Builds a virtual object for good.
     pub(crate) fn materialize(&mut self, id: VirtualId) -> Checked<R::Obj> {
         let mut built = BTreeMap::new();

@@ -16,5 +16,5 @@ pub mod runtime;
 pub mod toy;
 
 pub use frames::Published;
-pub use machine::{Checked, Leave, Machine, Outcome, Register, Violation, run};
+pub use machine::{Checked, Leave, Machine, Outcome, Register, Violation, run, run_to_bridges};
 pub use runtime::{Content, Frame, Runtime};

@@ -42,6 +42,8 @@ pub enum Leave<O> {
     Dynamic(i64),
     /// To another executor, with these arguments.
     Link(ExecutorRef, Vec<Register<O>>),
+    /// To a bridge, a superblock that takes over with these values (those of [`Superblock::live`]). No frame was written.
+    Bridge(Vec<Register<O>>),
 }
 
 /// The result of running a superblock. The frames have been written to memory, unless it resumes where tier 1 has landed.
@@ -118,7 +120,21 @@ pub fn run<R: Runtime>(
     sb: &Superblock,
     rt: &mut R,
     args: &[Register<R::Obj>],
+    fuel: u64,
+) -> Result<Outcome<R::Obj>, Violation> {
+    run_to_bridges(sb, rt, args, fuel, &|_| false)
+}
+
+/// As [`run`], where some exits lead to bridges: `leads` says which.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_to_bridges<R: Runtime>(
+    sb: &Superblock,
+    rt: &mut R,
+    args: &[Register<R::Obj>],
     mut fuel: u64,
+    leads: &dyn Fn(ExitId) -> bool,
 ) -> Result<Outcome<R::Obj>, Violation> {
     let mut m = Machine::new(sb, rt);
     let given = fuel;
@@ -138,7 +154,13 @@ pub fn run<R: Runtime>(
                     let taken = inst.snapshot.zip(inst.op.exit_reason());
                     let taken = taken.map(|(snapshot, reason)| Exit { id: ExitId::new(exit), snapshot, reason });
                     let taken = taken.ok_or_else(|| at(inst.to_string())("the op cannot exit".into()))?;
-                    let outcome = m.leave_by(taken, leave).map_err(|message| at(inst.to_string())(message))?;
+                    let is_quiet = m.changed.is_empty() && m.kept.is_empty();
+                    let outcome = if leave == Leave::Side && is_quiet && leads(taken.id) {
+                        m.leave_to_bridge(taken)
+                    } else {
+                        m.leave_by(taken, leave)
+                    };
+                    let outcome = outcome.map_err(|message| at(inst.to_string())(message))?;
                     return Ok(Outcome { executed: given - fuel, rounds, ..outcome });
                 }
                 Flow::Loop(_) => break,

@@ -3,7 +3,7 @@
 use crate::entities::{CodeRef, ExitId, SnapshotId, Value, VirtualId};
 use crate::ops::Op;
 use crate::reasons::ExitReason;
-use crate::snapshot::{Snapshot, Virtual};
+use crate::snapshot::{Slot, Snapshot, Virtual};
 use crate::types::Type;
 use cranelift_entity::{EntityRef, PrimaryMap};
 
@@ -36,8 +36,9 @@ pub struct Superblock {
     pub code: CodeRef,
     /// The index, in code units, of the instruction where it begins.
     pub pc: u32,
-    /// Values that it gets from the executor that links to it; none when it is entered from tier 1. Objects
-    /// among them are borrowed: frames, which were written before, own them.
+    /// Values that it gets from the executor that leads to it; none when it is entered from tier 1. Objects
+    /// among them are borrowed: frames, which were written before, own them. (Where it grows from an exit whose frames are not written:
+    /// something that this superblock takes over, or the parameter itself, see `adopt`.)
     pub params: Vec<Value>,
     /// Ops from the entry to the loop, or to the end.
     pub prefix: Vec<Inst>,
@@ -98,6 +99,26 @@ impl Superblock {
     /// How many instructions are done when each exit is taken, by number; see [`Snapshot::instructions`].
     pub fn instructions_at_exits(&self) -> Vec<u32> {
         self.exits().map(|exit| self.snapshots[exit.snapshot].instructions).collect()
+    }
+
+    /// The values that a snapshot needs, each once, in the order in which its slots name them: what a superblock that grows from an exit with the snapshot
+    /// gets for its parameters.
+    pub fn live(&self, snapshot: SnapshotId) -> Vec<Value> {
+        let mut values = Vec::new();
+        self.snapshots[snapshot].slots().for_each(|slot| self.collect(slot, &mut values));
+        values
+    }
+
+    fn collect(&self, slot: Slot, out: &mut Vec<Value>) {
+        match slot {
+            Slot::Unchanged | Slot::Null => {}
+            Slot::Value(v) | Slot::Owned(v) => {
+                if !out.contains(&v) {
+                    out.push(v);
+                }
+            }
+            Slot::Virtual(id) => self.virtuals[id].fields.iter().for_each(|&field| self.collect(field, out)),
+        }
     }
 
     /// The last op, if there is one.

@@ -261,6 +261,9 @@ StoreGlobal = store_global(dict: object, index: index, content: own) -> None, wr
 
 /// Takes a new reference, which the superblock owns.
 Incref = incref(value: obj) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
+/// The object, with the reference to it that whoever leads to this superblock has passed along with the parameter. (Any reference will
+/// do: this one is the same from now on.)
+Adopt = adopt(value: own) -> New, reads(M::REFCOUNT).writes(M::REFCOUNT);
 /// Drops a reference; if it was the last, the object is finalized and freed.
 Decref = decref(value: own) -> None, escapes();
 /// Drops a reference unless the value is null.

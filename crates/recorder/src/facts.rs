@@ -5,7 +5,7 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
 /// Whether a type is static and cannot be changed: an instance's `__class__` stays what it is, and the type needs no reference.
-pub(crate) unsafe fn is_static(t: *mut PyTypeObject) -> bool {
+pub unsafe fn is_static(t: *mut PyTypeObject) -> bool {
     !has_feature(t, TPFLAGS_HEAPTYPE) && has_feature(t, ffi::Py_TPFLAGS_IMMUTABLETYPE) && is_immortal(t.cast())
 }
 

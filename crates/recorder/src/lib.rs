@@ -13,6 +13,7 @@ mod check;
 mod constants;
 mod facts;
 mod history;
+mod inherit;
 mod limits;
 mod lower;
 mod ownership;
@@ -21,6 +22,8 @@ mod state;
 mod trace;
 
 pub use constants::Constants;
+pub use facts::is_static;
+pub use inherit::{Inherited, InheritedFrame, InheritedValue};
 pub use limits::Limits;
 pub use recorder::{Recorder, Verdict};
 pub use trace::{Dependencies, Keep, Noted, Object, Place, Trace, What};

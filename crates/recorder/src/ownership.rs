@@ -46,6 +46,14 @@ pub(crate) fn check(superblock: &Superblock, uncounted: &dyn Fn(Value) -> bool, 
         loaded: HashMap::new(),
         null: HashSet::new(),
     };
+    // What is passed along with parameters.
+    for inst in superblock.insts() {
+        if let Op::Adopt { value } = inst.op
+            && superblock.params.contains(&value)
+        {
+            account.give(value, 1);
+        }
+    }
     superblock.insts().try_for_each(|inst| account.inst(inst, height).map_err(|e| format!("{e}, in `{inst}`")))
 }
 

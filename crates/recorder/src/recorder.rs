@@ -28,7 +28,8 @@ use crate::check;
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
 use crate::ownership;
-use crate::state::{Frame, Frames, Slot};
+use crate::inherit::{self, Inherited};
+use crate::state::{Frame, Frames, Slot, unseen};
 use crate::trace::{Dependencies, Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{
@@ -72,11 +73,13 @@ pub struct Recorder {
     f: Frames,
     executors: Vec<Place>,
     entry: Place,
-    /// Height of the stack at the entry.
-    entry_height: usize,
-    /// Whether that is a function's RESUME.
+    /// Height of the stack at the entry, if the trace may become a loop by getting there again.
+    entry_height: Option<usize>,
+    /// Whether the trace begins at a function's RESUME.
     at_entry: bool,
     pending: Pending,
+    /// Whether it began with the values of a side exit.
+    inherits: bool,
     /// Instructions seen in other activations.
     foreign: u32,
     /// Whether the superblock has its terminator.
@@ -95,15 +98,29 @@ impl Recorder {
         let height = height(state);
         let mut f = Frames::new(code, entry, frame(state, code, entry, height));
         f.code((*state.cs).code);
+        Recorder::with(state, limits, f, Some(height))
+    }
+
+    /// Begins a recording at a side exit, as the continuation of the superblock that was left. None if it cannot be one; then
+    /// [`Recorder::start`] begins with what is in memory.
+    pub unsafe fn grow(state: State, limits: Limits, inherited: &Inherited) -> Option<Recorder> {
+        let f = inherit::begin(inherited, state)?;
+        Some(Recorder::with(state, limits, f, None))
+    }
+
+    unsafe fn with(state: State, limits: Limits, f: Frames, entry_height: Option<usize>) -> Recorder {
+        let position = state.index() as u32;
+        let inherits = entry_height.is_none();
         Recorder {
             context: state.cx,
             limits,
             f,
             executors: Vec::new(),
-            entry: Place { code: state.cs, position: entry as usize },
-            entry_height: height,
-            at_entry: INFO[usize::from((*state.pc).op)].base == op::RESUME,
-            pending: Pending::Next { position: entry, back_edge: false },
+            entry: Place { code: state.cs, position: position as usize },
+            inherits,
+            entry_height,
+            pending: Pending::Next { position, back_edge: false },
+            at_entry: !inherits && INFO[usize::from((*state.pc).op)].base == op::RESUME,
             foreign: 0,
             ended: false,
         }
@@ -370,7 +387,7 @@ impl Recorder {
             return Ok(());
         }
         let place = Place { code: state.cs, position: state.index() as usize };
-        if place == self.entry && self.f.frames.len() == 1 && self.f.height() == self.entry_height {
+        if place == self.entry && self.f.frames.len() == 1 && Some(self.f.height()) == self.entry_height {
             self.f.flush();
             self.f.builder.jump_loop(&[]);
             self.ended = true;
@@ -442,18 +459,7 @@ impl Recorder {
 
     fn finish(&mut self) -> Verdict {
         let code = CodeRef::from_u32(0);
-        let bottom = Frame {
-            real: core::ptr::null_mut(),
-            cs: core::ptr::null_mut(),
-            code,
-            pc: 0,
-            locals: Vec::new(),
-            stack: Vec::new(),
-            function: None,
-            namespaces: [None; 2],
-            rounds: HashMap::new(),
-        };
-        let f = core::mem::replace(&mut self.f, Frames::new(code, 0, bottom));
+        let f = core::mem::replace(&mut self.f, Frames::new(code, 0, unseen()));
         let instructions = f.count;
         let (codes, values, functions, types, held) =
             (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone(), f.held.clone());
@@ -469,7 +475,7 @@ impl Recorder {
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
         if self.limits.check
-            && let Err(error) = ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height)
+            && let Err(error) = ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height.unwrap_or(0))
         {
             debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);
@@ -485,6 +491,7 @@ impl Recorder {
             dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
             codes,
             entry: self.entry,
+            inherits: self.inherits,
         }))
     }
 

@@ -87,6 +87,21 @@ pub(crate) struct Frame {
     pub rounds: HashMap<u32, u32>,
 }
 
+/// A frame of which nothing is known yet.
+pub(crate) fn unseen() -> Frame {
+    Frame {
+        real: ptr::null_mut(),
+        cs: ptr::null_mut(),
+        code: CodeRef::from_u32(0),
+        pc: 0,
+        locals: Vec::new(),
+        stack: Vec::new(),
+        function: None,
+        namespaces: [None; 2],
+        rounds: HashMap::new(),
+    }
+}
+
 /// Which slot of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Where {
@@ -97,7 +112,7 @@ pub(crate) enum Where {
 /// What is known of a value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Info {
-    aliases: u32,
+    pub aliases: u32,
     owned: bool,
     pub held: bool,
     /// It is an object that may be null.

@@ -111,6 +111,8 @@ pub struct Trace {
     pub dependencies: Dependencies,
     /// Where it begins.
     pub entry: Place,
+    /// It begins with the values of a side exit, and not with frames in memory: see [`crate::Inherited`].
+    pub inherits: bool,
 }
 
 /// What a recording, or a trace, relies on: see [`Dependencies`] and [`Keep::Hold`]. Each list is in the order in which it was noted.

@@ -91,6 +91,7 @@ struct Shims {
     name_contains: *mut PyObject,
     assign: *const c_void,
     name_setitem: *mut PyObject,
+    dealloc: *const c_void,
     call: *const c_void,
     name_call: *mut PyObject,
 }
@@ -136,9 +137,9 @@ pub unsafe fn shim(kind: Kind) -> Option<&'static Shim> {
     Some(&shims()?.shims[kind as usize])
 }
 
-/// Whether code is that of a shim.
-pub unsafe fn is_shim(cs: *mut CodeState) -> bool {
-    (*cs).counted == 0
+/// How instances of classes written in Python are freed (`subtype_dealloc`).
+pub unsafe fn class_dealloc() -> *const c_void {
+    shims().map_or(ptr::null(), |shims| shims.dealloc)
 }
 
 /// The slot of a type for an operator, and for its in-place variant.
@@ -563,6 +564,7 @@ unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
         name_contains: intern(c"__contains__")?,
         assign: assign_slot(class),
         name_setitem: intern(c"__setitem__")?,
+        dealloc: (*class).tp_dealloc.map_or(ptr::null(), |f| f as *const c_void),
         call: call_slot(class),
         name_call: intern(c"__call__")?,
     })

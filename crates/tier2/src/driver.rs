@@ -34,7 +34,7 @@ use crate::{graph, jit, pending, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
-use hotspur_ir::{ExitReason, Resume};
+use hotspur_ir::{ExitId, ExitReason, Resume};
 use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -136,14 +136,24 @@ unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Optio
         let mut current = first;
         let mut at = start;
         let mut args = Vec::new();
+        host.begin(Rc::as_ptr(&current), &at);
         loop {
-            host.begin(Rc::as_ptr(&current), &at);
             begun(&current);
-            let outcome = hotspur_interp::run(&current.trace.superblock, &mut host, &args, u64::MAX);
-            let outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
+            let leads = |exit: ExitId| may_go_on(cx) && current.exits[exit.index()].leads_to_bridge();
+            let outcome = hotspur_interp::run_to_bridges(&current.trace.superblock, &mut host, &args, u64::MAX, &leads);
+            let mut outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
             current.running.set(current.running.get() - 1);
             current.rounds.set(current.rounds.get() + outcome.rounds);
             stats::count(|s| s.micro_ops += outcome.executed);
+            if let Leave::Bridge(values) = &mut outcome.leave {
+                let exit = &current.exits[outcome.exit.index()];
+                let Some(next) = exit.target() else { broken(&current, "there is no bridge") };
+                args = core::mem::take(values);
+                exit.count_linked();
+                host.go_on_in(Rc::as_ptr(&next));
+                graph::let_go(core::mem::replace(&mut current, next));
+                continue;
+            }
             at = left(&mut host, &current, &outcome);
             let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else {
                 let place = current.place();
@@ -154,6 +164,7 @@ unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Optio
             args = next_args;
             // The previous one is let go when its successor is held already.
             graph::let_go(core::mem::replace(&mut current, next));
+            host.begin(Rc::as_ptr(&current), &at);
         }
     }
 }
@@ -174,6 +185,7 @@ pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcom
             Leave::Side => host.left_at(outcome.resume, exit.pc as usize),
             Leave::Dynamic(pc) => host.left_at(Resume::At, pc as usize),
             Leave::Link(..) => host.left_at(Resume::At, exit.pc as usize),
+            Leave::Bridge(_) => broken(executor, "a bridge is entered where nothing is left"),
         }
     }
 }
@@ -249,6 +261,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
                 let fits = place == here && target.trace.superblock.params.len() == args.len();
                 fits.then_some((target, args))
             }
+            Leave::Bridge(_) => None,
             Leave::Dynamic(_) => graph::at(here.code, here.position).and_then(without_args),
             Leave::Side if exit.is_dynamic() => graph::at(here.code, here.position).and_then(without_args),
             Leave::Side if exit.reason == ExitReason::Invalidated => None,
@@ -258,7 +271,12 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
 }
 
 fn without_args(executor: Rc<Executor>) -> Next {
-    executor.trace.superblock.params.is_empty().then_some((executor, Vec::new()))
+    let can_be_entered = executor.trace.superblock.params.is_empty() && !executor.trace.inherits;
+    if can_be_entered {
+        return Some((executor, Vec::new()));
+    }
+    graph::let_go(executor);
+    None
 }
 
 /// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
@@ -266,6 +284,11 @@ fn without_args(executor: Rc<Executor>) -> Next {
 pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
     let exit = &executor.exits[number];
     if at.kind != LandingKind::Running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+        return;
+    }
+    if let Some(bridge) = exit.target() {
+        // It was not to be entered now.
+        graph::let_go(bridge);
         return;
     }
     // SAFETY: as for `run`.

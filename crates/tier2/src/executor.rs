@@ -58,6 +58,8 @@ pub struct Executor {
     pub(crate) runs: Cell<u64>,
     /// How often its loop went round completely.
     pub(crate) rounds: Cell<u64>,
+    /// The executor and the exit that it grows from, if it takes over from there as a bridge.
+    pub(crate) grown_from: Cell<Option<(u64, usize)>>,
     /// Where it is attached, if it can be found by place.
     pub(crate) place: Cell<Option<Place>>,
     /// Exits that have been led to it: numbers of executors and of their exits. They need not lead here any more.
@@ -90,6 +92,7 @@ impl Executor {
             runs: Cell::new(0),
             rounds: Cell::new(0),
             entry: Cell::new(core::ptr::null()),
+            grown_from: Cell::new(None),
             place: Cell::new(None),
             incoming: RefCell::new(Vec::new()),
             words: RefCell::new(Vec::new()),
@@ -133,7 +136,7 @@ impl Executor {
     }
 
     pub(crate) fn set_code(&self, code: MachineCode) {
-        if self.trace.superblock.params.is_empty() {
+        if self.trace.superblock.params.is_empty() && !self.trace.inherits {
             self.entry.set(code.entry());
         }
         let set = self.code.set(code);

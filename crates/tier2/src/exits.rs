@@ -6,7 +6,7 @@
 //! has got to, and what is recorded from them is attached to the place.
 //!
 //! Machine code that takes an exit jumps to [`Exit::code`]: to the host at first; once the exit has led to its target a few times, to
-//! a *passage*, machine code that makes the frames and goes on to the target. The exit refers to the target as long as
+//! a *passage*, machine code that makes the frames and goes on to the target. (If the target is a [bridge](crate::bridge), to that, at once.) The exit refers to the target as long as
 //! there is a passage, so the passage can look whether the target may be entered still, whatever has become of it.
 
 use crate::executor::Executor;
@@ -42,6 +42,8 @@ pub struct Exit {
     pub(crate) cold: Cell<u64>,
     /// The machine code that leads to the target.
     passage: RefCell<Option<PassageCode>>,
+    /// Machine code goes directly to the target, a bridge.
+    bridged: Cell<bool>,
     /// There is no passage, and will be none.
     impassable: Cell<bool>,
     failures: Cell<u32>,
@@ -64,6 +66,7 @@ impl Exit {
             linked: Cell::new(0),
             cold: Cell::new(0),
             passage: RefCell::new(None),
+            bridged: Cell::new(false),
             impassable: Cell::new(false),
             failures: Cell::new(0),
             target: RefCell::new(None),
@@ -143,6 +146,11 @@ impl Exit {
         None
     }
 
+    /// Whether it leads to a bridge that may be entered.
+    pub(crate) fn leads_to_bridge(&self) -> bool {
+        self.target.borrow().as_ref().is_some_and(|t| t.trace.inherits && t.is_valid())
+    }
+
     /// Whether a passage to the target is to be made, now that it has led there so often.
     pub(crate) fn wants_passage(&self) -> bool {
         self.linked.get() >= Parameter::PassageThreshold.get().into()
@@ -173,6 +181,9 @@ impl Exit {
             self.code.set(crate::jit::cold_exit());
             drop(passage);
         }
+        if self.bridged.replace(false) {
+            self.code.set(crate::jit::cold_exit());
+        }
     }
 
     /// Leads nowhere if it leads to that executor, which has become invalid.
@@ -187,6 +198,10 @@ impl Exit {
     /// See [`Executor::lead`].
     pub(crate) fn set_target(&self, target: Rc<Executor>) {
         self.close();
+        if target.trace.inherits && target.has_code() {
+            self.code.set(target.code().entry());
+            self.bridged.set(true);
+        }
         let old = self.target.borrow_mut().replace(target);
         crate::graph::bury_executor(old);
     }

@@ -7,6 +7,7 @@
 //! executor keeps nothing alive that Python code could notice: built-in functions, at most. Nothing runs in an executor while
 //! tracing, profiling or monitoring is on.
 
+pub mod bridge;
 pub mod driver;
 pub mod executor;
 pub mod exits;

@@ -74,7 +74,7 @@ pub(crate) unsafe fn submit(executor: Rc<Executor>, origin: Origin) -> Result<u6
     let id = executor.id;
     // SAFETY: as the caller promises.
     let task = unsafe { jit::task(&executor) };
-    if !task.is_some_and(|task| background::submit(id, task)) {
+    if !task.is_some_and(|task| task.is_ok_and(|task| background::submit(id, task))) {
         return Err((executor, origin));
     }
     // SAFETY: the GIL is held, and the origin's code live.

@@ -95,6 +95,11 @@ impl Origin {
         }
     }
 
+    /// The executor and the number of its exit that the trace grows from, if it does.
+    pub fn exit(&self) -> Option<(&Executor, usize)> {
+        self.exit.as_ref().map(|(executor, exit)| (&**executor, *exit))
+    }
+
     /// The number of the executor and of its exit that the trace grows from, if it does.
     pub fn parent(&self) -> Option<(u64, usize)> {
         self.exit.as_ref().map(|(executor, exit)| (executor.id, *exit))
@@ -244,7 +249,11 @@ pub unsafe fn finish(
         let began = Instant::now();
         let made = recorded.and_then(|(before, trace)| {
             sweep::make_ready()?;
-            make(trace, before, reliance)
+            let executor = make(trace, before, reliance)?;
+            if executor.trace.inherits {
+                executor.grown_from.set(origin.parent());
+            }
+            Ok(executor)
         });
         let (made, origin) = match made {
             Ok(executor) if jit::in_background() => match pending::submit(executor, origin) {
@@ -366,7 +375,7 @@ unsafe fn compile(executor: Rc<Executor>) -> Result<Rc<Executor>, AbortReason> {
     // SAFETY: the GIL is held, what the executor refers to is live.
     unsafe {
         let Some(task) = jit::task(&executor) else { return Ok(executor) };
-        match jit::compile(&task).and_then(|code| give_code(&executor, &code)) {
+        match task.and_then(|task| jit::compile(&task)).and_then(|code| give_code(&executor, &code)) {
             Ok(()) => Ok(executor),
             Err(reason) => {
                 invalidate(&executor, InvalidationReason::CodeMemory);

@@ -224,6 +224,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         exits: exits_table,
         valid: given.valid,
         prologue: None,
+        bridge: None,
     };
     let code = compiler.compile(&sb, &environment).expect("machine code");
     let mut notes =

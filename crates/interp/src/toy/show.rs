@@ -88,6 +88,10 @@ impl Toy {
                 let args: Vec<String> = args.iter().map(|a| self.show_register(a)).collect();
                 format!(", to {executor} with [{}]", args.join(", "))
             }
+            Leave::Bridge(args) => {
+                let args: Vec<String> = args.iter().map(|a| self.show_register(a)).collect();
+                format!(", to a bridge with [{}]", args.join(", "))
+            }
         };
         format!("{} {}: {}{where_to}", outcome.exit, outcome.reason.name(), outcome.resume.name())
     }

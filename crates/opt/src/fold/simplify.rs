@@ -110,6 +110,7 @@ impl Fold<'_> {
             | Op::NewCell { .. }
             | Op::NewInstance { .. }
             | Op::Materialize { .. }
+            | Op::Adopt { .. }
             | Op::ListIterNext { .. }
             | Op::TupleIterNext { .. }
             | Op::RangeIterNext { .. }

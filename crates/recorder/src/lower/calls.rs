@@ -2,7 +2,7 @@
 
 use super::{Lowering, Outcome};
 use crate::facts;
-use crate::state::Content;
+use crate::state::{Content, Frames};
 use crate::trace::Keep;
 use core::mem::offset_of;
 use core::ptr;
@@ -382,14 +382,19 @@ pub(super) unsafe fn enter(
     let real_code = (*real).func_code.cast::<PyCodeObject>();
     l.f.enter(cs, code, function, args, (*real_code).co_nlocalsplus as usize);
     if is_known {
-        let namespaces = [(*real).func_globals, (*real).func_builtins];
-        let values = namespaces.map(|dict| {
-            let v = l.f.constant(dict, Keep::Guarded);
-            l.f.info(v).held = true;
-            Some(v)
-        });
-        l.f.top_mut().namespaces = values;
+        let depth = l.f.frames.len() - 1;
+        know_namespaces(l.f, depth, real);
     }
+}
+
+/// The frame at this depth runs this function, so its namespaces are known.
+pub(crate) unsafe fn know_namespaces(f: &mut Frames, depth: usize, function: *mut PyFunctionObject) {
+    let namespaces = [(*function).func_globals, (*function).func_builtins];
+    f.frames[depth].namespaces = namespaces.map(|dict| {
+        let v = f.constant(dict, Keep::Guarded);
+        f.info(v).held = true;
+        Some(v)
+    });
 }
 
 /// Enters a function that was found in a type, whose version is guarded, with the `n` items on top of the stack as its arguments.

@@ -21,7 +21,7 @@ use hotspur_tier1::table::{LENGTH, op};
 mod arithmetic;
 mod attributes;
 mod builtins;
-mod calls;
+pub(crate) mod calls;
 mod cells;
 mod compare;
 mod containers;

@@ -253,7 +253,7 @@ extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     // SAFETY: as above; the object's count is zero.
     unsafe {
-        if dies_quietly(value.cast(), 3) {
+        if dies_quietly(value.cast(), 4) {
             crate::runtime::free_simple(value.cast());
             return true;
         }

@@ -170,13 +170,16 @@ pub(crate) unsafe fn compile_passage(
     Ok(PassageCode(Some(made.unwrap_or(Err(AbortReason::CompileFailed))?)))
 }
 
-/// What compiling an executor takes. None if the engine is not in use, or without memory.
+/// What compiling an executor takes. None if the engine is not in use.
+///
+/// # Errors
+/// See [`Task::new`].
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
-pub(crate) unsafe fn task(executor: &Executor) -> Option<Task> {
+pub(crate) unsafe fn task(executor: &Executor) -> Option<Result<Task, AbortReason>> {
     // SAFETY: as the caller promises.
-    with(|jit| unsafe { Task::new(executor, &jit.layout) }).flatten()
+    with(|jit| unsafe { Task::new(executor, &jit.layout, jit.space.cold_exit()) })
 }
 
 /// Compiles at once, in this thread.

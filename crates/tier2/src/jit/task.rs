@@ -6,7 +6,7 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use core::mem::offset_of;
-use hotspur_codegen::{Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
+use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
 use hotspur_cpython_sys::PyCodeObject;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_ir::{AbortReason, CodeRef, ObjRef, Superblock};
@@ -17,25 +17,31 @@ use hotspur_tier1::code::{self, Word};
 pub(crate) struct Task {
     superblock: Superblock,
     references: References,
+    bridge: Option<Bridge>,
 }
 
 const fn may_go_to_another_thread<T: Send>() {}
 const _: () = may_go_to_another_thread::<Task>();
 
 impl Task {
-    /// None if there is no memory.
+    /// `cold_exit`: where exits lead that lead nowhere.
+    ///
+    /// # Errors
+    /// There is no memory, or the executor whose exit it grows from is gone.
     ///
     /// # Safety
     /// GIL held, what the executor refers to is live.
-    pub(super) unsafe fn new(executor: &Executor, layout: &Layout) -> Option<Task> {
+    pub(super) unsafe fn new(executor: &Executor, layout: &Layout, cold_exit: *const u8) -> Result<Task, AbortReason> {
         // SAFETY: as the caller promises.
-        let references = unsafe { References::of(executor, layout) }?;
-        Some(Task { superblock: executor.trace.superblock.clone(), references })
+        let references = unsafe { References::of(executor, layout) }.ok_or(AbortReason::OutOfMemory)?;
+        let bridge = bridge(executor, cold_exit)?;
+        Ok(Task { superblock: executor.trace.superblock.clone(), references, bridge })
     }
 
     /// Compiles, in whatever thread.
     pub(super) fn run(&self, compiler: &mut Compiler) -> Result<Code, AbortReason> {
-        compiler.compile(&self.superblock, &self.references.environment()).map_err(|refusal| refusal.reason)
+        let environment = Environment { bridge: self.bridge.as_ref(), ..self.references.environment() };
+        compiler.compile(&self.superblock, &environment).map_err(|refusal| refusal.reason)
     }
 }
 
@@ -85,8 +91,24 @@ impl References {
             exits: self.exits,
             valid: self.valid,
             prologue: Some(self.prologue),
+            bridge: None,
         }
     }
+}
+
+/// How a bridge takes over from its exit; none if it is no bridge.
+fn bridge(executor: &Executor, cold_exit: *const u8) -> Result<Option<Bridge>, AbortReason> {
+    let Some((parent, number)) = executor.grown_from.get() else { return Ok(None) };
+    let parent = crate::graph::find(parent).ok_or(AbortReason::ExecutorRemoved)?;
+    let exit = &parent.exits[number];
+    let is_there = parent.is_valid() && parent.has_code();
+    let bridge = is_there.then(|| Bridge {
+        params: parent.code().snapshots[exit.snapshot].live.iter().map(|live| live.location).collect(),
+        taken: (&raw const exit.linked).expose_provenance() as u64,
+        otherwise: cold_exit.expose_provenance() as u64,
+    });
+    crate::graph::bury_executor(Some(parent));
+    bridge.ok_or(AbortReason::ExecutorRemoved).map(Some)
 }
 
 /// What a superblock's references are as addresses.
@@ -103,6 +125,7 @@ struct CodeAddresses {
     stream: u64,
     words: u64,
     locals: u32,
+    counted: i32,
 }
 
 impl Addresses {
@@ -118,6 +141,7 @@ impl Addresses {
                     stream: stream.expose_provenance() as u64,
                     words: (*stream).words.expose_provenance() as u64,
                     locals: (*code).co_nlocalsplus as u32,
+                    counted: (*stream).counted,
                 })
             }
         };
@@ -141,6 +165,9 @@ impl Constants for Addresses {
     }
     fn locals(&self, code: CodeRef) -> u32 {
         self.of_code(code).locals
+    }
+    fn counted(&self, code: CodeRef) -> i32 {
+        self.of_code(code).counted
     }
     fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
         self.of_code(code).words + u64::from(pc) * size_of::<Word>() as u64

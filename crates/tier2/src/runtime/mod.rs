@@ -10,6 +10,7 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the module, stated above")]
 
 mod calls;
+mod dying;
 mod frames;
 mod heap;
 mod iterators;
@@ -17,7 +18,8 @@ mod quiet;
 mod values;
 
 pub(crate) use frames::{push_on, suspend};
-pub(crate) use values::{dies_quietly, free_simple};
+pub(crate) use dying::dies_quietly;
+pub(crate) use values::free_simple;
 
 use crate::executor::Executor;
 use core::ptr::NonNull;
@@ -118,6 +120,17 @@ impl Host {
         self.pushed = 0;
         self.sp = at.sp;
         self.disturbed = false;
+    }
+
+    /// Goes on in a bridge, with the frames that there are.
+    ///
+    /// # Safety
+    /// As for [`Host::begin`]; the frame where the executor before began is the only one in memory.
+    pub unsafe fn go_on_in(&mut self, bridge: *const Executor) {
+        self.executor = bridge;
+        self.pushed = 0;
+        self.disturbed = false;
+        debug_assert_eq!(self.frames.len(), 1);
     }
 
     /// Where the last `execute` has led.

@@ -35,43 +35,6 @@ pub(crate) unsafe fn free_simple(op: *mut PyObject) {
     }
 }
 
-/// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. At most `depth`
-/// levels of what it refers to are looked at.
-pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
-    let stays = |item: *mut PyObject| {
-        item.is_null() || refcnt(item) > 1 || is_immortal(item) || (depth > 0 && dies_quietly(item, depth - 1))
-    };
-    let t = ty(op);
-    if t == &raw mut ffi::PyFloat_Type
-        || t == &raw mut ffi::PyLong_Type
-        || t == &raw mut ffi::PyUnicode_Type
-        || t == &raw mut ffi::PyBytes_Type
-        || t == &raw mut PyRangeIter_Type
-    {
-        return true;
-    }
-    if t == &raw mut ffi::PyTuple_Type {
-        return (0..size(op) as usize).all(|i| stays(tuple_item(op, i)));
-    }
-    if t == &raw mut ffi::PyList_Type {
-        return (0..size(op) as usize).all(|i| stays(*list_items(op).add(i)));
-    }
-    if t == &raw mut PyMethod_Type {
-        let method = op.cast::<PyMethodObject>();
-        return (*method).im_weakreflist.is_null() && stays((*method).im_self) && stays((*method).im_func);
-    }
-    if t == &raw mut PyListIter_Type {
-        return stays((*op.cast::<ListIterObject>()).it_seq.cast());
-    }
-    if t == &raw mut PyTupleIter_Type {
-        return stays((*op.cast::<TupleIterObject>()).it_seq.cast());
-    }
-    if t == &raw mut ffi::PyCell_Type {
-        return stays((*op.cast::<PyCellObject>()).ob_ref);
-    }
-    false
-}
-
 fn object(field: Register<Obj>) -> *mut PyObject {
     if let Register::Obj(object) = field { raw(object) } else { core::ptr::null_mut() }
 }
