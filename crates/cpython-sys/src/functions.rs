@@ -121,6 +121,8 @@ unsafe extern "C-unwind" {
     pub fn _PyTuple_FromArraySteal(items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
     pub fn _PySet_Update(set: *mut PyObject, iterable: *mut PyObject) -> c_int;
     pub fn _PySet_Contains(set: *mut PyObject, key: *mut PyObject) -> c_int;
+    /// A new reference to the type's dictionary, also where the type itself does not have it.
+    pub fn PyType_GetDict(t: *mut PyTypeObject) -> *mut PyObject;
     pub fn _PyUnicode_JoinArray(sep: *mut PyObject, items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
     pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
     pub fn PyUnicode_Append(left: *mut *mut PyObject, right: *mut PyObject);

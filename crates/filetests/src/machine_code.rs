@@ -393,6 +393,12 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
+    (@function numbered $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, n: i64) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), Register::I64(n)])
+        }
+        f as *const c_void
+    }};
     (@function many $helper:ident) => {{
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there.
@@ -412,10 +418,11 @@ macro_rules! helpers {
 
 helpers! {
     one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction;
     three: SetItem SetAttr Slice LookupOr DictStore;
-    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict;
-    many: Call QuietCall;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
+    numbered: QuietConvert;
+    many: Call QuietCall JoinStrings;
     doubles: FloatPow;
 }
 
@@ -609,7 +616,8 @@ impl Engine {
             stride: size_of::<Entry>() as u32,
             code: std::mem::offset_of!(Entry, code) as u32,
         };
-        let environment = Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0, prologue: None, bridge: None };
+        let environment =
+            Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0, prologue: None, bridge: None };
         let code = self.compiler.compile(sb, &environment)?;
         let mut state = ExecState {
             frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),

@@ -142,6 +142,16 @@ helpers! {
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.
     InstanceLacks = instance_lacks(obj, obj) -> I64, reads(M::INLINE).reads(M::DICT);
+    /// `format(x, spec)` for an int, float, bool, string or None, exactly. No spec if it is null.
+    QuietFormat = quiet_format(obj, obj) -> New, allocates().raises();
+    /// `str(x)`, `repr(x)` or `ascii(x)`, by the argument of CONVERT_VALUE, for such an object.
+    QuietConvert = quiet_convert(obj, i64) -> New, allocates().raises();
+    /// The strings behind the first argument, which is null, as one. All are exactly strings.
+    JoinStrings = join_strings(obj, obj; objs) -> New, allocates().raises();
+    /// A function of a code object with these globals.
+    NewFunction = new_function(obj, obj) -> New, allocates().raises();
+    /// Gives a new function an attribute, by the argument of SET_FUNCTION_ATTRIBUTE: 0.
+    SetFunctionAttribute = set_function_attribute(obj, own, i64) -> I64, writes(M::SLOT);
     /// `x ** y` for doubles where that is a double (the caller has excluded the domain errors of Python's `**`).
     FloatPow = float_pow(f64, f64) -> F64, pure();
 }

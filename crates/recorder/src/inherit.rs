@@ -83,7 +83,8 @@ pub(crate) unsafe fn begin(inherited: &Inherited, state: State) -> Option<Frames
         frame.code = f.code(from.code);
     }
     f.frames = frames;
-    let mut heir = Heir { inherited, f, owned: HashSet::new(), params: Vec::new(), values: HashMap::new(), built: HashMap::new() };
+    let mut heir =
+        Heir { inherited, f, owned: HashSet::new(), params: Vec::new(), values: HashMap::new(), built: HashMap::new() };
     heir.take_over()?;
     Some(heir.f)
 }
@@ -236,8 +237,7 @@ impl Heir<'_> {
             VirtualKind::ListIter | VirtualKind::TupleIter | VirtualKind::RangeIter => return None,
         };
         let contents = fields.iter().map(|&s| self.field(s)).collect::<Option<Vec<_>>>()?;
-        let contents: Vec<_> =
-            contents.into_iter().map(|v| v.unwrap_or_else(|| self.f.builder.const_null())).collect();
+        let contents: Vec<_> = contents.into_iter().map(|v| v.unwrap_or_else(|| self.f.builder.const_null())).collect();
         let b = &mut self.f.builder;
         let object = match (kind, &contents[..]) {
             (VirtualKind::Tuple, items) => b.new_tuple(items),

@@ -25,10 +25,10 @@
 //! lowered as if it had, if it is one that may be taken along.
 
 use crate::check;
+use crate::inherit::{self, Inherited};
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
 use crate::ownership;
-use crate::inherit::{self, Inherited};
 use crate::state::{Frame, Frames, Slot, unseen};
 use crate::trace::{Dependencies, Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
@@ -475,7 +475,8 @@ impl Recorder {
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
         if self.limits.check
-            && let Err(error) = ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height.unwrap_or(0))
+            && let Err(error) =
+                ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height.unwrap_or(0))
         {
             debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);

@@ -127,6 +127,9 @@ pub(crate) struct Info {
     pub constant: *mut PyObject,
     /// The same number unboxed.
     pub unboxed: Option<Value>,
+    /// It is a function that the superblock has made, with these globals.
+    pub made: bool,
+    pub globals: Option<Value>,
 }
 
 impl Default for Info {
@@ -141,6 +144,8 @@ impl Default for Info {
             class: ptr::null_mut(),
             constant: ptr::null_mut(),
             unboxed: None,
+            made: false,
+            globals: None,
         }
     }
 }

@@ -10,7 +10,7 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
-use hotspur_ir::{Inst, ObjRef, Op, Resume, ResultKind, Slot, Superblock, Value, Virtual, VirtualId};
+use hotspur_ir::{Inst, ObjRef, Op, ResultKind, Resume, Slot, Superblock, Value, Virtual, VirtualId};
 use hotspur_recorder::{Inherited, InheritedFrame, InheritedValue, Keep, Object};
 use std::collections::HashMap;
 
@@ -37,8 +37,7 @@ pub unsafe fn inherited(executor: &Executor, exit: usize) -> Option<Inherited> {
     let sb = &executor.trace.superblock;
     let live = sb.live(exit.snapshot);
     let facts = Facts::at_exit(executor, number);
-    let place: HashMap<Value, Value> =
-        live.iter().enumerate().map(|(i, &v)| (v, Value::from_u32(i as u32))).collect();
+    let place: HashMap<Value, Value> = live.iter().enumerate().map(|(i, &v)| (v, Value::from_u32(i as u32))).collect();
     let renamed = |slot: Slot| match slot {
         Slot::Value(v) => Slot::Value(place[&v]),
         Slot::Owned(v) => Slot::Owned(place[&v]),
@@ -134,8 +133,12 @@ impl Facts {
             _ => {}
         }
         self.classes.extend(inst.result.zip(class_made_by(&inst.op)));
-        let is_there = inst.op.result() == ResultKind::New && !matches!(inst.op, Op::Adopt { .. } | Op::CallHelper { .. })
-            || matches!(inst.op, Op::ConstObj { .. } | Op::LoadItem { .. } | Op::LoadTupleItem { .. } | Op::TypeOf { .. });
+        let is_there = inst.op.result() == ResultKind::New
+            && !matches!(inst.op, Op::Adopt { .. } | Op::CallHelper { .. })
+            || matches!(
+                inst.op,
+                Op::ConstObj { .. } | Op::LoadItem { .. } | Op::LoadTupleItem { .. } | Op::TypeOf { .. }
+            );
         if is_there {
             self.not_null.extend(inst.result);
         }
@@ -147,6 +150,11 @@ impl Facts {
     fn of(&self, sb: &Superblock, v: Value) -> InheritedValue {
         let constant = self.constants.get(&v).copied().unwrap_or(core::ptr::null_mut());
         let class = self.classes.get(&v).copied().unwrap_or(core::ptr::null_mut());
-        InheritedValue { ty: sb.values[v], class, constant, nullable: !self.not_null.contains(&v) && constant.is_null() }
+        InheritedValue {
+            ty: sb.values[v],
+            class,
+            constant,
+            nullable: !self.not_null.contains(&v) && constant.is_null(),
+        }
     }
 }

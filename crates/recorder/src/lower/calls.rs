@@ -1,5 +1,6 @@
 //! Calls: well-known C functions become micro-ops, Python functions frames that exist only here. All others are left to tier 1.
 
+use super::binding::{bind, has_defaults};
 use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::{Content, Frames};
@@ -8,7 +9,7 @@ use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{CodeRef, Value};
+use hotspur_ir::{CodeRef, Cond, Value};
 use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims;
@@ -32,7 +33,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return append(l);
     }
     if ty(callable) == &raw mut PyFunction_Type {
-        return python(l, has_receiver);
+        return python(l, n, 0, has_receiver, &[]);
     }
     if ty(callable) == &raw mut PyMethod_Type {
         return method(l, has_receiver);
@@ -159,64 +160,105 @@ unsafe fn append(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
-/// The arguments (borrowed) that are missing in a call with as many by position, and that the function has defaults for. None if a frame is not
-/// made from these alone.
-unsafe fn defaults_for(function: *mut PyFunctionObject, count: usize) -> Option<Vec<*mut PyObject>> {
-    let code = (*function).func_code.cast::<PyCodeObject>();
-    let other = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
-    if (*code).co_flags & (CO_OPTIMIZED | other) != CO_OPTIMIZED || (*code).co_kwonlyargcount != 0 {
-        return None;
-    }
-    let missing = ((*code).co_argcount as usize).checked_sub(count)?;
-    if missing == 0 {
-        return Some(Vec::new());
-    }
-    let defaults = (*function).func_defaults;
-    let known = if defaults.is_null() { 0 } else { size(defaults) as usize };
-    let first = known.checked_sub(missing)?;
-    Some((first..known).map(|i| tuple_item(defaults, i)).collect())
-}
-
-/// A Python function, called with all its arguments by position. Its frame is not made unless something happens that can see it.
-unsafe fn python(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
-    let n = l.oparg();
+/// A call of a Python function. Its frame is not made unless something happens that can see it. On the stack are the function, a receiver or
+/// null, `n` arguments, the last of which have these names, and `above` further operands.
+unsafe fn python(
+    l: &mut Lowering,
+    n: usize,
+    above: usize,
+    has_receiver: bool,
+    names: &[*mut PyObject],
+) -> Option<Outcome> {
     let count = n + usize::from(has_receiver);
-    let real = l.real(n + 2);
+    let at = n + above + 2;
+    let real = l.real(at);
     let (real_function, cs) = plain(real)?;
     let real_code = (*real_function).func_code.cast::<PyCodeObject>();
-    let defaults = defaults_for(real_function, count)?;
-    let function = l.f.peek(n + 2)?;
-    if !defaults.is_empty() && !can_be_known(l, function, real) {
+    let sources = bind(real_function, count - names.len(), names)?;
+    let function = l.f.peek(at)?;
+    if has_defaults(&sources) && !can_be_known(l, function, real) {
         return None;
     }
     let is_known = guard_function(l, function, real);
-    l.guard_receiver(n, has_receiver);
-    for i in 1..=count {
+    l.guard_receiver(at - 2, has_receiver);
+    for i in 1..=above + count {
         l.f.peek(i)?;
     }
     let code = l.f.code(real_code);
     l.f.at();
     l.f.builder.check_stack_space(code);
-    let defaults = constants(l, defaults);
-    let mut args: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
-    args.reverse();
-    args.extend(defaults);
+    let further: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
+    let mut arguments: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
+    arguments.reverse();
     if !has_receiver {
         l.f.pop();
     }
     l.f.pop();
-    enter(l, real_function, cs, code, function, args, is_known);
+    let locals = l.bound(sources, &arguments);
+    enter(l, real_function, cs, code, function, locals, is_known);
+    for content in further {
+        l.f.release(content);
+    }
+    l.f.drop_dead(Some(0));
     Some(Outcome::Call)
 }
 
-/// Defaults of a function that is known, as arguments.
-unsafe fn constants(l: &mut Lowering, defaults: Vec<*mut PyObject>) -> Vec<Content> {
-    let constant = |object: *mut PyObject| {
-        let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Guarded };
-        let v = l.f.constant(object, keep);
-        Content::Value(if keep == Keep::Guarded { l.f.borrowed(v) } else { v })
-    };
-    defaults.into_iter().map(constant).collect()
+/// CALL_KW: the names of the last arguments are a constant.
+pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let names = l.real(1);
+    let v = l.f.peek(1)?;
+    if l.f.info(v).constant != names || !is_type(names, &raw mut ffi::PyTuple_Type) {
+        return None;
+    }
+    let all: Vec<_> = (0..size(names) as usize).map(|i| tuple_item(names, i)).collect();
+    let has_receiver = !l.real(n + 2).is_null();
+    if ty(l.real(n + 3)) != &raw mut PyFunction_Type {
+        return None;
+    }
+    python(l, n, 1, has_receiver, &all)
+}
+
+/// CALL_FUNCTION_EX of a Python function with a tuple, and no keywords: the tuple's items are the arguments. It is dropped once they have references of their
+/// own.
+pub(super) unsafe fn call_function_ex(l: &mut Lowering) -> Option<Outcome> {
+    let (real_tuple, real) = (l.real(1), l.real(3));
+    if l.oparg() & 1 != 0
+        || !is_type(real_tuple, &raw mut ffi::PyTuple_Type)
+        || !is_type(real, &raw mut PyFunction_Type)
+    {
+        return None;
+    }
+    let n = size(real_tuple) as usize;
+    let (real_function, cs) = plain(real)?;
+    let sources = bind(real_function, n, &[])?;
+    let function = l.f.peek(3)?;
+    if has_defaults(&sources) && !can_be_known(l, function, real) {
+        return None;
+    }
+    let tuple = l.f.peek(1)?;
+    let is_known = guard_function(l, function, real);
+    let length = l.length_of(tuple, &raw mut ffi::PyTuple_Type);
+    let expected = l.f.builder.const_i64(n as i64);
+    l.f.at();
+    l.f.builder.guard_cmp_i64(Cond::Eq, length, expected);
+    let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
+    l.f.builder.check_stack_space(code);
+    let arguments: Vec<_> = (0..n)
+        .map(|i| {
+            let index = l.f.builder.const_i64(i as i64);
+            let item = l.f.builder.load_tuple_item(tuple, index);
+            Content::Value(l.f.borrowed(item))
+        })
+        .collect();
+    let tuple = l.f.pop();
+    l.f.pop();
+    l.f.pop();
+    let locals = l.bound(sources, &arguments);
+    enter(l, real_function, cs, code, function, locals, is_known);
+    l.f.release(tuple);
+    l.f.drop_dead(Some(0));
+    Some(Outcome::Call)
 }
 
 /// An instance of a class with `__call__` in Python, which is called with the instance as its first argument.
@@ -228,7 +270,7 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     let (function, cs) = plain(shims::callable(l.s, n).cast())?;
-    let defaults = defaults_for(function, n + 1)?;
+    let sources = bind(function, n + 1, &[])?;
     let v = l.f.peek(n + 2)?;
     for i in 1..=n {
         l.f.peek(i)?;
@@ -243,13 +285,12 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     if !l.f.functions.contains(&function.cast()) {
         l.f.functions.push(function.cast());
     }
-    let defaults = constants(l, defaults);
-    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     l.f.pop();
-    args.push(l.f.pop());
-    args.reverse();
-    args.extend(defaults);
-    enter(l, function, cs, code, callee, args, true);
+    arguments.push(l.f.pop());
+    arguments.reverse();
+    let locals = l.bound(sources, &arguments);
+    enter(l, function, cs, code, callee, locals, true);
     Some(Outcome::Call)
 }
 
@@ -259,7 +300,11 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let real = l.real(n + 2).cast::<PyMethodObject>();
     let (real_function, cs) = plain((*real).im_func)?;
     // Its last reference would have to be dropped before the function is entered.
-    if has_receiver || refcnt(real.cast()) < 2 || !defaults_for(real_function, n + 1)?.is_empty() {
+    if has_receiver || refcnt(real.cast()) < 2 {
+        return None;
+    }
+    let sources = bind(real_function, n + 1, &[])?;
+    if has_defaults(&sources) && !(*real_function).func_closure.is_null() {
         return None;
     }
     let v = l.f.peek(n + 2)?;
@@ -279,14 +324,15 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     l.f.builder.check_stack_space(code);
     l.f.borrowed(function);
     l.f.borrowed(receiver);
-    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    args.push(Content::Value(receiver));
-    args.reverse();
+    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    arguments.push(Content::Value(receiver));
+    arguments.reverse();
     l.f.pop();
     l.f.survives(v);
     l.f.discard();
     l.f.drop_dead(None);
-    enter(l, real_function, cs, code, function, args, is_known);
+    let locals = l.bound(sources, &arguments);
+    enter(l, real_function, cs, code, function, locals, is_known);
     Some(Outcome::Call)
 }
 
@@ -302,14 +348,14 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
         || l.f.info(v).constant != real_class
         || (*class).tp_version_tag != version
         || version == 0
-        || !has_feature(class, TPFLAGS_INLINE_VALUES)
         || (*l.s.pc.add(INIT_RETURN)).op != op::INIT_RETURN
     {
         return None;
     }
     let init = l.cached();
     let (real, cs) = plain(init)?;
-    if (*real).func_version != init_version || !defaults_for(real, n + 1)?.is_empty() {
+    let sources = bind(real, n + 1, &[])?;
+    if (*real).func_version != init_version {
         return None;
     }
     for i in 1..=n {
@@ -330,9 +376,9 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let id = l.f.object(real_class, Keep::Guarded);
     let instance = l.f.builder.new_instance(id);
     l.f.owned(instance);
-    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    args.push(Content::Value(instance));
-    args.reverse();
+    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    arguments.push(Content::Value(instance));
+    arguments.reverse();
     l.f.pop();
     // The instance has a reference to its class.
     l.f.survives(v);
@@ -340,7 +386,8 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     l.f.push_value(instance);
     l.f.drop_dead(None);
     l.f.top_mut().pc += INIT_RETURN as u32;
-    enter(l, real, cs, code, function, args, true);
+    let locals = l.bound(sources, &arguments);
+    enter(l, real, cs, code, function, locals, true);
     Some(Outcome::Call)
 }
 
@@ -405,9 +452,7 @@ pub(super) unsafe fn enter_found(
     n: usize,
 ) -> Option<Outcome> {
     let (real, cs) = plain(function)?;
-    if !defaults_for(real, n)?.is_empty() {
-        return None;
-    }
+    let sources = bind(real, n, &[])?;
     for i in 1..=n {
         l.f.peek(i)?;
     }
@@ -419,15 +464,17 @@ pub(super) unsafe fn enter_found(
     if !l.f.functions.contains(&function) {
         l.f.functions.push(function);
     }
-    let mut args: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    args.reverse();
-    enter(l, real, cs, code, v, args, true);
+    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    arguments.reverse();
+    let locals = l.bound(sources, &arguments);
+    enter(l, real, cs, code, v, locals, true);
     Some(Outcome::Call)
 }
 
 /// Whether it makes sense to expect the very same function again.
 unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
-    (*real.cast::<PyFunctionObject>()).func_closure.is_null() || l.f.info(function).constant == real
+    let info = *l.f.info(function);
+    (*real.cast::<PyFunctionObject>()).func_closure.is_null() && !info.made || info.constant == real
 }
 
 /// Guards what the function does. Answers whether it is known which function it is (so that its globals are known, too).

@@ -20,12 +20,14 @@ use hotspur_tier1::table::{LENGTH, op};
 
 mod arithmetic;
 mod attributes;
+mod binding;
 mod builtins;
 pub(crate) mod calls;
 mod cells;
 mod compare;
 mod containers;
 mod control;
+mod functions;
 mod globals;
 mod iteration;
 mod locals;
@@ -92,6 +94,10 @@ functions! {
         LOAD_ATTR => load_attr, STORE_ATTR => store_attr;
     globals:
         LOAD_GLOBAL => load_global;
+    functions:
+        MAKE_FUNCTION => make_function, SET_FUNCTION_ATTRIBUTE => set_function_attribute, MAKE_CELL => make_cell,
+        LOAD_SUPER_ATTR => load_super_attr, FORMAT_SIMPLE => format_simple, FORMAT_WITH_SPEC => format_with_spec,
+        CONVERT_VALUE => convert_value, BUILD_STRING => build_string;
     cells:
         COPY_FREE_VARS => copy_free_vars, LOAD_DEREF => load_deref, STORE_DEREF => store_deref;
     sequences:
@@ -103,7 +109,7 @@ functions! {
     iteration:
         FOR_ITER => for_iter;
     calls:
-        CALL => call, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
+        CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }
 
 impl Lowering<'_> {

@@ -1,6 +1,7 @@
 //! From the picture to memory: snapshots, flushing, frames that are entered and left without being there.
 
 use super::{Content, Frame, Frames, Slot, Where};
+use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::*;
 use hotspur_ir::{CodeRef, FrameState, Resume, Slot as SnapshotSlot, Snapshot, SnapshotId, Value};
@@ -151,13 +152,21 @@ impl Frames {
         self.at = None;
     }
 
-    /// The namespace of globals (0) or builtins (1) of the top frame. None if the frame is not in memory, and its function not known.
+    /// The namespace of globals (0) or builtins (1) of the top frame.
     pub fn namespace(&mut self, which: usize) -> Option<Value> {
         if let Some(v) = self.top().namespaces[which] {
             return Some(v);
         }
-        if self.top().function.is_some() {
-            return None;
+        if let Some(function) = self.top().function {
+            if let (Some(globals), 0) = (self.info(function).globals, which) {
+                return Some(globals);
+            }
+            // They cannot be assigned, and the frame's function keeps them alive.
+            let fields = [offset_of!(PyFunctionObject, func_globals), offset_of!(PyFunctionObject, func_builtins)];
+            let v = self.builder.load_slot(function, fields[which] as u32);
+            self.info(v).held = true;
+            self.top_mut().namespaces[which] = Some(v);
+            return Some(v);
         }
         let depth = self.depth();
         let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };

@@ -448,10 +448,12 @@ handler! {
         }
         let args = s.sp.sub(n);
         incref(init.cast());
-        let frame = frames::push_unchecked(ts, init, n + 1);
+        let wanted = (*code).co_argcount as usize;
+        let frame = frames::push_unchecked(ts, init, wanted);
         let locals = frame_locals(frame);
         *locals = newref(object);
         frames::move_words(locals.add(1), args, n);
+        fill_in_defaults(init, locals, n + 1, wanted);
         // The object waits in the place of its class until `__init__` returns.
         s.shrink(n + 1);
         s.put(1, object);
@@ -610,10 +612,7 @@ impl State {
         let frame = frames::push_unchecked(ts, func, wanted);
         let locals = frame_locals(frame);
         frames::move_words(locals, operands.args, operands.count);
-        for i in operands.count..wanted {
-            let from_end = wanted - i;
-            *locals.add(i) = newref(tuple_item(defaults, size(defaults) as usize - from_end));
-        }
+        fill_in_defaults(func, locals, operands.count, wanted);
         self.shrink(self.oparg() + 2);
         self.enter(frame, CALL_LENGTH)
     }
@@ -640,6 +639,16 @@ impl State {
         self.sp = self.sp.sub(self.oparg() + 2);
         self.push(result);
         self.next_escaped(CALL_LENGTH)
+    }
+}
+
+/// Gives the locals from `first` to `end`, arguments that are missing, the function's defaults. There are enough.
+#[inline(always)]
+unsafe fn fill_in_defaults(func: *mut PyFunctionObject, locals: *mut *mut PyObject, first: usize, end: usize) {
+    let defaults = (*func).func_defaults;
+    for i in first..end {
+        let from_end = end - i;
+        *locals.add(i) = newref(tuple_item(defaults, size(defaults) as usize - from_end));
     }
 }
 

@@ -116,6 +116,12 @@ unsafe fn class(s: State, class: *mut PyTypeObject, has_self: bool) {
     }
 }
 
+/// How many positional arguments may be left out.
+unsafe fn number_of_defaults(function: *mut PyFunctionObject) -> usize {
+    let defaults = (*function).func_defaults;
+    if defaults.is_null() { 0 } else { size(defaults) as usize }
+}
+
 /// A class whose instances `object.__new__` makes and a plain Python function initializes.
 unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     let slot = |f: Option<ffi::newfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
@@ -137,7 +143,8 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     let code = (*init).func_code.cast::<PyCodeObject>();
     let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED
         && (*code).co_kwonlyargcount == 0
-        && (*code).co_argcount as usize == n + 1;
+        && (*code).co_argcount as usize > n
+        && (*code).co_argcount as usize - (n + 1) <= number_of_defaults(init);
     let plain = is_plain_function(s, init.cast());
     if !simple
         || !plain

@@ -55,6 +55,34 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::IterFinish => new(quiet::finish(object(0))),
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
         Helper::InstanceLacks => Register::I64(quiet::instance_lacks(object(0), object(1))),
+        Helper::QuietFormat => new(ffi::PyObject_Format(object(0), object(1))),
+        Helper::QuietConvert => new(match number(1) {
+            1 => ffi::PyObject_Str(object(0)),
+            2 => ffi::PyObject_Repr(object(0)),
+            _ => ffi::PyObject_ASCII(object(0)),
+        }),
+        Helper::JoinStrings => {
+            let empty = hotspur_tier1::context::known().empty_string;
+            let items: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
+            new(_PyUnicode_JoinArray(empty, items.as_ptr(), items.len() as isize))
+        }
+        Helper::NewFunction => {
+            let function = ffi::PyFunction_New(object(0), object(1));
+            if !function.is_null() {
+                _PyFunction_SetVersion(function.cast(), (*object(0).cast::<PyCodeObject>()).co_version);
+            }
+            new(function)
+        }
+        Helper::SetFunctionAttribute => {
+            let function = object(0).cast::<PyFunctionObject>();
+            match number(2) {
+                1 => (*function).func_defaults = object(1),
+                2 => (*function).func_kwdefaults = object(1),
+                4 => (*function).func_annotations = object(1),
+                _ => (*function).func_closure = object(1),
+            }
+            status(0)
+        }
         Helper::FloatPow => Register::F64(double(0).powf(double(1))),
     }
 }

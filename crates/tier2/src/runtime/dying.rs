@@ -71,7 +71,11 @@ unsafe fn dict_stays(dict: *mut PyObject, stays: impl Fn(*mut PyObject) -> bool)
 }
 
 /// The same for an instance of a class.
-unsafe fn instance_dies_quietly(op: *mut PyObject, t: *mut PyTypeObject, stays: impl Fn(*mut PyObject) -> bool) -> bool {
+unsafe fn instance_dies_quietly(
+    op: *mut PyObject,
+    t: *mut PyTypeObject,
+    stays: impl Fn(*mut PyObject) -> bool,
+) -> bool {
     if refcnt(t.cast()) < 2 || !is_plain(t) {
         return false;
     }
@@ -152,4 +156,3 @@ unsafe fn look(t: *mut PyTypeObject) -> bool {
 }
 
 const _: () = assert!(offset_of!(PyMemberDef, offset) == 16 && size_of::<c_int>() == 4);
-

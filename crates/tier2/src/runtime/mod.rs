@@ -17,8 +17,8 @@ mod iterators;
 mod quiet;
 mod values;
 
-pub(crate) use frames::{push_on, suspend};
 pub(crate) use dying::dies_quietly;
+pub(crate) use frames::{push_on, suspend};
 pub(crate) use values::free_simple;
 
 use crate::executor::Executor;
