@@ -201,7 +201,7 @@ pub unsafe fn return_from(
     dropped: &[*mut PyObject],
 ) {
     let ts = (*cx).tstate;
-    leave_recursive_py(ts);
+    (*ts).py_recursion_remaining += (*crate::code::existing_state_of(frame_code(frame))).counted;
     let caller = (*frame).previous;
     (*ts).current_frame = caller;
     // As in CPython: finalizers that run now have one C call less to go.
