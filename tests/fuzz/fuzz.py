@@ -3,7 +3,7 @@
     python3 tests/fuzz/fuzz.py [--python P] [--hotspur H] [--seed S] [--programs N] [--minutes M] [--keep DIR]
     python3 tests/fuzz/fuzz.py --tier2 [--env HOTSPUR_ENGINE=interp] [--env HOTSPUR_PASSES=-sink] ...
 
-Programs (see `generate.py`) run in batches, a process for each batch and each of three configurations: stock, Hotspur, and
+Programs (see `generate.py`, and `hot.py` for tier 2) run in batches, a process for each batch and each of three configurations: stock, Hotspur, and
 Hotspur with HOTSPUR_STRESS=1. With --tier2, the one configuration besides stock is tier 2 with counters that trigger at once,
 as machine code with all passes unless --env says something else. A program whose output differs, or which crashes the process, is shrunk and written to
 DIR/SEED.py with the outputs behind it. Ends with status 1 if there was one. A run is determined by the seed.
@@ -21,6 +21,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 WORKER = os.path.join(HERE, "worker.py")
+sys.path.insert(0, HERE)
+
+from worker import source_of  # noqa: E402
 
 
 TIER2 = {
@@ -77,6 +80,9 @@ class Fuzzer:
         self.args = args
         hotspur = [args.hotspur, "--python", args.python]
         env = dict(pair.split("=", 1) for pair in args.env)
+        if args.tier2:
+            # For all processes.
+            os.environ["FUZZ_HOT"] = "1"
         self.configs = [Config("stock", [args.python], {})]
         if args.tier2:
             self.configs.append(Config("tier 2", [*hotspur, "--tier", "2"], TIER2 | env))
@@ -124,8 +130,7 @@ class Fuzzer:
         return "\n".join(lines) + "\n"
 
     def report(self, seed, config, stock, other):
-        source = subprocess.run([sys.executable, os.path.join(HERE, "generate.py"), str(seed)], capture_output=True, text=True,
-                                check=True).stdout
+        source = source_of(seed)
         found = first_difference(stock, other)
         print(f"seed {seed}: {config.name} differs at output {found[0]}:\n  stock: {found[1]}\n  other: {found[2]}", flush=True)
         alone = self.differs(source, config)

@@ -19,6 +19,7 @@ import warnings
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import generate  # noqa: E402
+import hot  # noqa: E402
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 real_len, real_isinstance, real_repr, real_type, real_str = len, isinstance, repr, type, str
@@ -30,6 +31,8 @@ MAX_FUEL = 3000
 TIME = float(os.environ.get("FUZZ_TIME", "1.5"))
 
 out = []
+# Not empty while a program runs.
+running = []
 
 
 class Stop(BaseException):
@@ -318,7 +321,9 @@ def run(source):
     except SyntaxError as e:
         return [f"syntax {e}"]
     try:
+        running.append(True)
         exec(code, module)
+        running.clear()
     except Stop:
         out.append("stopped")
     except BaseException as e:
@@ -326,6 +331,7 @@ def run(source):
         sys.setprofile(None)
         out.append(f"{type(e).__name__} {show(e)} {where(e.__traceback__)}")
     finally:
+        running.clear()
         sys.settrace(None)
         sys.setprofile(None)
         for k in list(vars(builtins)):
@@ -351,6 +357,11 @@ def unraisable(args):
         out.append(f"unraisable {args.exc_type.__name__} {show(args.exc_value)}")
 
 
+def source_of(seed):
+    """The program of a seed. For tier 2, most are made to get hot."""
+    return hot.program(seed) if "FUZZ_HOT" in os.environ and seed % 4 else generate.program(seed)
+
+
 def runs():
     """How often executors were run so far."""
     hotspur = sys.modules.get("hotspur")
@@ -368,7 +379,7 @@ def main(arguments):
         sources = ((name, open(name).read()) for name in arguments[1:])
     else:
         first, count = int(arguments[0]), int(arguments[1])
-        sources = ((seed, generate.program(seed)) for seed in range(first, first + count))
+        sources = ((seed, source_of(seed)) for seed in range(first, first + count))
     write = os.write
     try:
         import hotspur  # noqa: F401
@@ -377,7 +388,9 @@ def main(arguments):
         pass
 
     def late(number, frame):
-        raise Stop
+        # Not while the next program is made ready.
+        if running:
+            raise Stop
 
     signal.signal(signal.SIGALRM, late)
     for name, source in sources:

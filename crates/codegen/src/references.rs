@@ -145,7 +145,11 @@ impl Translator<'_> {
                 Slot::Virtual(inner) => self.materialize_within(inner, built)?,
             });
         }
-        let object = self.build_from(description.kind, &fields)?;
+        let object = match description.kind {
+            VirtualKind::Int => self.box_i64(fields[0]),
+            VirtualKind::Float => self.box_f64(fields[0]),
+            kind => self.build_from(kind, &fields)?,
+        };
         built.insert(id.index(), object);
         Ok(object)
     }

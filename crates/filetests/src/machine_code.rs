@@ -284,11 +284,9 @@ extern "C-unwind" fn dealloc_returning(_: *mut ExecState, _: Object) {
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     let _synced = Synced::new(state);
     let kind = VirtualKind::ALL[kind as usize];
-    let (kinds, _) = kind.fields();
     // SAFETY: as in `push_frame`.
     let fields = unsafe { &(&(*state).values)[..count as usize] };
-    let ty = |i: usize| if kinds.get(i).is_some_and(|k| !k.accepts(Type::Obj)) { Type::I64 } else { Type::Obj };
-    let fields = fields.iter().enumerate().map(|(i, &bits)| register(ty(i), bits)).collect();
+    let fields = fields.iter().enumerate().map(|(i, &bits)| register(kind.field_type(i), bits)).collect();
     word(Some(toy(state).build(kind, fields)))
 }
 

@@ -233,6 +233,11 @@ macro_rules! virtual_kinds {
                 }
             }
 
+            /// The type that the field with this number has when the object is built.
+            pub fn field_type(self, index: usize) -> Type {
+                if let Some(OperandKind::Unboxed(ty)) = self.fields().0.get(index) { *ty } else { Type::Obj }
+            }
+
             /// The kind with this name.
             pub fn from_name(name: &str) -> Option<VirtualKind> {
                 VirtualKind::ALL.iter().copied().find(|k| k.name() == name)

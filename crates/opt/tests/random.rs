@@ -1,19 +1,22 @@
-//! Random superblocks, as the recorder would make them, do the same when they were optimized.
+//! Random superblocks, as the recorder would make them, do the same when they were optimized; and what all passes have made of
+//! them does the same as machine code.
 //!
-//! `HOTSPUR_OPT_SEEDS=first..last` tries other ones than those that the test tries by itself.
+//! `HOTSPUR_OPT_SEEDS=first..last` tries other ones than those that the tests try by themselves.
 
 #[allow(dead_code, reason = "other tests need the rest")]
 mod common;
 
 use common::record::{self, Rng};
+use hotspur_codegen::Options;
 use hotspur_filetests::TestFile;
+use hotspur_filetests::machine_code::Engine;
 use hotspur_ir::Superblock;
 use hotspur_opt::{Pass, PassSet, optimize};
 
 const NOTHING: &str = "superblock code0 @ 4 () {\n    exit end_of_trace [snap0]\n}\nsnap0 = at\n    code0 @ 4 locals [_, _, _, _, _, _, _, _, _, _] stack []\n";
 
-fn seeds() -> std::ops::Range<u64> {
-    let Ok(text) = std::env::var("HOTSPUR_OPT_SEEDS") else { return 0..3000 };
+fn seeds(most: u64) -> std::ops::Range<u64> {
+    let Ok(text) = std::env::var("HOTSPUR_OPT_SEEDS") else { return 0..most };
     let (first, last) = text.split_once("..").expect("first..last");
     first.parse().expect("a number")..last.parse().expect("a number")
 }
@@ -60,7 +63,7 @@ fn difference(file: &TestFile, header: &str, after: &Superblock, ranges: bool) -
 #[test]
 fn random_superblocks_do_the_same() {
     let mut smaller = 0;
-    for seed in seeds() {
+    for seed in seeds(3000) {
         if std::env::var_os("HOTSPUR_OPT_SEEDS").is_some() {
             println!("seed {seed}");
         }
@@ -89,4 +92,24 @@ fn random_superblocks_do_the_same() {
         }
     }
     assert!(smaller > 0, "nothing was optimized");
+}
+
+#[test]
+fn optimized_superblocks_do_the_same_as_machine_code() {
+    let mut engine = Engine::new(Options { checked: false, optimize: true }).expect("an engine");
+    let mut compiled = 0;
+    for seed in seeds(1000) {
+        let mut rng = Rng(seed);
+        let header = record::header(&mut rng);
+        let mut file = TestFile::parse(&format!("{header}\n{NOTHING}")).expect("a heap");
+        file.superblock = record::superblock(&mut rng);
+        let facts = common::facts(&file);
+        file.superblock = optimize(file.superblock, &facts, PassSet::ALL);
+        let code = file.actual_of_code(&mut engine).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        if let Some(code) = code {
+            assert_eq!(code, file.actual(), "seed {seed}\n{header}\n{}", file.superblock);
+            compiled += 1;
+        }
+    }
+    assert!(compiled > 0, "nothing was compiled");
 }

@@ -1,10 +1,48 @@
-//! What recordings have taken for granted before, in this process: a name whose value has turned out to change is not taken for
-//! granted again, or a program that assigns it now and then would have its traces thrown away each time.
+//! What recordings have learnt before, in this process: a name whose value has turned out to change is not taken for granted again, or a
+//! program that assigns it now and then would have its traces thrown away each time; and an instruction that has raised is better left to tier 1,
+//! which finds the handler.
+//!
+//! Things are known by their addresses alone: others that get them later at worst are treated with more caution. Functions and modules come
+//! and go, so what was not asked for lately is forgotten.
 
 use core::cell::UnsafeCell;
+use core::hash::Hash;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_tier1::code::CodeState;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+
+/// Entries of a generation.
+const LIMIT: usize = 4096;
+
+/// What was known lately: when the young generation is full, it becomes the old one, which is forgotten.
+struct Lately<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K: Hash + Eq, V: Copy> Lately<K, V> {
+    fn new() -> Lately<K, V> {
+        Lately { young: HashMap::new(), old: HashMap::new() }
+    }
+
+    fn get(&mut self, key: K) -> Option<V> {
+        if let Some(&value) = self.young.get(&key) {
+            return Some(value);
+        }
+        let value = *self.old.get(&key)?;
+        self.set(key, value);
+        Some(value)
+    }
+
+    fn set(&mut self, key: K, value: V) {
+        if self.young.len() >= LIMIT {
+            // The table of the other one is used again.
+            core::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(key, value);
+    }
+}
 
 /// What was known of a name in a dictionary.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,46 +53,47 @@ enum Known {
     Changes,
 }
 
-struct Global(UnsafeCell<Option<HashMap<(usize, usize), Known>>>);
-// SAFETY: only touched with the GIL held, by a function that calls nothing that could come back here.
+struct History {
+    names: Lately<(usize, usize), Known>,
+    raised: Lately<(usize, u32), ()>,
+}
+
+struct Global(UnsafeCell<Option<History>>);
+// SAFETY: only touched with the GIL held, by functions that call nothing that could come back here.
 unsafe impl Sync for Global {}
 static HISTORY: Global = Global(UnsafeCell::new(None));
 
-/// Names that are remembered at most. When there are more, all are forgotten.
-const LIMIT: usize = 1 << 16;
+/// The GIL is held.
+unsafe fn history<'a>() -> &'a mut History {
+    (*HISTORY.0.get()).get_or_insert_with(|| History { names: Lately::new(), raised: Lately::new() })
+}
 
-/// Whether the value of a name in a dictionary has been the same as often as this was asked. Objects are known by their addresses
-/// alone: others that get them later at worst count as a change.
+/// Whether the value of a name in a dictionary has been the same as often as this was asked.
 ///
 /// # Safety
 /// GIL held.
 pub(crate) unsafe fn stays(dict: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> bool {
-    let history = (*HISTORY.0.get()).get_or_insert_with(HashMap::new);
-    if history.len() >= LIMIT {
-        history.clear();
+    let (key, now) = ((dict as usize, name as usize), Known::Value(value as usize));
+    let names = &mut history().names;
+    match names.get(key) {
+        Some(known) if known == now => true,
+        Some(_) => {
+            names.set(key, Known::Changes);
+            false
+        }
+        None => {
+            names.set(key, now);
+            true
+        }
     }
-    let known = history.entry((dict as usize, name as usize)).or_insert(Known::Value(value as usize));
-    if *known != Known::Value(value as usize) {
-        *known = Known::Changes;
-    }
-    *known != Known::Changes
 }
 
-struct Raised(UnsafeCell<Option<HashSet<(usize, u32)>>>);
-// SAFETY: as above.
-unsafe impl Sync for Raised {}
-static RAISED: Raised = Raised(UnsafeCell::new(None));
-
-/// Notes that an instruction raised which was recorded as one that does not. What raises is better left to tier 1, which finds the handler.
+/// Notes that an instruction raised which was recorded as one that does not.
 ///
 /// # Safety
 /// GIL held.
 pub(crate) unsafe fn note_raised(cs: *mut CodeState, pc: u32) {
-    let raised = (*RAISED.0.get()).get_or_insert_with(HashSet::new);
-    if raised.len() >= LIMIT {
-        raised.clear();
-    }
-    raised.insert((cs as usize, pc));
+    history().raised.set((cs as usize, pc), ());
 }
 
 /// Whether that was noted.
@@ -62,5 +101,23 @@ pub(crate) unsafe fn note_raised(cs: *mut CodeState, pc: u32) {
 /// # Safety
 /// GIL held.
 pub(crate) unsafe fn has_raised(cs: *mut CodeState, pc: u32) -> bool {
-    (*RAISED.0.get()).as_ref().is_some_and(|raised| raised.contains(&(cs as usize, pc)))
+    history().raised.get((cs as usize, pc)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LIMIT, Lately};
+
+    #[test]
+    fn what_is_asked_for_stays_and_the_rest_goes() {
+        let mut lately = Lately::new();
+        lately.set(0, 'a');
+        for i in 1..10 * LIMIT {
+            lately.set(i, 'b');
+            assert_eq!(lately.get(0), Some('a'));
+        }
+        assert_eq!(lately.get(1), None);
+        assert_eq!(lately.get(10 * LIMIT - 1), Some('b'));
+        assert!(lately.young.len() + lately.old.len() <= 2 * LIMIT);
+    }
 }

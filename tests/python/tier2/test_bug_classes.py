@@ -1,7 +1,6 @@
 """Classes of bugs that tracing JITs for Python really had: each must not happen here, in code that is hot."""
 
 import gc
-import itertools
 import math
 import signal
 import sys
@@ -453,117 +452,6 @@ class Recording(Tier2Case):
             return a, b
 
         self.hot(f, N, expect=(N // 2, N // 2), share=0.8)
-
-
-class ChangesWhileRecording(Tier2Case):
-    """What a recording has noted changes, or dies, before the recording has ended: in the very round that is recorded, whichever
-    that is."""
-
-    SOURCE = """
-def helper():
-    return 1
-
-class Thing:
-    value = 1.5
-    def method(self):
-        return 1
-
-def loop(n, k, change):
-    total = 0
-    for i in range(n):
-        total += helper() + Thing.value
-        thing = Thing()
-        total += thing.method()
-        if i == k:
-            thing = None
-            change()
-    return total
-"""
-
-    def setUp(self):
-        super().setUp()
-        for name in ("back_edge_threshold", "entry_threshold", "exit_threshold"):
-            before = hotspur.parameters()[name]
-            hotspur.set_parameter(name, 4)
-            self.addCleanup(hotspur.set_parameter, name, before)
-
-    def in_each_round(self, change, before, after):
-        """In a round of a loop, a change is made: what a round before and a round after it adds."""
-        runs = 0
-        for k, stay in itertools.product(range(12), (False, True)):
-            namespace = {}
-            exec(self.SOURCE, namespace)
-            # Whether what is replaced dies.
-            namespace["old"] = [namespace["helper"], namespace["Thing"], namespace["Thing"].method] if stay else None
-
-            def total():
-                return namespace["loop"](40, k, lambda: change(namespace))
-
-            result, counts = counted(total)
-            self.assertEqual(result, before * (k + 1) + after * (39 - k), k)
-            runs += counts["runs"]
-        self.assertGreater(runs, 0)
-
-    def test_a_function_is_replaced(self):
-        def change(namespace):
-            namespace["helper"] = lambda: 2
-            gc.collect()
-
-        self.in_each_round(change, 3.5, 4.5)
-
-    def test_its_code_is_replaced(self):
-        def two():
-            return 2
-
-        self.in_each_round(lambda namespace: setattr(namespace["helper"], "__code__", two.__code__), 3.5, 4.5)
-
-    def test_a_class_is_replaced(self):
-        class Other:
-            value = 10.5
-
-            def method(self):
-                return 7
-
-        def change(namespace):
-            namespace["Thing"] = Other
-            # The class is in a cycle, and its methods with it.
-            gc.collect()
-
-        self.in_each_round(change, 3.5, 18.5)
-
-    def test_a_method_is_replaced(self):
-        def change(namespace):
-            namespace["Thing"].method = lambda self: 3
-            [lambda: i for i in range(100)]
-
-        self.in_each_round(change, 3.5, 5.5)
-
-    def test_an_attribute_of_a_class_is_replaced(self):
-        def change(namespace):
-            namespace["Thing"].value = 2.5
-            [float(i) + 0.25 for i in range(100)]
-
-        self.in_each_round(change, 3.5, 4.5)
-
-    def test_classes_that_live_for_a_round(self):
-        def make(k):
-            class Brief:
-                def method(self):
-                    return k
-
-            return Brief()
-
-        def loop(n):
-            total = 0
-            for i in range(n):
-                thing = make(i)
-                total += thing.method()
-                thing = None
-                if i % 3 == 0:
-                    gc.collect()
-            return total
-
-        self.hot(loop, 60, expect=sum(range(60)), share=0.1, rounds=3)
 
 
 class Exceptions(Tier2Case):

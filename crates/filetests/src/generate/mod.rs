@@ -182,9 +182,15 @@ impl Model {
             VirtualKind::Cell,
             VirtualKind::RangeIter,
             VirtualKind::Tuple,
+            VirtualKind::Int,
+            VirtualKind::Float,
+            VirtualKind::BoundMethod,
         ];
         let kind = kinds[self.pick(kinds.len())];
         let fields = match kind {
+            VirtualKind::Int => vec![Slot::Value(self.int())],
+            VirtualKind::Float => vec![Slot::Value(self.float())],
+            VirtualKind::BoundMethod => (0..2).map(|_| Slot::Value(self.constant())).collect(),
             VirtualKind::RangeIter => (0..3).map(|_| Slot::Value(self.int())).collect(),
             VirtualKind::Slice => (0..3).map(|_| self.field(depth + 1)).collect(),
             VirtualKind::Cell => vec![self.field(depth + 1)],

@@ -227,11 +227,9 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
 
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     let kind = VirtualKind::ALL[kind as usize];
-    let (kinds, _) = kind.fields();
     // SAFETY: the fields lie there.
     let fields = unsafe { &(&(*state).values)[..count as usize] };
-    let ty = |i: usize| if kinds.get(i).is_some_and(|k| !k.accepts(Type::Obj)) { Type::I64 } else { Type::Obj };
-    let fields = fields.iter().enumerate().map(|(i, &bits)| register(ty(i), bits)).collect();
+    let fields = fields.iter().enumerate().map(|(i, &bits)| register(kind.field_type(i), bits)).collect();
     word(Some(host(state).build(kind, fields)))
 }
 
