@@ -25,6 +25,10 @@ pub struct Landings {
     pub entry: i32,
     /// In an exit: a word that counts how often it has led to an executor.
     pub taken: i32,
+    /// In an exit: a word that counts how often it has led out of machine code.
+    pub left: i32,
+    /// The kind of a landing where the activation is over.
+    pub ended: u8,
 }
 
 /// The code. It goes on in `otherwise`, nothing having been done, if there is no executor that may be entered, or something asks
@@ -66,11 +70,23 @@ pub(crate) fn landing_exit(
     }
     let landing = load!(I64, state, offset_of!(ExecState, landing));
     let kind = load!(I8, landing, layout.landing_kind);
-    let disturbed = load!(I8, state, offset_of!(ExecState, disturbed));
+    unless!(load!(I8, state, offset_of!(ExecState, disturbed)));
+    let (running, elsewhere, over) = (b.create_block(), b.create_block(), b.create_block());
+    b.ins().brif(kind, elsewhere, &[], running, &[]);
+    b.switch_to_block(elsewhere);
+    // Nothing is to be looked for where the activation is over.
+    let ended = b.ins().icmp_imm(IntCC::Equal, kind, i64::from(landings.ended));
+    b.ins().brif(ended, over, &[], cold, &[]);
+    b.switch_to_block(over);
+    let exit = load!(I64, state, offset_of!(ExecState, exit));
+    let left = load!(I64, exit, landings.left);
+    let left = b.ins().iadd_imm(left, 1);
+    b.ins().store(trusted, left, exit, landings.left);
+    b.ins().return_(&[]);
+    b.switch_to_block(running);
     let thread = load!(I64, state, offset_of!(ExecState, thread));
     let due = load!(I8, thread, layout.eval_breaker);
-    let stops = b.ins().bor(kind, disturbed);
-    unless!(b.ins().bor(stops, due));
+    unless!(due);
     let code = load!(I64, landing, landings.landing_code);
     let executors = load!(I64, code, landings.executors);
     only_if!(executors);

@@ -2,19 +2,13 @@
 
 use crate::arena::{Arena, Statistics};
 use crate::compile::{Code, Compiler, Refusal, superblock_signature};
-use crate::host::{Callee, ExecState, HostFn, HostFunctions};
+use crate::host::{Callee, HostFn, HostFunctions};
 use crate::landings::{Landings, landing_exit};
 use crate::layout::Layout;
-use crate::unwind::{Description, enter};
+use crate::unwind::Description;
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, Function, InstBuilder, UserExternalName, UserFuncName};
 use cranelift_frontend::FunctionBuilder;
 use hotspur_ir::AbortReason;
-
-/// Runs code until it leaves to the embedder.
-///
-/// # Safety
-/// The code is installed in a [`CodeSpace`], and its environment is as it was compiled for; the state is set up.
-pub type Enter = unsafe extern "C-unwind" fn(state: *mut ExecState, code: *const u8);
 
 /// Code in memory. It stays there until it is given to [`CodeSpace::remove`].
 #[derive(Debug)]
@@ -81,11 +75,6 @@ impl CodeSpace {
         // SAFETY: as above.
         space.cold_exit = unsafe { space.install(&cold_exit) }?.entry;
         Ok(space)
-    }
-
-    /// The function that enters code.
-    pub fn enter(&self) -> Enter {
-        enter
     }
 
     /// What exits lead to that lead nowhere yet.

@@ -62,12 +62,12 @@ fn entry(bytes: &mut Vec<u8>, content: &[u8]) {
     bytes.extend(std::iter::repeat_n(0, padded - content.len()));
 }
 
-/// Calls code. Cranelift's tail convention passes the first argument as the platform does.
+/// Runs code until it leaves to the embedder. Cranelift's tail convention passes the first argument as the platform does.
 ///
 /// # Safety
-/// As for [`Enter`](crate::Enter).
+/// The code is installed in a [`CodeSpace`](crate::CodeSpace), and its environment is as it was compiled for; the state is set up.
 #[unsafe(naked)]
-pub(crate) unsafe extern "C-unwind" fn enter(state: *mut ExecState, code: *const u8) {
+pub unsafe extern "C-unwind" fn enter(state: *mut ExecState, code: *const u8) {
     core::arch::naked_asm!(
         ".cfi_startproc",
         "push rbp",

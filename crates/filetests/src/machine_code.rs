@@ -655,7 +655,7 @@ impl Engine {
         // SAFETY: nobody executes code of the space; the state is set up, and everything that it refers to lives on.
         unsafe {
             let installed = self.space.install(&code)?;
-            (self.space.enter())(&raw mut state, installed.entry());
+            hotspur_codegen::enter(&raw mut state, installed.entry());
             self.space.remove(installed);
         }
         assert!(host.errors.is_empty(), "{}\n{sb}", host.errors.join("\n"));

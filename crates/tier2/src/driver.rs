@@ -30,7 +30,7 @@ use crate::exits::Exit;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, jit, pending, recording, stats};
+use crate::{graph, jit, losing, pending, recording, stats};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
@@ -92,8 +92,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
         pending::poll();
-        graph::bury_dying();
-        if !graph::graveyard_is_empty() {
+        if !graph::is_quiet() {
             at.save_ip();
             graph::empty_graveyard();
         }
@@ -110,26 +109,33 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
             step(at);
             return;
         }
+        if losing::retires(executor) {
+            step(at);
+            return;
+        }
         stats::count(|s| s.entries += 1);
-        let last = run(cx, executor, start);
+        let last = if (*executor).entry.get().is_null() {
+            interpret(cx, executor, start)
+        } else {
+            jit::run::run(cx, executor)
+        };
         let landing = &raw const (*(*cx).thread).landing;
-        let stuck = (*landing).kind == LandingKind::Running
-            && (*(*landing).pc).op == op::RESUME_EXECUTOR
-            && last == Some(place_of(&*landing));
-        if stuck {
-            step(registers(cx, &*landing));
+        if (*landing).kind == LandingKind::Running && (*(*landing).pc).op == op::RESUME_EXECUTOR {
+            // An executor that has left at its own beginning is not to be entered again at once.
+            let here = place_of(&*landing);
+            if core::ptr::eq(graph::peek(here.code, here.position), last) {
+                step(registers(cx, &*landing));
+            }
         }
     }
 }
 
-/// Runs an executor and those that it leads to. Leaves where execution stands in the end in the thread, and answers where the last
-/// executor is attached.
-unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Option<Place> {
+/// Runs an executor and those that it leads to in the tier 2 interpreter. Leaves where execution stands in the end in the thread, and answers the
+/// last executor, which may be gone.
+#[inline(never)]
+unsafe fn interpret(cx: *mut Context, first: *const Executor, start: Landing) -> *const Executor {
     // SAFETY: as for `enter`; each executor is referred to by `current` while it runs.
     unsafe {
-        if !(*first).entry.get().is_null() {
-            return jit::run::run(cx, first);
-        }
         Rc::increment_strong_count(first);
         let first = Rc::from_raw(first);
         let mut host = Host::new(cx);
@@ -156,10 +162,10 @@ unsafe fn run(cx: *mut Context, first: *const Executor, start: Landing) -> Optio
             }
             at = left(&mut host, &current, &outcome);
             let Passage::To(next, next_args) = go_on(cx, &current, &at, outcome) else {
-                let place = current.place();
+                let last = Rc::as_ptr(&current);
                 graph::let_go(current);
                 (*(*cx).thread).landing = at;
-                return place;
+                return last;
             };
             args = next_args;
             // The previous one is let go when its successor is held already.

@@ -17,6 +17,7 @@
 use crate::exits::Exit;
 use crate::graph;
 use crate::jit::MachineCode;
+use crate::losing::Books;
 use crate::stats::{self, Stats};
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
@@ -60,6 +61,8 @@ pub struct Executor {
     pub(crate) rounds: Cell<u64>,
     /// The executor and the exit that it grows from, if it takes over from there as a bridge.
     pub(crate) grown_from: Cell<Option<(u64, usize)>>,
+    /// Whether entering it is worth it.
+    pub(crate) books: Books,
     /// Where it is attached, if it can be found by place.
     pub(crate) place: Cell<Option<Place>>,
     /// Exits that have been led to it: numbers of executors and of their exits. They need not lead here any more.
@@ -93,6 +96,7 @@ impl Executor {
             rounds: Cell::new(0),
             entry: Cell::new(core::ptr::null()),
             grown_from: Cell::new(None),
+            books: Books::default(),
             place: Cell::new(None),
             incoming: RefCell::new(Vec::new()),
             words: RefCell::new(Vec::new()),
@@ -164,12 +168,17 @@ impl Executor {
         }
     }
 
+    /// How many instructions of tier 1 it has executed.
+    pub(crate) fn instructions(&self) -> u64 {
+        let by_exit = self.exits.iter().map(|exit| exit.hits() * u64::from(exit.instructions));
+        self.rounds.get() * u64::from(self.trace.instructions_in_loop()) + by_exit.sum::<u64>()
+    }
+
     /// Adds what it has counted to the numbers.
     pub(crate) fn account(&self, stats: &mut Stats) {
         stats.runs += self.runs.get();
-        stats.instructions += self.rounds.get() * u64::from(self.trace.instructions_in_loop());
+        stats.instructions += self.instructions();
         for exit in &self.exits {
-            stats.instructions += exit.hits() * u64::from(exit.instructions);
             stats.exits_linked[exit.reason as usize] += exit.linked.get();
             stats.exits_cold[exit.reason as usize] += exit.cold.get();
         }

@@ -15,6 +15,7 @@ use crate::temperature;
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 use hotspur_cpython_sys::decref;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_recorder::Place;
@@ -45,6 +46,9 @@ struct Global(UnsafeCell<Option<Graph>>);
 // SAFETY: only touched with the GIL held; see the module's documentation.
 unsafe impl Sync for Global {}
 static GRAPH: Global = Global(UnsafeCell::new(None));
+
+/// Something was buried, or is dying: what [`is_quiet`] looks at. (Atomic for want of a simpler static; the GIL is held.)
+static BURIED: AtomicBool = AtomicBool::new(false);
 
 /// Gives access to the table; `f` must not call anything that asks for it as well.
 fn with<T>(f: impl FnOnce(&mut Graph) -> T) -> T {
@@ -112,6 +116,7 @@ pub(crate) fn set_going(going: bool) {
             g.dead_executors.push(executor);
         }
     });
+    BURIED.store(true, Ordering::Relaxed);
 }
 
 /// How many executors there are.
@@ -151,6 +156,7 @@ pub(crate) fn welcome() {
 pub(crate) fn bury(objects: Vec<*mut PyObject>) {
     if !objects.is_empty() {
         with(|g| g.dead_objects.extend(objects));
+        BURIED.store(true, Ordering::Relaxed);
     }
 }
 
@@ -158,6 +164,7 @@ pub(crate) fn bury(objects: Vec<*mut PyObject>) {
 pub(crate) fn bury_executor(executor: Option<Rc<Executor>>) {
     if let Some(executor) = executor {
         with(|g| g.dead_executors.push(executor));
+        BURIED.store(true, Ordering::Relaxed);
     }
 }
 
@@ -190,33 +197,31 @@ pub(crate) fn free_executors() {
     with(|g| g.dying.append(&mut active));
 }
 
-/// Frees what was buried. Any code may run.
+/// Frees what was buried; looks anew which of the dead executors are run still. Any code may run.
 ///
 /// # Safety
 /// GIL held, at a place where any code may run.
+#[cold]
+#[inline(never)]
 pub unsafe fn empty_graveyard() {
+    with(|g| {
+        let mut dying = core::mem::take(&mut g.dying);
+        g.dead_executors.append(&mut dying);
+    });
     loop {
         free_executors();
-        let Some(object) = with(|g| g.dead_objects.pop()) else { return };
+        let Some(object) = with(|g| g.dead_objects.pop()) else { break };
         // SAFETY: the reference was held by an executor that is gone.
         unsafe { decref(object) };
     }
+    let dying = with(|g| !g.dying.is_empty());
+    BURIED.store(dying, Ordering::Relaxed);
 }
 
-/// Looks anew which of the dead executors are run still.
+/// Whether [`empty_graveyard`] has nothing to do. Costs a load.
 #[inline(always)]
-pub(crate) fn bury_dying() {
-    with(|g| {
-        if !g.dying.is_empty() {
-            let mut dying = core::mem::take(&mut g.dying);
-            g.dead_executors.append(&mut dying);
-        }
-    });
-}
-
-/// Whether [`empty_graveyard`] has something to do.
-pub(crate) fn graveyard_is_empty() -> bool {
-    with(|g| g.dead_executors.is_empty() && g.dead_objects.is_empty())
+pub(crate) fn is_quiet() -> bool {
+    !BURIED.load(Ordering::Relaxed)
 }
 
 /// The executor that is attached to a place, if there is one.

@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod invalidate;
 pub mod jit;
 pub mod locals;
+pub(crate) mod losing;
 pub mod optimize;
 pub mod panics;
 pub mod params;

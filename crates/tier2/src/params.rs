@@ -79,6 +79,10 @@ parameters! {
     CodeBytes = code_bytes, 67108864 "bytes", 65536..=2147483647;
     /// Executors that are made between two sweeps, which remove those that were not entered in between.
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
+    /// Entries of an executor from tier 1 after which it is looked whether that is worth it.
+    LosingInterval = losing_interval, 2000 "entries", 1..=1000000000;
+    /// How many instructions an executor has to execute each time, if it nearly always leaves for tier 1, to be worth it.
+    LosingLength = losing_length, 8 "instructions", 0..=10000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// For tests that compile at first sight: one of so many places is recorded from, the others are left to tier 1. Which ones they

@@ -248,7 +248,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
     // SAFETY: what the superblock refers to is in memory.
     unsafe {
         let installed = space.install(&code).expect("room");
-        (space.enter())(&raw mut state, installed.entry());
+        hotspur_codegen::enter(&raw mut state, installed.entry());
     }
     let exit = (state.exit.addr() - base as usize) / 24;
     let value = |l: &Live| match l.location {

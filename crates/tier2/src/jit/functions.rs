@@ -279,7 +279,7 @@ extern "C-unwind" fn execute(
         let sp = ptr::with_exposed_provenance_mut(sp as usize);
         let cs = ptr::with_exposed_provenance_mut(stream as usize);
         let at = State { pc, sp, frame, cx, cs };
-        if !graph::graveyard_is_empty() {
+        if !graph::is_quiet() {
             // Execution may go from executor to executor for a long time. Any code may run here, as it may in the instruction.
             at.save_ip();
             graph::empty_graveyard();

@@ -96,6 +96,8 @@ pub(super) fn landings() -> Landings {
         open: offset_of!(Executor, go) as i32,
         entry: offset_of!(Executor, entry) as i32,
         taken: offset_of!(Exit, linked) as i32,
+        left: offset_of!(Exit, cold) as i32,
+        ended: LandingKind::Ended as u8,
     }
 }
 

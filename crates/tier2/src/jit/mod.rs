@@ -124,10 +124,6 @@ pub(crate) fn is_on() -> bool {
     with(|_| ()).is_some()
 }
 
-fn enter() -> hotspur_codegen::Enter {
-    with(|jit| jit.space.enter()).expect("machine code exists")
-}
-
 /// Whether executors get their machine code later, from [`background`].
 pub(crate) fn in_background() -> bool {
     is_on() && Parameter::Background.get() != 0

@@ -28,7 +28,6 @@ use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_interp::{Leave, Machine, Outcome, Published};
 use hotspur_ir::{ExitId, Op, Resume, SnapshotId};
-use hotspur_recorder::Place;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::{Landing, LandingKind};
 use std::rc::Rc;
@@ -58,14 +57,19 @@ pub(super) unsafe fn run_of<'a>(state: *mut ExecState) -> &'a mut Run {
 struct Entry {
     run: Run,
     state: ExecState,
+    /// The next one that is not in use, if this one is not.
+    next: *mut Entry,
+    in_use: bool,
 }
 
-/// Entries that are not in use, and those that are.
-struct Pool(UnsafeCell<(Vec<*mut Entry>, Vec<*mut Entry>)>);
+/// All entries that were ever needed, and the first that is not in use.
+struct Pool(UnsafeCell<(Vec<*mut Entry>, *mut Entry)>);
 // SAFETY: only touched with the GIL held.
 unsafe impl Sync for Pool {}
-static POOL: Pool = Pool(UnsafeCell::new((Vec::new(), Vec::new())));
+static POOL: Pool = Pool(UnsafeCell::new((Vec::new(), ptr::null_mut())));
 
+#[cold]
+#[inline(never)]
 unsafe fn new_entry(cx: *mut Context) -> *mut Entry {
     let state = ExecState {
         frame: ptr::null_mut(),
@@ -84,27 +88,36 @@ unsafe fn new_entry(cx: *mut Context) -> *mut Entry {
     // SAFETY: as the caller promises.
     let host = unsafe { Host::new(cx) };
     let run = Run { cx, host, machine: None, machine_for: 0, published: Vec::new() };
-    Box::into_raw(Box::new(Entry { run, state }))
+    let entry = Box::into_raw(Box::new(Entry { run, state, next: ptr::null_mut(), in_use: false }));
+    // SAFETY: the GIL is held.
+    unsafe { (*POOL.0.get()).0.push(entry) };
+    entry
 }
 
 /// Whether an activation runs the executor's machine code.
 pub(crate) fn is_active(executor: *const Executor) -> bool {
     // SAFETY: the GIL is held; entries in use are live.
-    unsafe { (*POOL.0.get()).1.iter().any(|&entry| ptr::eq((*entry).state.executor.cast::<Executor>(), executor)) }
+    unsafe {
+        let runs =
+            |&entry: &*mut Entry| (*entry).in_use && ptr::eq((*entry).state.executor.cast::<Executor>(), executor);
+        (*POOL.0.get()).0.iter().any(runs)
+    }
 }
 
 /// Runs an executor that has machine code, and those that it leads to. Leaves where execution stands in the end in the thread, and
-/// answers where the last executor is attached.
+/// answers the last executor. It may be gone: whoever wants to know more looks first what is attached where execution stands.
 ///
 /// # Safety
 /// As for [`driver::enter`].
-pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor) -> Option<Place> {
+#[inline(always)]
+pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor) -> *const Executor {
     // SAFETY: as the caller promises. The entry is used by nobody else until it is given back; an executor that it names is
     // not freed.
     unsafe {
-        let pool = POOL.0.get();
-        let entry = (*pool).0.pop().unwrap_or_else(|| new_entry(cx));
-        (*pool).1.push(entry);
+        let free = &raw mut (*POOL.0.get()).1;
+        let entry = if (*free).is_null() { new_entry(cx) } else { *free };
+        *free = (*entry).next;
+        (*entry).in_use = true;
         let run = &raw mut (*entry).run;
         (*run).cx = cx;
         (*run).host.set_context(cx);
@@ -114,15 +127,11 @@ pub(crate) unsafe fn run(cx: *mut Context, first: *const Executor) -> Option<Pla
         (*state).executor = first.cast_mut().cast();
         (*state).disturbed = 0;
         (*state).host = run.cast();
-        super::enter()(state, (*first).entry.get());
-        let last = (*(*state).executor.cast::<Executor>()).place();
-        // Those of other threads may lie above it.
-        let active = &mut (*pool).1;
-        if let Some(i) = active.iter().rposition(|&other| other == entry) {
-            active.swap_remove(i);
-        }
-        (*pool).0.push(entry);
-        last
+        hotspur_codegen::enter(state, (*first).entry.get());
+        (*entry).in_use = false;
+        (*entry).next = *free;
+        *free = entry;
+        (*state).executor.cast::<Executor>().cast_const()
     }
 }
 
