@@ -218,6 +218,19 @@ impl Translator<'_> {
     }
 
     pub(crate) fn check_stack_space(&mut self, code: CodeRef) -> Nothing {
+        if let Some((_, returns)) = self.returns() {
+            // Frames that are virtual here cannot be seen, so all that the superblock ever has on top of each other count.
+            let most = self.sb.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
+            let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+            let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
+            let room = self.b.ins().icmp_imm(IntCC::SignedGreaterThan, remaining, most as i64);
+            self.guard(room);
+            let hook = self.word(returns.hook);
+            let evaluator = self.load(types::I64, hook, 0);
+            let ours = self.b.ins().icmp_imm(IntCC::Equal, evaluator, returns.evaluator as i64);
+            self.guard(ours);
+            return None;
+        }
         let code = self.word(self.env.constants.code(code));
         let space = self.ask(HostFn::HasStackSpace, &[code]);
         self.guard(space);

@@ -79,11 +79,11 @@ pub struct Layout {
     pub false_object: u64,
     /// Where new numbers come from, if code may make them by itself.
     pub boxes: Option<Boxes>,
-    /// How frames are left, if code may do that by itself.
+    /// How frames are left, and when they may be pushed, if code may see to that by itself.
     pub returns: Option<Returns>,
 }
 
-/// What it takes to leave a frame. Offsets in bytes.
+/// What it takes to leave a frame, and what to look at before one is pushed. Offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "fields are named as in CPython")]
 pub struct Returns {
@@ -115,6 +115,10 @@ pub struct Returns {
     pub bias: i32,
     /// In the landing: what tier 1 keeps for the code.
     pub landing_stream: i32,
+    /// Address of the word that says who evaluates frames.
+    pub hook: u64,
+    /// What is there as long as executors may push frames.
+    pub evaluator: u64,
 }
 
 /// Ready-made numbers, and lists of dead ones: an address of the first, which refers to the next by its type field.

@@ -17,7 +17,7 @@ type Nothing = Option<clif::Value>;
 
 impl<'a> Translator<'a> {
     /// How frames are left, if code does that by itself.
-    fn returns(&self) -> Option<(&'a Layout, &'a Returns)> {
+    pub(crate) fn returns(&self) -> Option<(&'a Layout, &'a Returns)> {
         let layout = self.env.layout?;
         self.env.prologue.and(layout.returns.as_ref()).map(|returns| (layout, returns))
     }

@@ -14,7 +14,7 @@
 //! * by getting back to where it began, in the frame where it began: a loop;
 //! * where another executor begins: a link. (At the entry of a function only to end a recursion: else callees would never become
 //!   part of their callers' traces.)
-//! * by returning from the frame where it began, if it began at the function's RESUME or the activation ends there; else it goes on in the caller;
+//! * by returning from the frame where it began, if the activation ends there; else it goes on in the caller;
 //! * when it would go round a loop that is not its own once too often, or reaches another limit: it leaves for tier 1 there, and
 //!   if that exit grows hot, a trace that begins there goes on.
 //!
@@ -75,8 +75,6 @@ pub struct Recorder {
     entry: Place,
     /// Height of the stack at the entry, if the trace may become a loop by getting there again.
     entry_height: Option<usize>,
-    /// Whether the trace begins at a function's RESUME.
-    at_entry: bool,
     pending: Pending,
     /// Whether it began with the values of a side exit.
     inherits: bool,
@@ -120,7 +118,6 @@ impl Recorder {
             inherits,
             entry_height,
             pending: Pending::Next { position, back_edge: false },
-            at_entry: !inherits && INFO[usize::from((*state.pc).op)].base == op::RESUME,
             foreign: 0,
             ended: false,
         }
@@ -551,7 +548,7 @@ impl Recorder {
         self.f.stamp(self.f.count);
         let below = (*frame).previous;
         let ends = (*below).owner == FRAME_OWNED_BY_CSTACK;
-        if self.f.frames.len() == 1 && (ends || self.at_entry) {
+        if self.f.frames.len() == 1 && ends {
             self.leave_landed();
         } else {
             self.pending = Pending::Return { below };

@@ -239,8 +239,11 @@ extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
 }
 
 extern "C-unwind" fn withdraw(state: *mut ExecState) {
-    // SAFETY: as above.
-    unsafe { run_of(state).withdraw(state) }
+    // SAFETY: as above. If tools were switched on, that stops all executors, this one included.
+    unsafe {
+        run_of(state).withdraw(state);
+        Context::refresh(run_of(state).context());
+    }
 }
 
 extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
+use core::ffi::c_void;
 use core::mem::offset_of;
 use hotspur_codegen::{Boxes, Landings, Layout, Returns};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
@@ -16,8 +17,11 @@ pub(super) fn layout() -> Layout {
     // SAFETY: they exist as long as the process.
     let (true_object, false_object) = unsafe { (ffi::Py_True() as u64, ffi::Py_False() as u64) };
     let (ints, floats) = boxes::lists();
-    // SAFETY: tier 1 is initialized, and the GIL held.
-    let extra = unsafe { context::extra_index() };
+    // SAFETY: tier 1 is initialized, and the GIL held; the hook is the interpreter's, of which there is one.
+    let (extra, hook) = unsafe {
+        let interpreter = (*ffi::PyThreadState_Get().cast::<ThreadState>()).interp;
+        (context::extra_index(), interpreter.byte_add(INTERP_EVAL_FRAME_OFFSET) as u64)
+    };
     Layout {
         ob_refcnt: 0,
         ob_type: offset_of!(PyObject, ob_type) as i32,
@@ -83,6 +87,8 @@ pub(super) fn layout() -> Layout {
             stream: (offset_of!(CodeObjectExtra, ce_extras) + extra * size_of::<usize>()) as i32,
             bias: offset_of!(CodeState, bias) as i32,
             landing_stream: offset_of!(Landing, cs) as i32,
+            hook,
+            evaluator: hotspur_tier1::eval_frame as *const c_void as u64,
         }),
     }
 }
