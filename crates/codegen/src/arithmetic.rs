@@ -137,6 +137,40 @@ impl Translator<'_> {
         self.b.ins().select(wrong, corrected, rest)
     }
 
+    /// How many numbers there are in a range: the distance divided by the size of the step, rounded up.
+    pub(crate) fn range_len(&mut self, start: Value, stop: Value, step: Value) -> clif::Value {
+        const LIMIT: i64 = 1 << 60;
+        for v in [start, stop, step] {
+            if self.known(v).is_some_and(|n| (-LIMIT..LIMIT).contains(&n)) {
+                continue;
+            }
+            let v = self.v(v);
+            let shifted = self.b.ins().iadd_imm(v, LIMIT);
+            let small = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, shifted, 2 * LIMIT);
+            self.guard(small);
+        }
+        self.guard_divisor(step);
+        let (first, last) = (self.v(start), self.v(stop));
+        let (distance, size) = if let Some(n) = self.known(step) {
+            let size = self.word(n.unsigned_abs());
+            (if n > 0 { self.b.ins().isub(last, first) } else { self.b.ins().isub(first, last) }, size)
+        } else {
+            let step = self.v(step);
+            let (up, down) = (self.b.ins().isub(last, first), self.b.ins().isub(first, last));
+            let is_up = self.b.ins().icmp_imm(IntCC::SignedGreaterThan, step, 0);
+            (self.b.ins().select(is_up, up, down), self.b.ins().iabs(step))
+        };
+        let zero = self.word(0);
+        let distance = self.b.ins().smax(distance, zero);
+        if self.known(step).is_some_and(|n| n.unsigned_abs() == 1) {
+            return distance;
+        }
+        let size_less_one = self.b.ins().iadd_imm(size, -1);
+        let rounded_up = self.b.ins().iadd(distance, size_less_one);
+        // Neither is negative.
+        self.b.ins().udiv(rounded_up, size)
+    }
+
     pub(crate) fn truncate(&mut self, a: Value) -> clif::Value {
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         let a = self.v(a);

@@ -18,7 +18,7 @@ type Nothing = Option<clif::Value>;
 
 impl Translator<'_> {
     /// A field of the object, which the host's function reads where there is no layout.
-    fn field(&mut self, object: Value, offset: Option<i32>, function: HostFn) -> clif::Value {
+    pub(crate) fn field(&mut self, object: Value, offset: Option<i32>, function: HostFn) -> clif::Value {
         let object = self.v(object);
         if let Some(offset) = offset { self.load(types::I64, object, offset) } else { self.ask(function, &[object]) }
     }
@@ -157,11 +157,16 @@ impl Translator<'_> {
 
     /// The address of an item, and what is to be added to it.
     fn item(&mut self, items: clif::Value, index: Value) -> (clif::Value, i32) {
-        if let Some(n) = self.constant(index).and_then(|n| i32::try_from(n as i64).ok()?.checked_mul(8)) {
+        self.scaled(items, index, 8)
+    }
+
+    /// The address of an item that takes so many bytes, a power of two, and what is to be added to it.
+    pub(crate) fn scaled(&mut self, items: clif::Value, index: Value, width: usize) -> (clif::Value, i32) {
+        if let Some(n) = self.constant(index).and_then(|n| i32::try_from(n as i64).ok()?.checked_mul(width as i32)) {
             return (items, n);
         }
         let index = self.v(index);
-        let offset = self.b.ins().ishl_imm(index, 3);
+        let offset = self.b.ins().ishl_imm(index, i64::from(width.trailing_zeros()));
         (self.b.ins().iadd(items, offset), 0)
     }
 

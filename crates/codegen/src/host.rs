@@ -260,6 +260,20 @@ host_functions! {
     TupleLen = tuple_len(tuple: Object) -> i64;
     /// An item of a tuple.
     LoadTupleItem = load_tuple_item(tuple: Object, index: i64) -> Object;
+    /// The typecode of an array.
+    Typecode = typecode(array: Object) -> u32;
+    /// How many elements an array or bytearray has.
+    ArrayLen = array_len(array: Object) -> i64;
+    /// The address of its elements.
+    ArrayElements = array_elements(array: Object, offset: u32) -> u64;
+    /// An element. The kind is an [`IntKind`](hotspur_ir::IntKind) by its number.
+    LoadElementI64 = load_element_i64(elements: u64, index: i64, kind: u32) -> i64;
+    /// An element. The kind is a [`FloatKind`](hotspur_ir::FloatKind) by its number.
+    LoadElementF64 = load_element_f64(elements: u64, index: i64, kind: u32) -> f64;
+    /// Writes an element; the kind as above.
+    StoreElementI64 = store_element_i64(elements: u64, index: i64, kind: u32, content: i64);
+    /// Writes an element; the kind as above.
+    StoreElementF64 = store_element_f64(elements: u64, index: i64, kind: u32, content: f64);
     /// The content of a cell.
     LoadCell = load_cell(cell: Object) -> Object;
     /// Writes the content of a cell.

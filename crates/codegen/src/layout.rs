@@ -32,8 +32,10 @@ pub struct Layout {
     pub ob_fval: i32,
     /// Address of a list's items.
     pub list_ob_item: i32,
-    /// Length of a list or tuple.
+    /// Length of a list, tuple, array or bytearray.
     pub ob_size: i32,
+    /// Description of an array: the typecode is its first byte.
+    pub ob_descr: i32,
     /// First item of a tuple.
     pub tuple_ob_item: i32,
     /// Content of a cell.

@@ -43,6 +43,7 @@ mod arithmetic;
 mod boxes;
 mod calls;
 mod compile;
+mod elements;
 mod exits;
 mod frames;
 mod guards;

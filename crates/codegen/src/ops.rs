@@ -157,6 +157,17 @@ impl<'a> Translator<'a> {
             Op::StoreItem { items, index, content } => self.store_item(items, index, content),
             Op::TupleLen { tuple } => Some(self.tuple_len(tuple)),
             Op::LoadTupleItem { tuple, index } => Some(self.load_tuple_item(tuple, index)),
+            Op::GuardTypecode { array, typecode } => self.guard_typecode(array, typecode),
+            Op::ArrayLen { array } => Some(self.array_len(array)),
+            Op::ArrayElements { array, offset } => Some(self.array_elements(array, offset)),
+            Op::LoadElementI64 { elements, index, kind } => Some(self.load_element_i64(elements, index, kind)),
+            Op::LoadElementF64 { elements, index, kind } => Some(self.load_element_f64(elements, index, kind)),
+            Op::StoreElementI64 { elements, index, kind, content } => {
+                self.store_element_i64(elements, index, kind, content)
+            }
+            Op::StoreElementF64 { elements, index, kind, content } => {
+                self.store_element_f64(elements, index, kind, content)
+            }
             Op::LoadCell { cell } => Some(self.load_cell(cell)),
             Op::StoreCell { cell, content } => self.store_cell(cell, content),
             Op::LoadDictValue { dict, index } => Some(self.load_dict_value(self.v(dict), index)),
@@ -181,6 +192,8 @@ impl<'a> Translator<'a> {
             Op::NewTuple { ref items } => Some(self.build(VirtualKind::Tuple, items)?),
             Op::NewList { ref items } => Some(self.build(VirtualKind::List, items)?),
             Op::NewSlice { start, stop, step } => Some(self.build(VirtualKind::Slice, &[start, stop, step])?),
+            Op::NewRange { start, stop, step } => Some(self.build(VirtualKind::Range, &[start, stop, step])?),
+            Op::NewRangeIter { next, step, left } => Some(self.build(VirtualKind::RangeIter, &[next, step, left])?),
             Op::NewBoundMethod { function, receiver } => {
                 Some(self.build(VirtualKind::BoundMethod, &[function, receiver])?)
             }
@@ -189,6 +202,7 @@ impl<'a> Translator<'a> {
             Op::Materialize { object } => Some(self.materialize(object)?),
 
             // -- iterators
+            Op::RangeLen { start, stop, step } => Some(self.range_len(start, stop, step)),
             Op::ListIterNext { iter } => Some(self.sequence_next(iter, Sequence::List)),
             Op::TupleIterNext { iter } => Some(self.sequence_next(iter, Sequence::Tuple)),
             Op::RangeIterNext { iter } => Some(self.range_next(iter)),
@@ -219,7 +233,7 @@ impl<'a> Translator<'a> {
         if let Some(value) = result {
             self.def(inst, value);
         }
-        if let Op::ListLen { .. } | Op::TupleLen { .. } = inst.op {
+        if let Op::ListLen { .. } | Op::TupleLen { .. } | Op::ArrayLen { .. } = inst.op {
             self.lengths.extend(inst.result);
         }
         Ok(())

@@ -121,6 +121,76 @@ fn containers() {
 }
 
 #[test]
+fn arrays() {
+    let (descr, elements) = (words(&[100]), words(&[1.5_f64.to_bits(), 2.5_f64.to_bits()]));
+    let array = words(&[1, 0, 2, address(&elements), 0, address(&descr)]);
+    let args = [address(&array), 1, 0.1_f64.to_bits()];
+    let given = Given { args: &args, ..Given::default() };
+    assert!(!passes("v0: obj", "guard_typecode v0, 102 [snap0]", &given));
+    let text = "guard_typecode v0, 100 [snap0]\nv3 = array_len v0\nv4 = array_elements v0, 24\nv5 = load_element_f64 v4, v1, f64\n\
+                v6 = const_i64 0\nv7 = load_element_f64 v4, v6, f64\nstore_element_f64 v4, v1, f64, v2";
+    let live = yields("v0: obj, v1: i64, v2: f64", text, "v3, v5, v7", &given);
+    assert_eq!(live, [2, 2.5_f64.to_bits(), 1.5_f64.to_bits()]);
+    assert_eq!([0, 1].map(|i| elements.at(i)), [1.5, 0.1].map(f64::to_bits));
+    let singles = words(&[u64::from(0.5_f32.to_bits()) << 32 | 7]);
+    let single = words(&[1, 0, 2, address(&singles)]);
+    let args = [address(&single), 1, 0.1_f64.to_bits()];
+    let text = "v3 = array_elements v0, 24\nv4 = load_element_f64 v3, v1, f32\nstore_element_f64 v3, v1, f32, v2";
+    let live = yields("v0: obj, v1: i64, v2: f64", text, "v4", &Given { args: &args, ..Given::default() });
+    assert_eq!(live, [0.5_f64.to_bits()]);
+    assert_eq!(singles.at(0), u64::from(0.1_f32.to_bits()) << 32 | 7);
+}
+
+/// Elements are as wide as they are, and have their sign.
+#[test]
+fn integers_in_arrays() {
+    let before = 0x8182_8384_8586_8788;
+    for (kind, index, number, stored) in [
+        ("i8", 1, -0x79, 0x8182_8384_8586_0588),
+        ("u8", 1, 0x87, 0x8182_8384_8586_0588),
+        ("i16", 1, i64::from(0x8586_u16 as i16), 0x8182_8384_0005_8788),
+        ("u16", 1, 0x8586, 0x8182_8384_0005_8788),
+        ("i32", 1, i64::from(0x8182_8384_u32 as i32), 0x0000_0005_8586_8788),
+        ("u32", 1, 0x8182_8384, 0x0000_0005_8586_8788),
+        ("i64", 0, before as i64, 5),
+    ] {
+        let constant = format!("v2 = const_i64 {index}\n");
+        for (v, define) in [("v1", ""), ("v2", constant.as_str())] {
+            let elements = words(&[before]);
+            let array = words(&[1, 0, 8, address(&elements)]);
+            let text = format!(
+                "{define}v3 = array_elements v0, 24\nv4 = load_element_i64 v3, {v}, {kind}\nv5 = const_i64 5\n\
+                 store_element_i64 v3, {v}, {kind}, v5"
+            );
+            let given = Given { args: &[address(&array), index], ..Given::default() };
+            assert_eq!(yields("v0: obj, v1: i64", &text, "v4", &given), [number as u64], "{kind}");
+            assert_eq!(elements.at(0), stored, "{kind}");
+        }
+    }
+}
+
+#[test]
+fn lengths_of_ranges() {
+    let numbers = [0, 1, -1, 7, -7, 1 << 59, (1 << 60) - 1, 1 << 60, -1 << 60, (-1 << 60) - 1, i64::MAX, i64::MIN];
+    for step in [1, -1, 3, -3, 0, 1 << 60, -1 << 60] {
+        let constant = format!("v2 = const_i64 {step}\nv3 = range_len v0, v1, v2 [snap0]");
+        for (params, text) in [
+            ("v0: i64, v1: i64, v2: i64", "v3 = range_len v0, v1, v2 [snap0]"),
+            ("v0: i64, v1: i64", constant.as_str()),
+        ] {
+            for (start, stop) in numbers.iter().flat_map(|&a| numbers.map(|b| (a, b))) {
+                let args = [start as u64, stop as u64, step as u64];
+                let given = Given { args: &args[..params.matches(':').count()], ..Given::default() };
+                let ran = ops(params, text, "v3", &given);
+                let expected = hotspur_ir::arithmetic::range_len(start, stop, step);
+                let is = (ran.exit == ran.code.exits.len() - 1).then(|| ran.live[0] as i64);
+                assert_eq!(is, expected, "range({start}, {stop}, {step})");
+            }
+        }
+    }
+}
+
+#[test]
 fn attributes() {
     let instance = words(&[1, 0, 1 << 24, 10, 0]);
     let given = Given { args: &[address(&instance), 20], ..Given::default() };

@@ -18,13 +18,15 @@
 
 pub use pyo3_ffi as ffi;
 
-pub mod dict;
+mod array;
+mod dict;
 pub mod functions;
 pub mod layout;
 pub mod object;
 pub mod verify;
 pub mod watch;
 
+pub use array::*;
 pub use dict::*;
 pub use functions::*;
 pub use layout::*;

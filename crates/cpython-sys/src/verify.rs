@@ -5,6 +5,7 @@
 //! offsets is compared with what the public API says about them. A patch release that moved something would be noticed
 //! here, at import, and not as a crash later.
 
+use crate::array::ByteArrayObject;
 use crate::layout::*;
 use crate::{dict, object};
 use core::ffi::{CStr, c_char, c_int, c_long};
@@ -248,6 +249,7 @@ unsafe fn item(dict: &Owned, name: &CStr) -> Result<Owned, String> {
 unsafe fn live() -> Checked {
     thread()?;
     numbers_and_sequences()?;
+    bytearrays()?;
     dictionaries()?;
     code()
 }
@@ -367,6 +369,12 @@ unsafe fn numbers_and_sequences() -> Checked {
     step(&iterator)?;
     let raw = iterator.0.cast::<RangeIterObject>();
     same("range iterator", ((*raw).start, (*raw).step, (*raw).len), (13, 3, 3))
+}
+
+unsafe fn bytearrays() -> Checked {
+    let bytes = Owned::new(ffi::PyByteArray_FromStringAndSize(c"hotspur".as_ptr(), 7), "a bytearray")?;
+    let raw = bytes.0.cast::<ByteArrayObject>();
+    same("bytearray", ((*raw).ob_base.ob_size, (*raw).ob_start), (7, ffi::PyByteArray_AsString(bytes.0)))
 }
 
 unsafe fn dictionaries() -> Checked {

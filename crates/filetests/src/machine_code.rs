@@ -13,7 +13,9 @@ use hotspur_codegen::{
 };
 use hotspur_interp::toy::{Toy, ToyRef, image};
 use hotspur_interp::{Leave, Machine, Outcome, Published, Register, Runtime};
-use hotspur_ir::{CodeRef, ExitId, Helper, Moves, ObjRef, Op, SnapshotId, Superblock, Type, Value, VirtualKind};
+use hotspur_ir::{
+    CodeRef, ExitId, FloatKind, Helper, IntKind, Moves, ObjRef, Op, SnapshotId, Superblock, Type, Value, VirtualKind,
+};
 
 /// What `ExecState::host` points to.
 struct Host<'a> {
@@ -214,6 +216,21 @@ functions! {
     store_item |t, items: u64, index: i64, content: Object| { t.store_item(items, index, nullable(content)); }
     tuple_len |t, tuple: Object| -> i64 { t.tuple_len(object(tuple)) }
     load_tuple_item |t, tuple: Object, index: i64| -> Object { word(t.load_tuple_item(object(tuple), index)) }
+    typecode |t, array: Object| -> u32 { t.typecode(object(array)) }
+    array_len |t, array: Object| -> i64 { t.array_len(object(array)) }
+    array_elements |t, array: Object, offset: u32| -> u64 { t.array_elements(object(array), offset as usize) }
+    load_element_i64 |t, elements: u64, index: i64, kind: u32| -> i64 {
+        t.load_element_i64(elements, index, IntKind::ALL[kind as usize])
+    }
+    load_element_f64 |t, elements: u64, index: i64, kind: u32| -> f64 {
+        t.load_element_f64(elements, index, FloatKind::ALL[kind as usize])
+    }
+    store_element_i64 |t, elements: u64, index: i64, kind: u32, content: i64| {
+        t.store_element_i64(elements, index, IntKind::ALL[kind as usize], content);
+    }
+    store_element_f64 |t, elements: u64, index: i64, kind: u32, content: f64| {
+        t.store_element_f64(elements, index, FloatKind::ALL[kind as usize], content);
+    }
     load_cell |t, cell: Object| -> Object { word(t.load_cell(object(cell))) }
     store_cell |t, cell: Object, content: Object| { t.store_cell(object(cell), nullable(content)); }
     load_dict_value |t, dict: Object, index: u32| -> Object { word(t.load_dict_value(object(dict), index as usize)) }
@@ -474,6 +491,13 @@ fn host_functions() -> HostFunctions {
         store_item,
         tuple_len,
         load_tuple_item,
+        typecode,
+        array_len,
+        array_elements,
+        load_element_i64,
+        load_element_f64,
+        store_element_i64,
+        store_element_f64,
         load_cell,
         store_cell,
         load_dict_value,
@@ -519,6 +543,7 @@ pub fn layout(toy: &mut Toy) -> Layout {
         ob_ref: word(FIRST),
         inline_values: word(SECOND),
         inline_valid: word(FIRST) + image::VALID_BIT as i32 / 8,
+        ob_descr: word(THIRD),
         managed_dict: word(image::DICT),
         f_globals: word(image::NAMESPACES),
         f_builtins: word(image::NAMESPACES + 1),

@@ -10,6 +10,7 @@
 //! object obj6 = module obj5
 //! object obj7 = function 9 return obj1            version, action
 //! object obj8 = list_iter obj2 0                  also: tuple_iter obj 0, range_iter next step left
+//! object obj10 = array d [1.5, 2.0]                typecode, elements; also: range start stop step
 //! object obj9 = temporary list []                 no constant: owned by the frame, in runs whose frame names it
 //! run locals [obj1, null] stack [] args [5, 1.5, true, obj1] periods 3 frames 2 fuel 100
 //!     namespaces [obj5, obj5]
@@ -23,7 +24,7 @@
 
 use hotspur_interp::Register;
 use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
-use hotspur_ir::{CodeRef, ObjRef};
+use hotspur_ir::{CodeRef, ElementKind, ObjRef};
 use hotspur_reader::{ParseError, Parser, Token};
 
 /// What to do with the superblock.
@@ -154,9 +155,23 @@ fn object(p: &mut Parser<'_>) -> Result<Object> {
         "module" => Object::Module(p.id("obj")?),
         "function" => Object::Simple(Kind::Function { version: p.small()?, action: action(p)? }),
         "list_iter" | "tuple_iter" => Object::Iter(kind, p.id("obj")?, int(p)?),
+        "range" => Object::Simple(Kind::Range([int(p)?, int(p)?, int(p)?])),
+        "array" => array(p)?,
         "range_iter" => Object::Simple(Kind::RangeIter { next: int(p)?, step: int(p)?, left: int(p)? }),
         _ => return Err(error),
     })
+}
+
+fn array(p: &mut Parser<'_>) -> Result<Object> {
+    let error = p.lexer.error("expected a typecode");
+    let name = word(p)?;
+    let &[typecode] = name.as_bytes() else { return Err(error) };
+    p.expect('[')?;
+    let elements = match ElementKind::of_typecode(typecode).ok_or(error)? {
+        ElementKind::Int(kind) => p.list(']', |p| int(p).map(|n| kind.bits(n)))?,
+        ElementKind::Float(kind) => p.list(']', |p| p.float().map(|x| kind.bits(x.get())))?,
+    };
+    Ok(Object::Simple(Kind::Array { typecode, elements }))
 }
 
 fn arg(p: &mut Parser<'_>) -> Result<Arg> {

@@ -254,6 +254,27 @@ impl<R: Runtime> Machine<'_, R> {
             Op::LoadTupleItem { tuple, index } => {
                 Yields(Obj(self.rt.load_tuple_item(self.obj(tuple)?, self.int(index)?)))
             }
+            Op::GuardTypecode { array, typecode } => guard(self.rt.typecode(self.obj(array)?) == typecode),
+            Op::ArrayLen { array } => Yields(I64(self.rt.array_len(self.obj(array)?))),
+            Op::ArrayElements { array, offset } => {
+                Yields(Ptr(self.rt.array_elements(self.obj(array)?, offset as usize)))
+            }
+            Op::LoadElementI64 { elements, index, kind } => {
+                Yields(I64(self.rt.load_element_i64(self.ptr(elements)?, self.int(index)?, kind)))
+            }
+            Op::LoadElementF64 { elements, index, kind } => {
+                Yields(F64(self.rt.load_element_f64(self.ptr(elements)?, self.int(index)?, kind)))
+            }
+            Op::StoreElementI64 { elements, index, kind, content } => {
+                let (elements, index, content) = (self.ptr(elements)?, self.int(index)?, self.int(content)?);
+                self.rt.store_element_i64(elements, index, kind, content);
+                Nothing
+            }
+            Op::StoreElementF64 { elements, index, kind, content } => {
+                let (elements, index, content) = (self.ptr(elements)?, self.int(index)?, self.float(content)?);
+                self.rt.store_element_f64(elements, index, kind, content);
+                Nothing
+            }
             Op::LoadCell { cell } => Yields(Obj(self.rt.load_cell(self.obj(cell)?))),
             Op::StoreCell { cell, content } => {
                 let (cell, content) = (self.obj(cell)?, self.nullable(content)?);
@@ -302,6 +323,8 @@ impl<R: Runtime> Machine<'_, R> {
             Op::NewTuple { ref items } => self.build(VirtualKind::Tuple, items)?,
             Op::NewList { ref items } => self.build(VirtualKind::List, items)?,
             Op::NewSlice { start, stop, step } => self.build(VirtualKind::Slice, &[start, stop, step])?,
+            Op::NewRange { start, stop, step } => self.build(VirtualKind::Range, &[start, stop, step])?,
+            Op::NewRangeIter { next, step, left } => self.build(VirtualKind::RangeIter, &[next, step, left])?,
             Op::NewBoundMethod { function, receiver } => self.build(VirtualKind::BoundMethod, &[function, receiver])?,
             Op::NewCell { content } => self.build(VirtualKind::Cell, &[content])?,
             Op::NewInstance { class } => {
@@ -312,6 +335,10 @@ impl<R: Runtime> Machine<'_, R> {
             Op::Materialize { object } => Yields(Obj(Some(self.materialize(object)?))),
 
             // -- iterators
+            Op::RangeLen { start, stop, step } => {
+                let ((start, stop), step) = (int2(self, start, stop)?, self.int(step)?);
+                or_exit(arith::range_len(start, stop, step).map(I64))
+            }
             Op::ListIterNext { iter } => or_exit(self.rt.list_iter_next(self.obj(iter)?).map(|o| Obj(Some(o)))),
             Op::TupleIterNext { iter } => or_exit(self.rt.tuple_iter_next(self.obj(iter)?).map(|o| Obj(Some(o)))),
             Op::RangeIterNext { iter } => or_exit(self.rt.range_iter_next(self.obj(iter)?).map(I64)),

@@ -1,7 +1,7 @@
 //! What the interpreter asks of its host.
 
 use crate::machine::Register;
-use hotspur_ir::{CodeRef, Helper, Moves, ObjRef, Resume, VirtualKind};
+use hotspur_ir::{CodeRef, FloatKind, Helper, IntKind, Moves, ObjRef, Resume, VirtualKind};
 
 /// What a slot of a frame is to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +102,13 @@ pub trait Runtime {
     fn store_item(&mut self, items: u64, index: i64, content: Option<Self::Obj>);
     fn tuple_len(&mut self, tuple: Self::Obj) -> i64;
     fn load_tuple_item(&mut self, tuple: Self::Obj, index: i64) -> Option<Self::Obj>;
+    fn typecode(&mut self, array: Self::Obj) -> u32;
+    fn array_len(&mut self, array: Self::Obj) -> i64;
+    fn array_elements(&mut self, array: Self::Obj, offset: usize) -> u64;
+    fn load_element_i64(&mut self, elements: u64, index: i64, kind: IntKind) -> i64;
+    fn load_element_f64(&mut self, elements: u64, index: i64, kind: FloatKind) -> f64;
+    fn store_element_i64(&mut self, elements: u64, index: i64, kind: IntKind, content: i64);
+    fn store_element_f64(&mut self, elements: u64, index: i64, kind: FloatKind, content: f64);
     fn load_cell(&mut self, cell: Self::Obj) -> Option<Self::Obj>;
     fn store_cell(&mut self, cell: Self::Obj, content: Option<Self::Obj>);
     fn load_dict_value(&mut self, dict: Self::Obj, index: usize) -> Option<Self::Obj>;

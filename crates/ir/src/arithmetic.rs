@@ -27,6 +27,16 @@ pub fn shift_right(a: i64, b: i64) -> Option<i64> {
     (b >= 0).then(|| a >> b.min(63))
 }
 
+/// How many numbers there are in a range whose ends and step are of a size that leaves room for computing with them.
+pub fn range_len(start: i64, stop: i64, step: i64) -> Option<i64> {
+    const LIMIT: i64 = 1 << 60;
+    if step == 0 || ![start, stop, step].iter().all(|n| (-LIMIT..LIMIT).contains(n)) {
+        return None;
+    }
+    let (distance, step) = if step > 0 { (stop - start, step) } else { (start - stop, -step) };
+    Some(if distance > 0 { (distance - 1) / step + 1 } else { 0 })
+}
+
 /// `a % b` as Python has it for doubles.
 pub fn float_modulo(a: f64, b: f64) -> f64 {
     let rest = a % b;
@@ -64,6 +74,16 @@ mod tests {
         assert_eq!(shift_left(0, 64), None);
         assert_eq!(shift_right(-5, 1000), Some(-1));
         assert_eq!(shift_right(1, -1), None);
+    }
+
+    #[test]
+    fn lengths_of_ranges() {
+        let len = |a, b, c| range_len(a, b, c);
+        assert_eq!([len(0, 5, 1), len(5, 0, 1), len(3, 3, 1), len(5, 0, -1)], [5, 0, 0, 5].map(Some));
+        assert_eq!([len(0, 7, 3), len(0, 6, 3), len(7, 0, -3), len(-7, 7, 20)], [3, 2, 3, 1].map(Some));
+        let most = (1 << 60) - 1;
+        assert_eq!(len(-1 << 60, most, 1), Some((1 << 61) - 1));
+        assert_eq!([len(0, most + 1, 1), len(0, 1, 0), len(i64::MIN, 0, 1), len(0, 1, most + 1)], [None; 4]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Building superblocks: one method for each op of the table.
 
+use crate::elements::{FloatKind, IntKind};
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, SnapshotId, Value, VirtualId};
 use crate::fields::{FieldType, field_type};
 use crate::helpers::Helper;

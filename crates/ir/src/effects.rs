@@ -45,6 +45,10 @@ memory_classes! {
     REFCOUNT = refcount, 9;
     /// Requests to the thread: signals, other threads, the collector, tracing; its recursion depth.
     THREAD = thread, 10;
+    /// Length of arrays and bytearrays, and the address of their elements.
+    ARRAY = array, 11;
+    /// Their elements: numbers, so writing one drops nothing.
+    ELEMENT = element, 12;
 }
 
 impl MemorySet {

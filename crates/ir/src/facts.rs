@@ -15,6 +15,7 @@ pub enum Builtin {
     Tuple,
     List,
     Slice,
+    Range,
     Method,
     Cell,
     Function,
@@ -28,7 +29,7 @@ pub enum Builtin {
 
 impl Builtin {
     /// Every one.
-    pub const ALL: [Builtin; 17] = [
+    pub const ALL: [Builtin; 18] = [
         Builtin::Int,
         Builtin::Float,
         Builtin::Bool,
@@ -37,6 +38,7 @@ impl Builtin {
         Builtin::Tuple,
         Builtin::List,
         Builtin::Slice,
+        Builtin::Range,
         Builtin::Method,
         Builtin::Cell,
         Builtin::Function,
@@ -59,6 +61,7 @@ impl Builtin {
             Builtin::Tuple => "tuple",
             Builtin::List => "list",
             Builtin::Slice => "slice",
+            Builtin::Range => "range",
             Builtin::Method => "method",
             Builtin::Cell => "cell",
             Builtin::Function => "function",
@@ -73,7 +76,8 @@ impl Builtin {
 
     /// Whether freeing an instance of exactly this type runs no code.
     pub const fn dies_quietly(self) -> bool {
-        matches!(self, Builtin::Int | Builtin::Float | Builtin::Str | Builtin::RangeIter) || self.is_immortal()
+        matches!(self, Builtin::Int | Builtin::Float | Builtin::Str | Builtin::Range | Builtin::RangeIter)
+            || self.is_immortal()
     }
 
     /// Whether references to its instances are not counted.

@@ -3,6 +3,7 @@
 //! The table of ops names a *kind* for each field. `field_kinds!` is the one list of kinds; it says which Rust type a
 //! field has in [`Op`](crate::Op), and what the verifier and the text format expect.
 
+use crate::elements::{FloatKind, IntKind};
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, Value, VirtualId};
 use crate::helpers::Helper;
 use crate::reasons::ExitReason;
@@ -68,6 +69,10 @@ pub enum Imm {
     Cond(Cond),
     /// Where an instruction leaves execution.
     Moves(Moves),
+    /// What an integer is in memory.
+    IntKind(IntKind),
+    /// What a double is in memory.
+    FloatKind(FloatKind),
     /// Why the superblock is left.
     Reason(ExitReason),
 }
@@ -170,6 +175,8 @@ immediates! {
     Helper: Helper;
     Cond: Cond;
     Moves: Moves;
+    IntKind: IntKind;
+    FloatKind: FloatKind;
     Reason: ExitReason;
 }
 
@@ -248,6 +255,10 @@ field_kinds! {
     cond = Cond: Cond, None;
     /// Where an instruction leaves execution.
     moves = Moves: Moves, None;
+    /// What an integer is in memory.
+    int_kind = IntKind: IntKind, None;
+    /// What a double is in memory.
+    float_kind = FloatKind: FloatKind, None;
     /// Why the superblock is left.
     reason = Reason: ExitReason, None;
 }

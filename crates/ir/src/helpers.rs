@@ -119,7 +119,7 @@ helpers! {
     QuietIter = quiet_iter(obj) -> New, allocates().raises();
     /// Calls a C function that is known to run no other code with such arguments; see `call`.
     QuietCall = quiet_call(obj, obj; objs) -> New,
-        reads(CONTAINERS.union(M::ITER)).writes(CONTAINERS.union(M::ITER)).allocates().raises();
+        reads(CONTAINERS.union(M::ITER).union(M::ARRAY)).writes(CONTAINERS.union(M::ITER)).allocates().raises();
     /// `x[start:stop]` for exactly a list, tuple, str or bytes, with bounds that are None or exact ints.
     Slice = slice(obj, obj, obj) -> New, reads(M::LIST).allocates().raises();
     /// `x[k]` for exactly a dict, str or bytes. Null (and no exception) if there is no such item, or code would have to run to find it.
@@ -130,7 +130,7 @@ helpers! {
     /// if code would have to run to tell.
     Member = member(obj, obj) -> I64, reads(CONTAINERS);
     /// The truth of an object of a built-in type that is a number or has a length: 0 or 1.
-    QuietTruth = quiet_truth(obj) -> I64, reads(CONTAINERS);
+    QuietTruth = quiet_truth(obj) -> I64, reads(CONTAINERS.union(M::ARRAY));
     /// Whether storing under this key in exactly a dict runs no code and is nobody's business: 1 or 0.
     Storable = storable(obj, obj) -> I64, reads(M::DICT).reads(M::VERSION);
     /// `d[k] = v` where that is `storable`. Yields what was there before, or None. Null with an exception when memory is short.

@@ -23,6 +23,7 @@ pub mod arithmetic;
 pub mod builder;
 pub mod canonical;
 pub mod effects;
+pub mod elements;
 pub mod entities;
 pub mod facts;
 pub mod fields;
@@ -38,6 +39,7 @@ pub mod verify;
 
 pub use builder::Builder;
 pub use effects::{Effects, Ends, MemorySet};
+pub use elements::{ElementKind, FloatKind, IntKind};
 pub use entities::{CodeRef, ExecutorRef, ExitId, ObjRef, SnapshotId, Value, VirtualId};
 pub use facts::{Builtin, Facts};
 pub use fields::{Field, FieldKind, Imm, OperandKind};

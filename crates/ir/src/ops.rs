@@ -1,6 +1,7 @@
 //! What derives from the table of ops: [`Op`], [`Opcode`], [`OpInfo`].
 
 use crate::effects::Effects;
+use crate::elements::{FloatKind, IntKind};
 use crate::entities::{CodeRef, ExecutorRef, ObjRef, Value, VirtualId};
 use crate::fields::{Field, FieldKind, FieldType, OperandKind, field_kind, field_type};
 use crate::helpers::Helper;

@@ -66,6 +66,8 @@ impl Display for Imm {
             Imm::Helper(h) => f.write_str(h.info().name),
             Imm::Cond(c) => f.write_str(c.name()),
             Imm::Moves(m) => f.write_str(m.name()),
+            Imm::IntKind(k) => f.write_str(k.name()),
+            Imm::FloatKind(k) => f.write_str(k.name()),
             Imm::Reason(r) => f.write_str(r.name()),
         }
     }

@@ -260,6 +260,8 @@ virtual_kinds! {
     List = list[] + items;
     /// A slice: start, stop, step.
     Slice = slice[obj, obj, obj];
+    /// A range: start, stop, step.
+    Range = range[i64, i64, i64];
     /// A bound method: function, receiver.
     BoundMethod = bound_method[obj, obj];
     /// A closure cell: content.

@@ -241,6 +241,20 @@ StoreItem = store_item(items: ptr, index: i64, content: own) -> None, writes(M::
 TupleLen = tuple_len(tuple: obj) -> I64, pure();
 /// An item of a tuple; the index must be in bounds.
 LoadTupleItem = load_tuple_item(tuple: obj, index: i64) -> Borrowed, pure();
+/// Exits unless the array, an `array.array`, has this typecode. It never changes.
+GuardTypecode = guard_typecode(array: obj, typecode: index) -> None, exits(R::WrongType);
+/// How many elements an array or bytearray has.
+ArrayLen = array_len(array: obj) -> I64, reads(M::ARRAY);
+/// The address of the elements of an array or bytearray. The object has it in a field at this offset.
+ArrayElements = array_elements(array: obj, offset: offset) -> Ptr, reads(M::ARRAY);
+/// An element; the index must be in bounds. All elements of an array are of one kind, for good, and no two arrays share them.
+LoadElementI64 = load_element_i64(elements: ptr, index: i64, kind: int_kind) -> I64, reads(M::ELEMENT);
+/// As `load_element_i64`, for doubles.
+LoadElementF64 = load_element_f64(elements: ptr, index: i64, kind: float_kind) -> F64, reads(M::ELEMENT);
+/// Writes an element; the index must be in bounds, and the number within the range of the kind.
+StoreElementI64 = store_element_i64(elements: ptr, index: i64, kind: int_kind, content: i64) -> None, writes(M::ELEMENT);
+/// Writes an element, rounded if the kind is narrower; the index must be in bounds.
+StoreElementF64 = store_element_f64(elements: ptr, index: i64, kind: float_kind, content: f64) -> None, writes(M::ELEMENT);
 /// The content of a closure cell; null if unbound.
 LoadCell = load_cell(cell: obj) -> Borrowed, reads(M::CELL);
 /// Writes the content of a closure cell; may be null.
@@ -269,7 +283,7 @@ Decref = decref(value: own) -> None, escapes();
 /// Drops a reference unless the value is null.
 Xdecref = xdecref(value: own) -> None, escapes();
 /// Drops a reference that is known not to be the last one, or the last one of an object that runs no code when freed: an
-/// exact int, float or str.
+/// exact int, float, str, range or range iterator.
 DecrefNoDealloc = decref_no_dealloc(value: own) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
 
 // -- allocation -----------------------------------------------------------------------------------------------------------
@@ -280,6 +294,10 @@ NewTuple = new_tuple(items: owns) -> New, allocates();
 NewList = new_list(items: owns) -> New, allocates();
 /// A slice.
 NewSlice = new_slice(start: own, stop: own, step: own) -> New, allocates();
+/// A range, as `range(start, stop, step)` makes it; the step must not be zero.
+NewRange = new_range(start: i64, stop: i64, step: i64) -> New, allocates();
+/// A range iterator that has so many numbers left.
+NewRangeIter = new_range_iter(next: i64, step: i64, left: i64) -> New, allocates();
 /// A bound method.
 NewBoundMethod = new_bound_method(function: own, receiver: own) -> New, allocates();
 /// A closure cell; the content may be null.
@@ -291,6 +309,8 @@ Materialize = materialize(object: virt) -> New, allocates();
 
 // -- iterators ------------------------------------------------------------------------------------------------------------
 
+/// How many numbers there are in the range; exits if the step is zero, or unless -2^60 <= n < 2^60 for each of the three.
+RangeLen = range_len(start: i64, stop: i64, step: i64) -> I64, exits(R::Overflow);
 /// The next item of a list iterator, which moves on; exits if there is none.
 ListIterNext = list_iter_next(iter: obj) -> New,
     reads(M::LIST).reads(M::ITER).writes(M::ITER).exits(R::Exhausted);

@@ -5,7 +5,7 @@
 //! an answer to the load of the same place.
 //!
 //! What a store forgets is finer than classes of memory: another attribute, another local or another index are other places,
-//! in whatever object. Of the same attribute in another object, it depends on whether the two may be one.
+//! in whatever object, and elements of another kind are those of another array. Of the same attribute in another object, it depends on whether the two may be one.
 //!
 //! # Other code
 //!
@@ -14,7 +14,7 @@
 //! of slots survives. `execute` is not of that sort: it works on the frames as tier 1 does.
 
 use crate::knowledge::Knowledge;
-use hotspur_ir::{Effects, Ends, Helper, MemorySet, Op, ResultKind, Value};
+use hotspur_ir::{Effects, Ends, FloatKind, Helper, MemorySet, Op, ResultKind, Value};
 use rustc_hash::FxHashMap as HashMap;
 
 #[derive(Default)]
@@ -40,6 +40,11 @@ pub(crate) fn is_repeatable(op: &Op) -> bool {
     // Each execution yields a reference of its own.
     let is_new = op.result() == ResultKind::New;
     !(has_effects || is_bound || is_new)
+}
+
+/// Whether two indices are known not to be the same.
+fn differ(known: &Knowledge, a: Value, b: Value) -> bool {
+    matches!((known.i64(a), known.i64(b)), (Some(a), Some(b)) if a != b)
 }
 
 impl Memory {
@@ -100,8 +105,15 @@ impl Memory {
         } else if let Op::StoreCell { cell, .. } = *op {
             self.forget_if(|load| matches!(*load, Op::LoadCell { cell: c } if known.may_alias(c, cell)));
         } else if let Op::StoreItem { index, .. } = *op {
-            let differ = |a, b| matches!((known.i64(a), known.i64(b)), (Some(a), Some(b)) if a != b);
-            self.forget_if(|load| matches!(*load, Op::LoadItem { index: i, .. } if !differ(i, index)));
+            self.forget_if(|load| matches!(*load, Op::LoadItem { index: i, .. } if !differ(known, i, index)));
+        } else if let Op::StoreElementI64 { index, kind, .. } = *op {
+            self.forget_if(|load| {
+                matches!(*load, Op::LoadElementI64 { index: i, kind: k, .. } if k == kind && !differ(known, i, index))
+            });
+        } else if let Op::StoreElementF64 { index, kind, .. } = *op {
+            self.forget_if(|load| {
+                matches!(*load, Op::LoadElementF64 { index: i, kind: k, .. } if k == kind && !differ(known, i, index))
+            });
         } else if let Op::StoreDictValue { index, .. } | Op::StoreGlobal { index, .. } = *op {
             self.forget_if(|load| {
                 if let Op::LoadDictValue { index: i, .. } | Op::LoadGlobal { index: i, .. } = *load {
@@ -128,6 +140,11 @@ impl Memory {
             (Op::LoadSlot { value, offset }, content)
         } else if let Op::StoreItem { items, index, content } = *op {
             (Op::LoadItem { items, index }, content)
+        } else if let Op::StoreElementI64 { elements, index, kind, content } = *op {
+            (Op::LoadElementI64 { elements, index, kind }, content)
+        } else if let Op::StoreElementF64 { elements, index, kind: kind @ FloatKind::F64, content } = *op {
+            // What is narrower rounds.
+            (Op::LoadElementF64 { elements, index, kind }, content)
         } else if let Op::StoreCell { cell, content } = *op {
             (Op::LoadCell { cell }, content)
         } else if let Op::StoreDictValue { dict, index, content } = *op {

@@ -202,8 +202,13 @@ impl Ranges {
             Some(Range(number, number))
         } else if let Op::UnboxI64 { .. } = op {
             Some(Range::COMPACT)
-        } else if let Op::ListLen { .. } | Op::TupleLen { .. } = op {
+        } else if let Op::ListLen { .. } | Op::TupleLen { .. } | Op::ArrayLen { .. } = op {
             Some(Range::LENGTH)
+        } else if let Op::LoadElementI64 { kind, .. } = op {
+            let (least, greatest) = kind.range();
+            Some(Range(least, greatest))
+        } else if let Op::RangeLen { .. } = op {
+            Some(Range(0, 1 << 61))
         } else if let Op::BoolToI64 { .. } = op {
             Some(Range(0, 1))
         } else if let Op::AddI64 { a, b } = *op {

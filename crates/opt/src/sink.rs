@@ -110,6 +110,10 @@ fn made_by(op: &Op, facts: &dyn Facts) -> Option<VirtualKind> {
         Some(VirtualKind::List)
     } else if let Op::NewSlice { .. } = op {
         Some(VirtualKind::Slice)
+    } else if let Op::NewRange { .. } = op {
+        Some(VirtualKind::Range)
+    } else if let Op::NewRangeIter { .. } = op {
+        Some(VirtualKind::RangeIter)
     } else if let Op::NewBoundMethod { .. } = op {
         Some(VirtualKind::BoundMethod)
     } else if let Op::NewCell { .. } = op {
@@ -129,6 +133,7 @@ fn builtin(kind: VirtualKind) -> Option<Builtin> {
         VirtualKind::Tuple => Some(Builtin::Tuple),
         VirtualKind::List => Some(Builtin::List),
         VirtualKind::Slice => Some(Builtin::Slice),
+        VirtualKind::Range => Some(Builtin::Range),
         VirtualKind::BoundMethod => Some(Builtin::Method),
         VirtualKind::Cell => Some(Builtin::Cell),
         VirtualKind::Instance => None,
@@ -142,10 +147,15 @@ fn is_box(kind: VirtualKind) -> bool {
     matches!(kind, VirtualKind::Int | VirtualKind::Float)
 }
 
+/// Whether the fields are numbers and no objects.
+fn holds_numbers(kind: VirtualKind) -> bool {
+    is_box(kind) || matches!(kind, VirtualKind::Range | VirtualKind::RangeIter)
+}
+
 /// The fields whose references the object owns, in the order in which CPython drops them.
 fn dropped(kind: VirtualKind, fields: &[Option<Value>]) -> Vec<Value> {
     let order: Vec<usize> = match kind {
-        VirtualKind::Int | VirtualKind::Float | VirtualKind::RangeIter => Vec::new(),
+        VirtualKind::Int | VirtualKind::Float | VirtualKind::Range | VirtualKind::RangeIter => Vec::new(),
         VirtualKind::Tuple | VirtualKind::List => (0..fields.len()).rev().collect(),
         VirtualKind::Slice => vec![2, 0, 1],
         VirtualKind::BoundMethod | VirtualKind::Cell => (0..fields.len()).collect(),
@@ -352,7 +362,7 @@ impl Sink<'_> {
             None => Slot::Null,
             Some(f) if self.is_virtual(f) => self.described(f),
             // Numbers, and the class, are not owned.
-            Some(f) if is_box(kind) || kind == VirtualKind::Instance && i == 0 => Slot::Value(f),
+            Some(f) if holds_numbers(kind) || kind == VirtualKind::Instance && i == 0 => Slot::Value(f),
             Some(f) => Slot::Owned(f),
         });
         let description = Virtual { kind, fields: fields.collect() };

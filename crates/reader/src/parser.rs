@@ -3,8 +3,8 @@
 use crate::{Lexer, ParseError, Token};
 use cranelift_entity::{EntityRef, PrimaryMap};
 use hotspur_ir::{
-    Cond, ExitReason, Field, FieldKind, Float, FrameState, Helper, Imm, Inst, LoopBody, Moves, Opcode, Resume, Slot,
-    Snapshot, Superblock, Type, Value, Virtual, VirtualKind,
+    Cond, ExitReason, Field, FieldKind, Float, FloatKind, FrameState, Helper, Imm, Inst, IntKind, LoopBody, Moves,
+    Opcode, Resume, Slot, Snapshot, Superblock, Type, Value, Virtual, VirtualKind,
 };
 use std::collections::BTreeMap;
 
@@ -156,6 +156,8 @@ impl<'a> Parser<'a> {
             FieldKind::Helper => Imm::Helper(self.name("a helper", Helper::from_name)?),
             FieldKind::Cond => Imm::Cond(self.name("a comparison", Cond::from_name)?),
             FieldKind::Moves => Imm::Moves(self.name("a movement", Moves::from_name)?),
+            FieldKind::IntKind => Imm::IntKind(self.name("a kind of integer", IntKind::from_name)?),
+            FieldKind::FloatKind => Imm::FloatKind(self.name("a kind of double", FloatKind::from_name)?),
             FieldKind::Reason => Imm::Reason(self.name("a reason to exit", ExitReason::from_name)?),
         };
         Ok(Field::Imm(imm))

@@ -49,6 +49,8 @@ fn field(sb: &Superblock, kind: FieldKind, raw: u64) -> Field {
         FieldKind::Helper => Imm::Helper(pick(Helper::ALL, raw)),
         FieldKind::Cond => Imm::Cond(pick(&Cond::ALL, raw)),
         FieldKind::Moves => Imm::Moves(pick(&Moves::ALL, raw)),
+        FieldKind::IntKind => Imm::IntKind(pick(&IntKind::ALL, raw)),
+        FieldKind::FloatKind => Imm::FloatKind(pick(&FloatKind::ALL, raw)),
         FieldKind::Reason => Imm::Reason(pick(ExitReason::ALL, raw)),
     })
 }

@@ -139,6 +139,7 @@ fn address_of(builtin: Builtin) -> *mut PyTypeObject {
         Builtin::NoneType => unsafe { ty(ffi::Py_None()) },
         Builtin::Tuple => &raw mut ffi::PyTuple_Type,
         Builtin::List => &raw mut ffi::PyList_Type,
+        Builtin::Range => &raw mut ffi::PyRange_Type,
         Builtin::Slice => &raw mut ffi::PySlice_Type,
         Builtin::Method => &raw mut PyMethod_Type,
         Builtin::Cell => &raw mut ffi::PyCell_Type,

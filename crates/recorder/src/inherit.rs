@@ -234,7 +234,8 @@ impl Heir<'_> {
             VirtualKind::BoundMethod => &raw mut PyMethod_Type,
             VirtualKind::Cell => &raw mut ffi::PyCell_Type,
             VirtualKind::Instance => return self.build_instance(id, fields),
-            VirtualKind::ListIter | VirtualKind::TupleIter | VirtualKind::RangeIter => return None,
+            VirtualKind::Range | VirtualKind::RangeIter => return self.build_range(id, *kind, fields),
+            VirtualKind::ListIter | VirtualKind::TupleIter => return None,
         };
         let contents = fields.iter().map(|&s| self.field(s)).collect::<Option<Vec<_>>>()?;
         let contents: Vec<_> = contents.into_iter().map(|v| v.unwrap_or_else(|| self.f.builder.const_null())).collect();
@@ -249,6 +250,23 @@ impl Heir<'_> {
         };
         self.f.owned(object);
         self.f.of_class(object, class);
+        self.built.insert(id, object);
+        Some(object)
+    }
+
+    /// A range or range iterator, of three numbers.
+    fn build_range(&mut self, id: VirtualId, kind: VirtualKind, fields: &[Slot]) -> Option<Value> {
+        let &[Slot::Value(a), Slot::Value(b), Slot::Value(c)] = fields else { return None };
+        let [a, b, c] = [a, b, c].map(|v| self.params[v.as_u32() as usize]);
+        let object = if kind == VirtualKind::Range {
+            let object = self.f.builder.new_range(a, b, c);
+            self.f.info(object).range = Some([a, b, c]);
+            self.f.of_class(object, &raw mut ffi::PyRange_Type)
+        } else {
+            let object = self.f.builder.new_range_iter(a, b, c);
+            self.f.of_class(object, &raw mut PyRangeIter_Type)
+        };
+        self.f.owned(object);
         self.built.insert(id, object);
         Some(object)
     }

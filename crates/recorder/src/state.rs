@@ -130,6 +130,8 @@ pub(crate) struct Info {
     /// It is a function that the superblock has made, with these globals.
     pub made: bool,
     pub globals: Option<Value>,
+    /// Start, stop and step, if it is a range.
+    pub range: Option<[Value; 3]>,
 }
 
 impl Default for Info {
@@ -146,6 +148,7 @@ impl Default for Info {
             unboxed: None,
             made: false,
             globals: None,
+            range: None,
         }
     }
 }

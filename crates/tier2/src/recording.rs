@@ -11,7 +11,7 @@ use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::reliance::{Reliance, Unreliable};
-use crate::{driver, graph, jit, optimize, pending, stats, sweep, temperature};
+use crate::{driver, graph, jit, optimize, pending, runtime, stats, sweep, temperature};
 use core::cell::UnsafeCell;
 use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
@@ -141,6 +141,11 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             give_up(at.pc);
             return 0;
         }
+        if is_over(&start) && (*at.pc).counter != POSTPONED {
+            // What the loop does is to be recorded, and not that it ends: its next round is waited for. Not twice: it may be one that
+            // goes round only once each time.
+            return POSTPONED;
+        }
         let threshold = threshold_of((*at.pc).op);
         if start_recording(cx, &start, None) {
             temperature::initial(threshold)
@@ -148,6 +153,15 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             counter::back_off((*at.pc).counter)
         }
     }
+}
+
+/// A counter that triggers the next time, and is no other's: those that back off have an exponent.
+const POSTPONED: u16 = 0;
+
+/// Whether an iterator is asked for its next item there, and has none.
+unsafe fn is_over(start: &Landing) -> bool {
+    // SAFETY: execution has got there, so the instruction's operand is on the stack.
+    unsafe { INFO[usize::from((*start.pc).op)].base == op::FOR_ITER && runtime::is_exhausted(*start.sp.sub(1)) }
 }
 
 /// Whether places like this one are recorded from: see [`Parameter::Sample`]. The same in all processes.

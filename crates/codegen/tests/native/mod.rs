@@ -46,6 +46,7 @@ pub const LAYOUT: Layout = Layout {
     ob_fval: 16,
     list_ob_item: 24,
     ob_size: 16,
+    ob_descr: 40,
     tuple_ob_item: 24,
     ob_ref: 16,
     inline_values: 24,

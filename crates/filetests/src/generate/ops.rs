@@ -16,7 +16,7 @@ impl Model {
         if self.owned.len() > 3 {
             self.drop_some();
         }
-        match which % 24 {
+        match which % 25 {
             0 | 1 => self.int_op(),
             2 => self.checked_int_op(),
             3 => self.float_op(),
@@ -39,6 +39,7 @@ impl Model {
             }
             11 | 12 => self.drop_some(),
             13 => self.list(),
+            24 => self.array(),
             14 => self.tuple(),
             15 => self.cell(),
             16 => self.new_object(),
@@ -293,6 +294,41 @@ impl Model {
         }
     }
 
+    fn array(&mut self) {
+        let is_double = self.pick(2) == 0;
+        let (object, typecode) = if is_double { (world::DOUBLES, b'd') } else { (world::BYTES, b'b') };
+        let array = self.b.const_obj(known(object));
+        self.at();
+        self.b.guard_typecode(array, typecode.into());
+        let (length, index) = (self.b.array_len(array), self.index());
+        self.ints.push(length);
+        let elements = self.b.array_elements(array, 24);
+        self.at();
+        self.b.guard_index(index, length);
+        match (is_double, self.pick(3)) {
+            (true, 0) => {
+                let content = self.float();
+                self.b.store_element_f64(elements, index, FloatKind::F64, content);
+            }
+            (true, _) => {
+                let v = self.b.load_element_f64(elements, index, FloatKind::F64);
+                self.floats.push(v);
+            }
+            (false, 0) => {
+                let content = self.int();
+                let (least, greatest) = (self.b.const_i64(-128), self.b.const_i64(127));
+                self.at();
+                self.b.guard_cmp_i64(Cond::Ge, content, least);
+                self.b.guard_cmp_i64(Cond::Le, content, greatest);
+                self.b.store_element_i64(elements, index, IntKind::I8, content);
+            }
+            (false, _) => {
+                let v = self.b.load_element_i64(elements, index, IntKind::I8);
+                self.ints.push(v);
+            }
+        }
+    }
+
     fn tuple(&mut self) {
         let tuple = self.b.const_obj(known(world::TUPLE));
         let (length, index) = (self.b.tuple_len(tuple), self.index());
@@ -322,7 +358,17 @@ impl Model {
 
     fn new_object(&mut self) {
         let references = |m: &mut Model, n: usize| (0..n).map(|_| m.reference()).collect::<Vec<_>>();
-        let v = match self.pick(8) {
+        let v = match self.pick(10) {
+            8 => {
+                let (start, stop, step) = (self.int(), self.int(), self.int());
+                self.at();
+                let left = self.b.range_len(start, stop, step);
+                self.b.new_range_iter(start, step, left)
+            }
+            9 => {
+                let (start, stop, step) = (self.int(), self.int(), self.b.const_i64(-2));
+                self.b.new_range(start, stop, step)
+            }
             0 | 1 => {
                 let n = self.pick(4);
                 let items = references(self, n);

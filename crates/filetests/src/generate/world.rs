@@ -22,9 +22,11 @@ pub(super) const TUPLE_ITER: usize = 10;
 pub(super) const RANGE_ITER: usize = 11;
 pub(super) const DICT: usize = 12;
 pub(super) const POINT: usize = 13;
+pub(super) const DOUBLES: usize = 14;
+pub(super) const BYTES: usize = 15;
 /// Constants from here to the next are functions that do something.
-pub(super) const ACTIONS: usize = 14;
-pub(super) const ACTIONS_END: usize = 19;
+pub(super) const ACTIONS: usize = 16;
+pub(super) const ACTIONS_END: usize = 21;
 
 /// A heap at the start.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +73,9 @@ impl World {
         debug_assert_eq!((in_list, in_tuple), (Some(list), Some(tuple)));
         define(&mut toy, LIST_ITER, Kind::ListIter(in_list, 0));
         define(&mut toy, TUPLE_ITER, Kind::TupleIter(in_tuple, 1));
+        let doubles = [1.5, -0.0, 1e300].map(f64::to_bits).to_vec();
+        define(&mut toy, DOUBLES, Kind::Array { typecode: b'd', elements: doubles });
+        define(&mut toy, BYTES, Kind::Array { typecode: b'b', elements: vec![1, 0xff, 0x80] });
         define(&mut toy, RANGE_ITER, Kind::RangeIter { next: 3, step: -2, left: i64::from(self.raw % 5) });
         let value = reference(&mut toy, INT);
         let dict = define(&mut toy, DICT, Kind::Dict { version: 1, keys: 2, values: vec![value, None] });

@@ -2,7 +2,7 @@
 
 use super::{Action, Kind, Nullable, Toy, ToyRef};
 use crate::machine::Register;
-use hotspur_ir::{Cond, Helper};
+use hotspur_ir::{Cond, Helper, arithmetic};
 
 /// What a call comes to; an error is an exception.
 type Answer<T = ToyRef> = Result<T, ()>;
@@ -61,6 +61,8 @@ impl Toy {
             Kind::Float(x) => x != 0.0,
             Kind::Str(s) => !s.is_empty(),
             Kind::Tuple(items) | Kind::List(items) => !items.is_empty(),
+            Kind::Array { elements, .. } => !elements.is_empty(),
+            Kind::Range([start, stop, step]) => arithmetic::range_len(start, stop, step) != Some(0),
             Kind::Type { .. }
             | Kind::Slice(_)
             | Kind::Method(_)

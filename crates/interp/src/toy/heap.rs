@@ -16,6 +16,8 @@ impl Kind {
             Kind::Tuple(_) => "tuple",
             Kind::List(_) => "list",
             Kind::Slice(_) => "slice",
+            Kind::Range(_) => "range",
+            Kind::Array { .. } => "array",
             Kind::Method(_) => "method",
             Kind::Cell(_) => "cell",
             Kind::Instance { .. } => "object",
@@ -50,6 +52,8 @@ impl Kind {
             | Kind::Float(_)
             | Kind::Str(_)
             | Kind::Function { .. }
+            | Kind::Range(_)
+            | Kind::Array { .. }
             | Kind::RangeIter { .. } => Vec::new(),
         };
         items.into_iter().flatten().collect()

@@ -6,6 +6,7 @@
 //! said by the constants below, in words.
 
 use super::{Kind, Nullable, Toy, ToyRef};
+use hotspur_ir::ElementKind;
 
 /// Words of a block.
 pub const BLOCK: usize = 64;
@@ -34,7 +35,7 @@ pub const VALID_BIT: u32 = 24;
 pub const DICT: usize = BLOCK - 1;
 /// Globals of a frame; builtins are behind them.
 pub const NAMESPACES: usize = 0;
-/// Items of a list.
+/// Items of a list, elements of an array.
 pub const ITEMS: usize = 32;
 /// The first local of a frame.
 pub const LOCALS: usize = 9;
@@ -128,6 +129,11 @@ impl Toy {
     }
 }
 
+/// How many bytes an element of an array takes.
+fn width(typecode: u8) -> usize {
+    ElementKind::of_typecode(typecode).map_or(8, ElementKind::width)
+}
+
 fn write_fields(kind: &Kind, block: &mut [u64], own: u64, address: &dyn Fn(Nullable) -> u64) {
     let keys = own + (KEYS * 8) as u64;
     let items = |items: &[Nullable], block: &mut [u64], at: usize| {
@@ -155,6 +161,20 @@ fn write_fields(kind: &Kind, block: &mut [u64], own: u64, address: &dyn Fn(Nulla
             block[SECOND] = own + (ITEMS * 8) as u64;
             items(all, block, ITEMS);
         }
+        Kind::Array { typecode, elements } => {
+            block[FIRST] = elements.len() as u64;
+            block[SECOND] = own + (ITEMS * 8) as u64;
+            block[THIRD] = keys;
+            block[KEYS] = (*typecode).into();
+            let width = width(*typecode);
+            assert!(ITEMS * 8 + elements.len() * width <= BLOCK * 8, "room for the elements");
+            block[ITEMS..].fill(0);
+            for (i, bits) in elements.iter().enumerate() {
+                let at = i * width;
+                block[ITEMS + at / 8] |= bits << (at % 8 * 8);
+            }
+        }
+        Kind::Range(numbers) => block[FIRST..=THIRD].copy_from_slice(&numbers.map(|n| n as u64)),
         Kind::Cell(item) | Kind::Module(item) => block[FIRST] = address(*item),
         Kind::Instance { inline, slots, .. } => {
             block[FIRST] = u64::from(inline.is_some()) << VALID_BIT;
@@ -183,6 +203,13 @@ fn read_fields(kind: &mut Kind, block: &[u64], object: &dyn Fn(u64) -> Nullable)
     };
     match kind {
         Kind::List(all) => items(all, ITEMS),
+        Kind::Array { typecode, elements } => {
+            let width = width(*typecode);
+            for (i, bits) in elements.iter_mut().enumerate() {
+                let at = i * width;
+                *bits = block[ITEMS + at / 8] >> (at % 8 * 8) & (u64::MAX >> (64 - 8 * width));
+            }
+        }
         Kind::Cell(item) => *item = object(block[FIRST]),
         Kind::Instance { inline, slots, .. } => items(inline.as_deref_mut().unwrap_or(slots), SECOND),
         Kind::ListIter(_, index) | Kind::TupleIter(_, index) => *index = block[FIRST] as i64,
@@ -198,6 +225,7 @@ fn read_fields(kind: &mut Kind, block: &[u64], object: &dyn Fn(u64) -> Nullable)
         | Kind::Str(_)
         | Kind::Tuple(_)
         | Kind::Slice(_)
+        | Kind::Range(_)
         | Kind::Method(_)
         | Kind::Dict { .. }
         | Kind::Module(_)

@@ -40,7 +40,10 @@ pub enum Action {
 #[derive(Clone, PartialEq, Debug)]
 #[allow(missing_docs, reason = "objects are what they are in Python")]
 pub enum Kind {
-    Type { name: String, version: u32 },
+    Type {
+        name: String,
+        version: u32,
+    },
     None,
     Bool(bool),
     Int(i64),
@@ -49,15 +52,37 @@ pub enum Kind {
     Tuple(Vec<Nullable>),
     List(Vec<Nullable>),
     Slice([Nullable; 3]),
+    Range([i64; 3]),
+    /// Bits of the elements, as they are in memory.
+    Array {
+        typecode: u8,
+        elements: Vec<u64>,
+    },
     Method([Nullable; 2]),
     Cell(Nullable),
-    Instance { class: ToyRef, inline: Option<Vec<Nullable>>, slots: Vec<Nullable>, finalizer: Option<Action> },
-    Dict { version: u32, keys: u32, values: Vec<Nullable> },
+    Instance {
+        class: ToyRef,
+        inline: Option<Vec<Nullable>>,
+        slots: Vec<Nullable>,
+        finalizer: Option<Action>,
+    },
+    Dict {
+        version: u32,
+        keys: u32,
+        values: Vec<Nullable>,
+    },
     Module(Nullable),
-    Function { version: u32, action: Action },
+    Function {
+        version: u32,
+        action: Action,
+    },
     ListIter(Nullable, i64),
     TupleIter(Nullable, i64),
-    RangeIter { next: i64, step: i64, left: i64 },
+    RangeIter {
+        next: i64,
+        step: i64,
+        left: i64,
+    },
 }
 
 /// An object on the heap.
@@ -96,6 +121,8 @@ pub struct Toy {
     kept: Vec<ToyRef>,
     changed: BTreeSet<(usize, usize)>,
     executed: usize,
+    /// What there is where there is no element.
+    spare: u64,
     frames_before: usize,
     /// What the instructions do that tier 1 executes: one step each, again from the first after the last.
     pub script: Vec<Step>,

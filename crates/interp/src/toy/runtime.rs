@@ -3,7 +3,7 @@
 use super::{Kind, Nullable, Toy, ToyFrame, ToyRef};
 use crate::machine::Register;
 use crate::runtime::{Content, Frame, Runtime};
-use hotspur_ir::{CodeRef, Helper, Moves, ObjRef, Resume, VirtualKind};
+use hotspur_ir::{CodeRef, ElementKind, FloatKind, Helper, IntKind, Moves, ObjRef, Resume, VirtualKind};
 
 /// Attributes in the inline values of every class.
 const ATTRIBUTES: usize = 2;
@@ -29,6 +29,25 @@ impl Toy {
             return item;
         }
         &mut f(self.look(object)).expect("looked at before")[index]
+    }
+}
+
+impl Toy {
+    /// The bits of an element, if this is an array with elements of that kind and the index is in bounds.
+    fn element(&mut self, address: u64, index: i64, kind: ElementKind) -> &mut u64 {
+        let array = ToyRef(address as u32);
+        let is_there = |found: &Kind| {
+            matches!(found, Kind::Array { typecode, elements }
+                if ElementKind::of_typecode(*typecode) == Some(kind) && (index as usize) < elements.len())
+        };
+        if !is_there(self.look(array)) {
+            self.fault("no such element there", array);
+            // As in `place`.
+            self.spare = 0;
+            return &mut self.spare;
+        }
+        let Kind::Array { elements, .. } = self.look(array) else { unreachable!("looked at above") };
+        &mut elements[index as usize]
     }
 }
 
@@ -208,6 +227,7 @@ impl Runtime for Toy {
             VirtualKind::Tuple => Kind::Tuple(all()),
             VirtualKind::List => Kind::List(all()),
             VirtualKind::Slice => Kind::Slice([object(0), object(1), object(2)]),
+            VirtualKind::Range => Kind::Range([number(0), number(1), number(2)]),
             VirtualKind::BoundMethod => Kind::Method([object(0), object(1)]),
             VirtualKind::Cell => Kind::Cell(object(0)),
             VirtualKind::Instance => {
@@ -253,6 +273,30 @@ impl Runtime for Toy {
     fn load_tuple_item(&mut self, tuple: ToyRef, index: i64) -> Nullable {
         *self.place(tuple, index as usize, items)
     }
+    fn typecode(&mut self, array: ToyRef) -> u32 {
+        if let Kind::Array { typecode, .. } = *self.look(array) { typecode.into() } else { 0 }
+    }
+    fn array_len(&mut self, array: ToyRef) -> i64 {
+        if let Kind::Array { elements, .. } = self.look(array) { elements.len() as i64 } else { 0 }
+    }
+    fn array_elements(&mut self, array: ToyRef, _: usize) -> u64 {
+        array.0.into()
+    }
+    fn load_element_i64(&mut self, address: u64, index: i64, kind: IntKind) -> i64 {
+        kind.number(*self.element(address, index, ElementKind::Int(kind)))
+    }
+    fn load_element_f64(&mut self, address: u64, index: i64, kind: FloatKind) -> f64 {
+        kind.number(*self.element(address, index, ElementKind::Float(kind)))
+    }
+    fn store_element_i64(&mut self, address: u64, index: i64, kind: IntKind, content: i64) {
+        if kind.number(kind.bits(content)) != content {
+            self.fault("a number beyond the range of the elements was stored", ToyRef(address as u32));
+        }
+        *self.element(address, index, ElementKind::Int(kind)) = kind.bits(content);
+    }
+    fn store_element_f64(&mut self, address: u64, index: i64, kind: FloatKind, content: f64) {
+        *self.element(address, index, ElementKind::Float(kind)) = kind.bits(content);
+    }
     fn load_cell(&mut self, cell: ToyRef) -> Nullable {
         *self.place(cell, 0, content)
     }
@@ -283,7 +327,10 @@ impl Runtime for Toy {
         self.release(value);
     }
     fn decref_no_dealloc(&mut self, value: ToyRef) {
-        let simple = matches!(self.look(value), Kind::Int(_) | Kind::Float(_) | Kind::Str(_));
+        let simple = matches!(
+            self.look(value),
+            Kind::Int(_) | Kind::Float(_) | Kind::Str(_) | Kind::Range(_) | Kind::RangeIter { .. }
+        );
         if self.count(value) == 1 && !simple {
             self.fault("its last reference was dropped by decref_no_dealloc", value);
         }

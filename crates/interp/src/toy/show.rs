@@ -2,6 +2,7 @@
 
 use super::{Kind, Nullable, Toy, ToyRef};
 use crate::machine::{Leave, Outcome, Register};
+use hotspur_ir::ElementKind;
 
 /// Objects within objects that are shown.
 const DEPTH: u32 = 12;
@@ -39,6 +40,16 @@ impl Toy {
             Kind::Tuple(items) => format!("tuple({})", show_all(items)),
             Kind::List(items) => format!("list({})", show_all(items)),
             Kind::Slice(items) => format!("slice({})", show_all(items)),
+            Kind::Range([start, stop, step]) => format!("range({start}, {stop}, {step})"),
+            Kind::Array { typecode, elements } => {
+                let show = |&bits: &u64| match ElementKind::of_typecode(*typecode) {
+                    Some(ElementKind::Int(kind)) => kind.number(bits).to_string(),
+                    Some(ElementKind::Float(kind)) => format!("{:?}", kind.number(bits)),
+                    None => format!("{bits:#x}"),
+                };
+                let elements: Vec<String> = elements.iter().map(show).collect();
+                format!("array {}({})", char::from(*typecode), elements.join(", "))
+            }
             Kind::Method(items) => format!("method({})", show_all(items)),
             Kind::Cell(item) => format!("cell({})", show(*item)),
             Kind::Instance { class, inline, slots, .. } => {

@@ -66,6 +66,9 @@ impl Fold<'_> {
             i2(a, b, arith::floor_div)
         } else if let Op::ModI64 { a, b } = *op {
             i2(a, b, arith::modulo)
+        } else if let Op::RangeLen { start, stop, step } = *op {
+            let ends = self.known.i64(start).zip(self.known.i64(stop)).zip(self.known.i64(step));
+            ends.and_then(|((start, stop), step)| arith::range_len(start, stop, step)).map_or(Stays, int)
         } else if let Op::I64ToF64 { a } = *op {
             self.known.i64(a).map_or(Stays, |a| float(a as f64))
         } else if let Op::BoolToI64 { a } = *op {

@@ -222,6 +222,7 @@ impl Fold<'_> {
         | Op::GuardNoDict { value }
         | Op::GuardShared { value }
         | Op::GuardNotNull { value }
+        | Op::GuardTypecode { array: value, .. }
         | Op::GuardWide { value }
         | Op::CheckError { value } = *op
         {
@@ -318,6 +319,10 @@ pub(crate) fn own_class(op: &Op) -> Option<Builtin> {
         Some(Builtin::List)
     } else if let Op::NewSlice { .. } = op {
         Some(Builtin::Slice)
+    } else if let Op::NewRange { .. } = op {
+        Some(Builtin::Range)
+    } else if let Op::NewRangeIter { .. } = op {
+        Some(Builtin::RangeIter)
     } else if let Op::NewBoundMethod { .. } = op {
         Some(Builtin::Method)
     } else if let Op::NewCell { .. } = op {

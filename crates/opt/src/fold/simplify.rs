@@ -49,6 +49,7 @@ impl Fold<'_> {
             | Op::BoolToI64 { .. }
             | Op::F64ToI64Ovf { .. }
             | Op::CmpI64 { .. }
+            | Op::RangeLen { .. }
             | Op::AddF64 { .. }
             | Op::SubF64 { .. }
             | Op::MulF64 { .. }
@@ -96,6 +97,13 @@ impl Fold<'_> {
             | Op::ListItems { .. }
             | Op::LoadItem { .. }
             | Op::StoreItem { .. }
+            | Op::GuardTypecode { .. }
+            | Op::ArrayLen { .. }
+            | Op::ArrayElements { .. }
+            | Op::LoadElementI64 { .. }
+            | Op::LoadElementF64 { .. }
+            | Op::StoreElementI64 { .. }
+            | Op::StoreElementF64 { .. }
             | Op::LoadCell { .. }
             | Op::StoreCell { .. }
             | Op::LoadDictValue { .. }
@@ -106,6 +114,8 @@ impl Fold<'_> {
             | Op::NewTuple { .. }
             | Op::NewList { .. }
             | Op::NewSlice { .. }
+            | Op::NewRange { .. }
+            | Op::NewRangeIter { .. }
             | Op::NewBoundMethod { .. }
             | Op::NewCell { .. }
             | Op::NewInstance { .. }

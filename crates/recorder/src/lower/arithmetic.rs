@@ -104,6 +104,16 @@ impl Lowering<'_> {
         Some(unboxed)
     }
 
+    /// The operand, really an int that [`Lowering::int`] can load or a float, as a double: rounded, as CPython rounds an int that meets a
+    /// float in arithmetic.
+    unsafe fn rounded(&mut self, n: usize) -> Option<Value> {
+        if facts::is_float(self.real(n)) || facts::is_compact_int(self.real(n)) {
+            return self.double(n);
+        }
+        let int = self.int(n)?;
+        Some(self.f.builder.i64_to_f64(int))
+    }
+
     /// Two operands as doubles: (left, right), if they really are floats, or a float and a compact int.
     pub(super) unsafe fn doubles(&mut self) -> Option<(Value, Value)> {
         let is_number = |real| unsafe {
@@ -206,20 +216,26 @@ unsafe fn floats(l: &mut Lowering, operator: usize) -> Option<Outcome> {
     if !divides && !matches!(operator, nb::ADD | nb::SUBTRACT | nb::MULTIPLY | nb::POWER) {
         return None;
     }
-    let number = |real| if facts::is_float(real) { float_value(real) } else { long_compact_value(real) as f64 };
     let (a, b) = {
         let (left, right) = (l.real(2), l.real(1));
-        let known = (facts::is_float(left) || facts::is_compact_int(left))
-            && (facts::is_float(right) || facts::is_compact_int(right));
-        if !known {
-            return None;
-        }
-        let (x, y): (f64, f64) = (number(left), number(right));
+        // The quotient of two ints that are not exact as doubles is more exact than that of the doubles.
+        let both_ints = facts::is_int(left) && facts::is_int(right);
+        let number = |l: &mut Lowering, n: usize| {
+            let real = l.real(n);
+            if facts::is_float(real) {
+                Some(float_value(real))
+            } else if both_ints && !facts::is_compact_int(real) {
+                None
+            } else {
+                l.real_int(n).map(|n| n as f64)
+            }
+        };
+        let (x, y): (f64, f64) = (number(l, 2)?, number(l, 1)?);
         // What raises, or is complex.
         if divides && y == 0.0 || operator == nb::POWER && (x <= 0.0 || x.is_nan() || !x.powf(y).is_finite()) {
             return None;
         }
-        l.doubles()?
+        (l.rounded(2)?, l.rounded(1)?)
     };
     let constant = |l: &mut Lowering, x: f64| l.f.builder.const_f64(Float::from(x));
     let result = match operator {

@@ -350,6 +350,19 @@ unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObjec
         let result = l.box_int(number);
         return l.called(1, result);
     }
+    if callable == (&raw mut ffi::PyFloat_Type).cast() && facts::is_float(arg) {
+        // It is the same float.
+        l.guard_callable(1, false)?;
+        let v = l.f.peek(1)?;
+        l.f.guard_class(v, &raw mut ffi::PyFloat_Type);
+        return l.called(1, v);
+    }
+    if callable == (&raw mut ffi::PyFloat_Type).cast() && facts::is_compact_int(arg) {
+        l.guard_callable(1, false)?;
+        let number = l.double(1)?;
+        let result = l.box_float(number);
+        return l.called(1, result);
+    }
     let (owner, name) = identify(callable)?;
     let name = CStr::from_ptr(name);
     if owner.is_err() || !(facts::is_float(arg) || name == c"sqrt" && facts::is_compact_int(arg)) {

@@ -1,5 +1,6 @@
 //! Calls: well-known C functions become micro-ops, Python functions frames that exist only here. All others are left to tier 1.
 
+use super::arrays::Array;
 use super::binding::{bind, has_defaults};
 use super::{Lowering, Outcome};
 use crate::facts;
@@ -26,11 +27,22 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if callable == known.len && n == 1 && !has_receiver && super::sequences::is_list_or_tuple(l.real(1)) {
         return len(l);
     }
+    if callable == known.len
+        && n == 1
+        && !has_receiver
+        && let Some(array) = Array::seen(l.real(1))
+    {
+        return array_len(l, array);
+    }
     if callable == known.isinstance && n == 2 && !has_receiver {
         return isinstance(l);
     }
     if callable == known.list_append && n == 1 && has_receiver {
         return append(l);
+    }
+    let range = super::ranges::call(l);
+    if range.is_some() {
+        return range;
     }
     if ty(callable) == &raw mut PyFunction_Type {
         return python(l, n, 0, has_receiver, &[]);
@@ -78,6 +90,15 @@ impl Lowering<'_> {
         self.f.release(callable);
         self.done()
     }
+}
+
+unsafe fn array_len(l: &mut Lowering, array: Array) -> Option<Outcome> {
+    let real = l.real(1);
+    l.guard_callable(1, false)?;
+    let v = l.f.peek(1)?;
+    let length = l.array_len(v, real, array);
+    let result = l.box_int(length);
+    l.called(1, result)
 }
 
 unsafe fn len(l: &mut Lowering) -> Option<Outcome> {

@@ -109,6 +109,10 @@ pub(super) unsafe fn binary_slice(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
+    let range = super::ranges::iter(l);
+    if range.is_some() {
+        return range;
+    }
     let iterated = [
         (&raw mut ffi::PyList_Type, &raw mut PyListIter_Type),
         (&raw mut ffi::PyTuple_Type, &raw mut PyTupleIter_Type),

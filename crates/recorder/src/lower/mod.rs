@@ -19,6 +19,7 @@ use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{LENGTH, op};
 
 mod arithmetic;
+mod arrays;
 mod attributes;
 mod binding;
 mod builtins;
@@ -31,6 +32,7 @@ mod functions;
 mod globals;
 mod iteration;
 mod locals;
+mod ranges;
 mod sequences;
 mod shims;
 

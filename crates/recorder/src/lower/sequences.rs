@@ -1,5 +1,6 @@
 //! Lists and tuples: items, unpacking, building.
 
+use super::arrays::{self, Array};
 use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::Content;
@@ -29,8 +30,8 @@ impl Lowering<'_> {
         if ptr::eq(class, list_type()) { self.f.builder.list_len(v) } else { self.f.builder.tuple_len(v) }
     }
 
-    /// The index that the int on top of the stack means in a list or tuple of this length, guarded to be in bounds. None if it really is not.
-    unsafe fn index(&mut self, real_length: isize, length: Value) -> Option<Value> {
+    /// The index that the int on top of the stack means in a sequence of this length, guarded to be in bounds. None if it really is not.
+    pub(super) unsafe fn index(&mut self, real_length: isize, length: Value) -> Option<Value> {
         let real = self.real_int(1)?;
         let index = self.int(1)?;
         self.f.at();
@@ -54,6 +55,9 @@ impl Lowering<'_> {
 
 pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
     let container = l.real(2);
+    if let Some(array) = Array::seen(container) {
+        return arrays::item(l, array);
+    }
     if !is_list_or_tuple(container) {
         let item = super::containers::item(l);
         return if item.is_some() { item } else { super::attributes::getitem(l) };
@@ -80,6 +84,9 @@ pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
 
 pub(super) unsafe fn store_subscr(l: &mut Lowering) -> Option<Outcome> {
     let (real_list, real_sub) = (l.real(2), l.real(1));
+    if let Some(array) = Array::seen(real_list) {
+        return arrays::store_item(l, array);
+    }
     if !ptr::eq(ty(real_list), list_type()) {
         let stored = super::containers::store_item(l);
         return if stored.is_some() { stored } else { super::shims::assignment(l) };

@@ -12,7 +12,7 @@ use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{_PyThreadState_PopFrame, PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_locals};
 use hotspur_interp::{Register, Runtime};
-use hotspur_ir::{Helper, Moves, SnapshotId, Type, VirtualKind};
+use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2;
@@ -131,6 +131,21 @@ functions! {
     store_item |t, items: u64, index: i64, content: Object| { t.store_item(items, index, nullable(content)); }
     tuple_len |t, tuple: Object| -> i64 { t.tuple_len(object(tuple)) }
     load_tuple_item |t, tuple: Object, index: i64| -> Object { word(t.load_tuple_item(object(tuple), index)) }
+    typecode |t, array: Object| -> u32 { t.typecode(object(array)) }
+    array_len |t, array: Object| -> i64 { t.array_len(object(array)) }
+    array_elements |t, array: Object, offset: u32| -> u64 { t.array_elements(object(array), offset as usize) }
+    load_element_i64 |t, elements: u64, index: i64, kind: u32| -> i64 {
+        t.load_element_i64(elements, index, IntKind::ALL[kind as usize])
+    }
+    load_element_f64 |t, elements: u64, index: i64, kind: u32| -> f64 {
+        t.load_element_f64(elements, index, FloatKind::ALL[kind as usize])
+    }
+    store_element_i64 |t, elements: u64, index: i64, kind: u32, content: i64| {
+        t.store_element_i64(elements, index, IntKind::ALL[kind as usize], content);
+    }
+    store_element_f64 |t, elements: u64, index: i64, kind: u32, content: f64| {
+        t.store_element_f64(elements, index, FloatKind::ALL[kind as usize], content);
+    }
     load_cell |t, cell: Object| -> Object { word(t.load_cell(object(cell))) }
     store_cell |t, cell: Object, content: Object| { t.store_cell(object(cell), nullable(content)); }
     load_dict_value |t, dict: Object, index: u32| -> Object { word(t.load_dict_value(object(dict), index as usize)) }
@@ -426,6 +441,13 @@ pub(super) fn host_functions() -> HostFunctions {
         store_item,
         tuple_len,
         load_tuple_item,
+        typecode,
+        array_len,
+        array_elements,
+        load_element_i64,
+        load_element_f64,
+        store_element_i64,
+        store_element_f64,
         load_cell,
         store_cell,
         load_dict_value,

@@ -51,3 +51,18 @@ pub(super) unsafe fn store_dict_value(dict: Obj, index: usize, content: Option<O
         out_of_memory();
     }
 }
+
+/// The bits of an element of an array that takes so many bytes.
+pub(super) unsafe fn load_element(elements: u64, index: i64, width: usize) -> u64 {
+    let mut bits = [0; 8];
+    let at = (elements as usize as *const u8).offset(index as isize * width as isize);
+    at.copy_to_nonoverlapping(bits.as_mut_ptr(), width);
+    u64::from_le_bytes(bits)
+}
+
+/// Writes an element.
+pub(super) unsafe fn store_element(elements: u64, index: i64, width: usize, bits: u64) {
+    let at = (elements as usize as *mut u8).offset(index as isize * width as isize);
+    let bytes = bits.to_le_bytes();
+    at.copy_from_nonoverlapping(bytes.as_ptr(), width);
+}

@@ -1,6 +1,8 @@
 //! Iterators. When there is no next item nothing is changed: the op exits, and tier 1 ends the loop.
 
 use super::{Obj, cooked};
+use core::ptr::NonNull;
+use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 
 unsafe fn list_position(iter: *mut ListIterObject) -> Option<usize> {
@@ -51,4 +53,10 @@ pub(super) unsafe fn is_done(iter: Obj) -> bool {
     } else {
         (*op.cast::<RangeIterObject>()).len <= 0
     }
+}
+
+/// Whether this is a list, tuple or range iterator that has no next item.
+pub(crate) unsafe fn is_exhausted(op: *mut PyObject) -> bool {
+    let types = [&raw mut PyListIter_Type, &raw mut PyTupleIter_Type, &raw mut PyRangeIter_Type];
+    types.iter().any(|&t| is_type(op, t)) && NonNull::new(op).is_some_and(|iter| is_done(iter))
 }

@@ -19,6 +19,7 @@ mod values;
 
 pub(crate) use dying::dies_quietly;
 pub(crate) use frames::{push_on, suspend};
+pub(crate) use iterators::is_exhausted;
 pub(crate) use values::free_simple;
 
 use crate::executor::Executor;
@@ -26,7 +27,7 @@ use core::ptr::NonNull;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::{Frame, Register, Runtime};
-use hotspur_ir::{CodeRef, Helper, Moves, ObjRef, Resume, VirtualKind};
+use hotspur_ir::{CodeRef, FloatKind, Helper, IntKind, Moves, ObjRef, Resume, VirtualKind};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::Landing;
 use smallvec::SmallVec;
@@ -319,6 +320,34 @@ impl Runtime for Host {
     fn load_tuple_item(&mut self, tuple: Obj, index: i64) -> Option<Obj> {
         // SAFETY: see the module's documentation.
         cooked(unsafe { tuple_item(tuple.as_ptr(), index as usize) })
+    }
+    fn typecode(&mut self, array: Obj) -> u32 {
+        // SAFETY: see the module's documentation.
+        unsafe { (*(*array.as_ptr().cast::<ArrayObject>()).ob_descr).typecode.into() }
+    }
+    fn array_len(&mut self, array: Obj) -> i64 {
+        // SAFETY: see the module's documentation.
+        unsafe { size(array.as_ptr()) as i64 }
+    }
+    fn array_elements(&mut self, array: Obj, offset: usize) -> u64 {
+        // SAFETY: see the module's documentation.
+        unsafe { *array.as_ptr().byte_add(offset).cast::<u64>() }
+    }
+    fn load_element_i64(&mut self, elements: u64, index: i64, kind: IntKind) -> i64 {
+        // SAFETY: see the module's documentation.
+        kind.number(unsafe { heap::load_element(elements, index, kind.width()) })
+    }
+    fn load_element_f64(&mut self, elements: u64, index: i64, kind: FloatKind) -> f64 {
+        // SAFETY: see the module's documentation.
+        kind.number(unsafe { heap::load_element(elements, index, kind.width()) })
+    }
+    fn store_element_i64(&mut self, elements: u64, index: i64, kind: IntKind, content: i64) {
+        // SAFETY: see the module's documentation.
+        unsafe { heap::store_element(elements, index, kind.width(), kind.bits(content)) }
+    }
+    fn store_element_f64(&mut self, elements: u64, index: i64, kind: FloatKind, content: f64) {
+        // SAFETY: see the module's documentation.
+        unsafe { heap::store_element(elements, index, kind.width(), kind.bits(content)) }
     }
     fn load_cell(&mut self, cell: Obj) -> Option<Obj> {
         // SAFETY: see the module's documentation.

@@ -63,6 +63,18 @@ pub(super) unsafe fn build(kind: VirtualKind, fields: &[Register<Obj>]) -> Obj {
             (0..3).for_each(|i| xdecref(field(i)));
             slice
         }
+        VirtualKind::Range => {
+            let numbers = fields.iter().map(|&f| int(number(f)).as_ptr());
+            let args: Vec<_> = numbers.collect();
+            let range = made(ffi::PyObject_Vectorcall(
+                (&raw mut ffi::PyRange_Type).cast(),
+                args.as_ptr(),
+                args.len(),
+                core::ptr::null_mut(),
+            ));
+            args.into_iter().for_each(|n| decref(n));
+            range
+        }
         VirtualKind::BoundMethod => {
             let method = made(PyMethod_New(field(0), field(1)));
             decref(field(0));
