@@ -142,7 +142,9 @@ impl Model {
     fn reference(&mut self) -> Value {
         if !self.owned.is_empty() && self.pick(2) == 0 {
             let i = self.pick(self.owned.len());
-            return self.owned.swap_remove(i);
+            let object = self.owned.swap_remove(i);
+            // As a bridge takes over what its exit held.
+            return if self.pick(4) == 0 { self.b.adopt(object) } else { object };
         }
         let object = self.object();
         self.b.incref(object);
