@@ -4,7 +4,8 @@ use crate::compile::Refusal;
 use crate::host::{ExecState, HostFn, MAX_VALUES};
 use crate::translate::{Translator, too_large};
 use core::mem::offset_of;
-use cranelift_codegen::ir::{self as clif, InstBuilder, types};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
 use hotspur_ir::{CodeRef, Inst, Value};
 
 type Nothing = Option<clif::Value>;
@@ -161,6 +162,85 @@ impl Translator<'_> {
         function: clif::Value,
         locals: &[clif::Value],
     ) -> Result<(), Refusal> {
+        let caller = self.frames[self.frames.len() - 1];
+        let constants = self.env.constants;
+        let may = self.returns().zip(constants.frame(code)).zip(constants.suspended(caller, caller_pc));
+        let Some((((layout, returns), (size, first_unit)), (call, behind))) = may else {
+            self.push_by_host(code, caller_pc, caller_stack, function, locals)?;
+            self.frame_pushed(code);
+            return Ok(());
+        };
+        let [fast, slow, done] = core::array::from_fn(|_| self.b.create_block());
+        let pushed = self.b.append_block_param(done, types::I64);
+        let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
+        let frame = self.load(types::I64, thread, returns.datastack_top);
+        let next = self.b.ins().iadd_imm(frame, 8 * i64::from(size));
+        let limit = self.load(types::I64, thread, returns.datastack_limit);
+        let there = self.b.ins().icmp(IntCC::UnsignedLessThan, next, limit);
+        self.branch(there, fast, slow);
+
+        self.b.switch_to_block(fast);
+        self.store(next, thread, returns.datastack_top);
+        // The caller waits.
+        let below = self.b.use_var(self.addresses[self.frames.len() - 1]);
+        let height = self.number(constants.locals(caller) + caller_stack);
+        self.store(height, below, returns.stacktop);
+        let call = self.word(call);
+        self.store(call, below, returns.instr_ptr);
+        let behind = self.b.ins().iconst(types::I16, i64::from(behind));
+        self.store(behind, below, returns.return_offset);
+        // The callee begins.
+        let object = self.word(constants.code(code));
+        self.incref(object);
+        self.store(object, frame, returns.f_executable);
+        self.store(below, frame, layout.previous);
+        self.store(function, frame, returns.f_funcobj);
+        let globals = self.load(types::I64, function, returns.func_globals);
+        self.store(globals, frame, layout.f_globals);
+        let builtins = self.load(types::I64, function, returns.func_builtins);
+        self.store(builtins, frame, layout.f_builtins);
+        let null = self.word(0);
+        self.store(null, frame, returns.f_locals);
+        self.store(null, frame, returns.frame_obj);
+        let first_unit = self.word(first_unit);
+        self.store(first_unit, frame, returns.instr_ptr);
+        let executing = self.b.ins().iconst(types::I32, -1);
+        self.store(executing, frame, returns.stacktop);
+        let none = self.b.ins().iconst(types::I16, 0);
+        self.store(none, frame, returns.return_offset);
+        let owner = self.b.ins().iconst(types::I8, i64::from(returns.owned_by_thread));
+        self.store(owner, frame, returns.owner);
+        for (i, &v) in locals.iter().enumerate() {
+            self.store(v, frame, layout.localsplus + 8 * i as i32);
+        }
+        self.store(frame, thread, layout.current_frame);
+        let counted = constants.counted(code);
+        if counted != 0 {
+            let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
+            let remaining = self.b.ins().iadd_imm(remaining, i64::from(-counted));
+            self.store(remaining, thread, returns.py_recursion_remaining);
+        }
+        self.store_state(frame, offset_of!(ExecState, top));
+        self.b.ins().jump(done, &[BlockArg::Value(frame)]);
+
+        self.b.set_cold_block(slow);
+        self.b.switch_to_block(slow);
+        self.push_by_host(code, caller_pc, caller_stack, function, locals)?;
+        let frame = self.load(types::I64, self.state, offset_of!(ExecState, top) as i32);
+        self.b.ins().jump(done, &[BlockArg::Value(frame)]);
+        self.b.switch_to_block(done);
+        self.add_frame(code, Some(pushed));
+        Ok(())
+    }
+
+    fn push_by_host(
+        &mut self,
+        code: CodeRef,
+        caller_pc: u32,
+        caller_stack: u32,
+        function: clif::Value,
+        locals: &[clif::Value],
+    ) -> Result<(), Refusal> {
         if locals.len() > MAX_VALUES {
             return Err(too_large(format!("{} locals", locals.len())));
         }
@@ -170,7 +250,6 @@ impl Translator<'_> {
         let address = self.word(self.env.constants.code(code));
         let numbers = [caller_pc, caller_stack, locals.len() as u32].map(|n| self.number(n));
         self.call(HostFn::PushFrame, &[address, numbers[0], numbers[1], function, numbers[2]]);
-        self.frame_pushed(code);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::compile::Refusal;
 use crate::host::HostFn;
 use crate::translate::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self as clif, InstBuilder, types};
+use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
 use hotspur_ir::Value;
 
 /// What an iterator goes over.
@@ -220,8 +220,31 @@ impl Translator<'_> {
     // -- dictionaries ----------------------------------------------------------------------------------------------------
 
     pub(crate) fn load_dict_value(&mut self, dict: clif::Value, index: u32) -> clif::Value {
-        let index = self.number(index);
-        self.ask(HostFn::LoadDictValue, &[dict, index])
+        let number = self.number(index);
+        let Some((layout, tables)) = self.env.layout.and_then(|l| Some((l, l.tables?))) else {
+            return self.ask(HostFn::LoadDictValue, &[dict, number]);
+        };
+        let [combined, strings, other, done] = core::array::from_fn(|_| self.b.create_block());
+        let result = self.b.append_block_param(done, types::I64);
+        let values = self.load(types::I64, dict, tables.ma_values);
+        self.branch(values, other, combined);
+        self.b.switch_to_block(combined);
+        let keys = self.load(types::I64, dict, layout.ma_keys);
+        let kind = self.load(types::I8, keys, tables.dk_kind);
+        self.branch(kind, strings, other);
+        self.b.switch_to_block(strings);
+        let size = self.load(types::I8, keys, tables.dk_log2_index_bytes);
+        let one = self.word(1);
+        let size = self.b.ins().ishl(one, size);
+        let entries = self.b.ins().iadd(keys, size);
+        let value = self.load(types::I64, entries, tables.dk_indices + 16 * index as i32 + 8);
+        self.b.ins().jump(done, &[BlockArg::Value(value)]);
+        self.b.set_cold_block(other);
+        self.b.switch_to_block(other);
+        let value = self.ask(HostFn::LoadDictValue, &[dict, number]);
+        self.b.ins().jump(done, &[BlockArg::Value(value)]);
+        self.b.switch_to_block(done);
+        result
     }
 
     pub(crate) fn store_dict_value(&mut self, dict: clif::Value, index: u32, content: Value) -> Nothing {

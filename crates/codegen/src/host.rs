@@ -88,6 +88,14 @@ pub trait Constants {
     fn counted(&self, _: CodeRef) -> i32 {
         1
     }
+    /// How many words a frame for the code takes, and the address of its first code unit, if code may push such frames by itself.
+    fn frame(&self, _: CodeRef) -> Option<(u32, u64)> {
+        None
+    }
+    /// For a frame that waits for a call at this position: the address of the code unit, and how many of them behind it goes on.
+    fn suspended(&self, _: CodeRef, _pc: u32) -> Option<(u64, u16)> {
+        None
+    }
     /// The address of the instruction at this position of the code, as tier 1 has it.
     fn instruction(&self, code: CodeRef, pc: u32) -> u64;
     /// The address of what tier 1 keeps for the code.

@@ -52,6 +52,8 @@ pub struct Layout {
     pub f_builtins: i32,
     /// Dictionary of a module.
     pub md_dict: i32,
+    /// Tables of dictionaries, if code looks into them by itself.
+    pub tables: Option<Tables>,
     /// Position of a list or tuple iterator.
     pub it_index: i32,
     /// List or tuple of an iterator; null when it is exhausted.
@@ -81,11 +83,11 @@ pub struct Layout {
     pub false_object: u64,
     /// Where new numbers come from, if code may make them by itself.
     pub boxes: Option<Boxes>,
-    /// How frames are left, and when they may be pushed, if code may see to that by itself.
+    /// How frames are pushed and left, if code may do that by itself.
     pub returns: Option<Returns>,
 }
 
-/// What it takes to leave a frame, and what to look at before one is pushed. Offsets in bytes.
+/// What it takes to push and to leave a frame, and what to look at before. Offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "fields are named as in CPython")]
 pub struct Returns {
@@ -104,6 +106,10 @@ pub struct Returns {
     pub py_recursion_remaining: i32,
     pub datastack_chunk: i32,
     pub datastack_top: i32,
+    pub datastack_limit: i32,
+    /// Of a function.
+    pub func_globals: i32,
+    pub func_builtins: i32,
     /// Where the first frame lies in a chunk.
     pub chunk_data: i32,
     /// [`owner`](Self::owner) of a frame that lies on the data stack.
@@ -121,6 +127,20 @@ pub struct Returns {
     pub hook: u64,
     /// What is there as long as executors may push frames.
     pub evaluator: u64,
+}
+
+/// Where a dictionary without a table of its own values keeps them. Offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "fields are named as in CPython")]
+pub struct Tables {
+    /// Not null if the values are in a table of their own.
+    pub ma_values: i32,
+    /// A byte of the keys: zero if some are no strings.
+    pub dk_kind: i32,
+    /// A byte of the keys: how many bytes the indices take.
+    pub dk_log2_index_bytes: i32,
+    /// The indices, behind which are the entries: key and value.
+    pub dk_indices: i32,
 }
 
 /// Ready-made numbers, and lists of dead ones: an address of the first, which refers to the next by its type field.

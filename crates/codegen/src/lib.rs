@@ -66,6 +66,6 @@ pub use compile::{
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
 pub use landings::Landings;
-pub use layout::{Boxes, Layout, Returns};
+pub use layout::{Boxes, Layout, Returns, Tables};
 pub use space::{CodeSpace, Installed};
 pub use unwind::enter;

@@ -331,3 +331,9 @@ pub unsafe fn store_inline_value(op: *mut PyObject, index: usize, value: *mut Py
     }
     crate::dict_touch(dict);
 }
+
+/// Whether exactly a string is interned (`PyUnicode_CHECK_INTERNED`).
+#[inline(always)]
+pub unsafe fn unicode_is_interned(string: *mut PyObject) -> bool {
+    (*string.cast::<PyASCIIObject>()).state & 3 != 0
+}

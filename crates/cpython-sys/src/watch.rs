@@ -46,13 +46,16 @@ pub struct PyWrapperDescrObject {
 unsafe extern "C-unwind" {
     /// The id, or negative with an exception set if none is free.
     pub fn PyDict_AddWatcher(callback: DictWatchCallback) -> c_int;
+    pub fn PyDict_ClearWatcher(watcher_id: c_int) -> c_int;
     pub fn PyDict_Watch(watcher_id: c_int, dict: *mut PyObject) -> c_int;
     pub fn PyDict_Unwatch(watcher_id: c_int, dict: *mut PyObject) -> c_int;
     /// The id, or negative with an exception set if none is free.
     pub fn PyType_AddWatcher(callback: TypeWatchCallback) -> c_int;
+    pub fn PyType_ClearWatcher(watcher_id: c_int) -> c_int;
     pub fn PyType_Watch(watcher_id: c_int, t: *mut PyObject) -> c_int;
     /// The id, or negative with an exception set if none is free.
     pub fn PyFunction_AddWatcher(callback: FunctionWatchCallback) -> c_int;
+    pub fn PyFunction_ClearWatcher(watcher_id: c_int) -> c_int;
     pub fn PyUnstable_WritePerfMapEntry(
         code: *const core::ffi::c_void,
         size: core::ffi::c_uint,

@@ -564,6 +564,7 @@ pub fn layout(toy: &mut Toy) -> Layout {
         landing_frame: 0,
         true_object,
         false_object,
+        tables: None,
         boxes: None,
         returns: None,
     }

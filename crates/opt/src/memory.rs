@@ -19,7 +19,10 @@ use rustc_hash::FxHashMap as HashMap;
 
 #[derive(Default)]
 pub(crate) struct Memory {
-    available: HashMap<Op, Option<Value>>,
+    /// Results that depend on operands alone.
+    pure: HashMap<Op, Option<Value>>,
+    /// What was read, from what memory.
+    read: HashMap<Op, (MemorySet, Option<Value>)>,
 }
 
 /// Whether an op that is executed again has the same result, as long as the memory that it reads stays the same.
@@ -50,20 +53,27 @@ fn differ(known: &Knowledge, a: Value, b: Value) -> bool {
 impl Memory {
     /// What the op yielded, if it was executed before and has the same result still.
     pub(crate) fn get(&self, op: &Op) -> Option<Option<Value>> {
-        self.available.get(op).copied()
+        self.pure.get(op).copied().or_else(|| self.read.get(op).map(|r| r.1))
     }
 
     /// The op was executed.
     pub(crate) fn insert(&mut self, op: Op, result: Option<Value>) {
-        self.available.insert(op, result);
+        let reads = op.effects().reads;
+        if reads.is_empty() {
+            self.pure.insert(op, result);
+        } else {
+            self.read.insert(op, (reads, result));
+        }
     }
 
     fn forget(&mut self, classes: MemorySet) {
-        self.available.retain(|op, _| !op.effects().reads.overlaps(classes));
+        if !classes.is_empty() {
+            self.read.retain(|_, (reads, _)| !reads.overlaps(classes));
+        }
     }
 
     fn forget_if(&mut self, mut is_stale: impl FnMut(&Op) -> bool) {
-        self.available.retain(|op, _| !is_stale(op));
+        self.read.retain(|op, _| !is_stale(op));
     }
 
     /// Frames from this one up are others now.
@@ -89,9 +99,9 @@ impl Memory {
         } else if op.effects().escapes {
             self.forget(MemorySet::ALL.without(MemorySet::FRAME));
         } else if let Op::SpillLocal { depth, index, .. } = *op {
-            self.available.remove(&Op::LoadLocal { depth, index });
+            self.read.remove(&Op::LoadLocal { depth, index });
         } else if let Op::SpillStack { depth, index, .. } = *op {
-            self.available.remove(&Op::LoadStack { depth, index });
+            self.read.remove(&Op::LoadStack { depth, index });
         } else if let Op::PushFrame { .. } = op {
             // The new frame: see `forget_frames`.
         } else if let Op::StoreInline { value, index, .. } = *op {

@@ -21,7 +21,7 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::InvalidationReason;
 use hotspur_recorder::Dependencies;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap as HashMap;
 
 /// Numbers of executors.
 type Ids = Vec<u64>;
@@ -65,12 +65,29 @@ fn with<T>(f: impl FnOnce(&mut Watched) -> T) -> T {
 }
 
 /// Asks for a watcher unless there is one. The pending exception, if there is one, stays.
-unsafe fn watcher(known: Option<c_int>, ask: impl FnOnce() -> c_int) -> Result<c_int, Unreliable> {
+///
+/// It is the one with the highest number that is free: CPython numbers them from the lowest, reports them by number when they fail, and
+/// there is code that counts on the first to be free.
+unsafe fn watcher(
+    known: Option<c_int>,
+    ask: impl Fn() -> c_int,
+    clear: impl Fn(c_int) -> c_int,
+) -> Result<c_int, Unreliable> {
     if let Some(id) = known {
         return Ok(id);
     }
     // SAFETY: the GIL is held.
-    unsafe { checked(ask) }
+    unsafe {
+        let mut highest = checked(&ask)?;
+        let mut below = Vec::new();
+        while let Ok(id) = checked(&ask) {
+            below.push(core::mem::replace(&mut highest, id));
+        }
+        for id in below {
+            checked(|| clear(id))?;
+        }
+        Ok(highest)
+    }
 }
 
 /// Calls something that sets an exception when it answers with a negative number.
@@ -93,7 +110,7 @@ unsafe fn checked(call: impl FnOnce() -> c_int) -> Result<c_int, Unreliable> {
 unsafe fn watch_dict(dict: *mut PyObject) -> Result<(), Unreliable> {
     // SAFETY: the GIL is held and the dictionary live; nothing here runs Python code.
     unsafe {
-        let id = watcher(with(|w| w.dict_watcher), || PyDict_AddWatcher(dict_changed))?;
+        let id = watcher(with(|w| w.dict_watcher), || PyDict_AddWatcher(dict_changed), |id| PyDict_ClearWatcher(id))?;
         with(|w| w.dict_watcher = Some(id));
         checked(|| PyDict_Watch(id, dict))?;
     }
@@ -146,7 +163,11 @@ pub(crate) unsafe fn rely(id: u64, dependencies: &Dependencies) -> Result<(), Un
             rely_on_type(id, object, version)?;
         }
         for &function in &dependencies.functions {
-            let watcher = watcher(with(|w| w.function_watcher), || PyFunction_AddWatcher(function_changed))?;
+            let watcher = watcher(
+                with(|w| w.function_watcher),
+                || PyFunction_AddWatcher(function_changed),
+                |id| PyFunction_ClearWatcher(id),
+            )?;
             with(|w| {
                 w.function_watcher = Some(watcher);
                 w.functions.entry(function as usize).or_default().push(id);
@@ -169,7 +190,7 @@ unsafe fn rely_on_type(id: u64, object: *mut PyObject, version: u32) -> Result<(
         if (*object.cast::<PyTypeObject>()).tp_version_tag != version || version == 0 {
             return Err(Unreliable);
         }
-        let watcher = watcher(with(|w| w.type_watcher), || PyType_AddWatcher(type_changed))?;
+        let watcher = watcher(with(|w| w.type_watcher), || PyType_AddWatcher(type_changed), |id| PyType_ClearWatcher(id))?;
         with(|w| w.type_watcher = Some(watcher));
         checked(|| PyType_Watch(watcher, object))?;
     }
@@ -249,7 +270,9 @@ unsafe extern "C-unwind" fn dict_changed(
         }
         if key.is_null() {
             users.extend(entry.values.drain().flat_map(|(_, ids)| ids));
-        } else if !entry.values.is_empty() {
+        } else if let Some(ids) = entry.values.remove(&(key as usize)) {
+            users.extend(ids);
+        } else if !entry.values.is_empty() && !is_interned(key) {
             // SAFETY: the keys that executors rely on are held by them.
             entry.values.retain(|&known, ids| {
                 // SAFETY: the keys that executors rely on are held as long as they are listed.
@@ -267,6 +290,12 @@ unsafe extern "C-unwind" fn dict_changed(
     });
     invalidate::by_ids(&users, InvalidationReason::DictModified);
     0
+}
+
+/// Whether no other interned string equals this key.
+fn is_interned(key: *mut PyObject) -> bool {
+    // SAFETY: the key is live, and if it is exactly a string it has the state of one.
+    unsafe { is_type(key, &raw mut ffi::PyUnicode_Type) && unicode_is_interned(key) }
 }
 
 /// Whether a key that changes may be the one that is known.

@@ -5,7 +5,7 @@
 
 use super::run::{Run, run_of};
 use crate::graph;
-use crate::runtime::{Host, Obj, dies_quietly, push_on, suspend};
+use crate::runtime::{Host, Obj, build_of, calls, dies_quietly, push_on, suspend};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
@@ -243,9 +243,7 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
     let kind = VirtualKind::ALL[kind as usize];
     // SAFETY: the fields lie there.
-    let fields = unsafe { &(&(*state).values)[..count as usize] };
-    let fields = fields.iter().enumerate().map(|(i, &bits)| register(kind.field_type(i), bits)).collect();
-    word(Some(host(state).build(kind, fields)))
+    unsafe { word(Some(build_of(kind, &(&(*state).values)[..count as usize]))) }
 }
 
 extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
@@ -313,8 +311,10 @@ extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
     unsafe { Run::side_exit(state) }
 }
 
-fn helper(state: *mut ExecState, helper: Helper, args: &[Register<Obj>]) -> u64 {
-    host(state).call_helper(helper, args).as_ref().map_or(0, bits)
+#[inline(always)]
+fn helper(helper: Helper, args: &[Register<Obj>]) -> u64 {
+    // SAFETY: the superblock was verified: it passes what the table of helpers says.
+    bits(&unsafe { calls::call(helper, args) })
 }
 
 fn obj(object: Object) -> Register<Obj> {
@@ -335,46 +335,58 @@ macro_rules! helpers {
         }
     };
     (@function one $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object) -> u64 { helper(state, Helper::$helper, &[obj(a)]) }
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object) -> u64 { helper(Helper::$helper, &[obj(a)]) }
         f as *const c_void
     }};
     (@function two $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object) -> u64 {
-            helper(state, Helper::$helper, &[obj(a), obj(b)])
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object) -> u64 {
+            helper(Helper::$helper, &[obj(a), obj(b)])
         }
         f as *const c_void
     }};
     (@function three $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
-            helper(state, Helper::$helper, &[obj(a), obj(b), obj(c)])
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, c: Object) -> u64 {
+            helper(Helper::$helper, &[obj(a), obj(b), obj(c)])
         }
         f as *const c_void
     }};
     (@function operator $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
-            helper(state, Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
+            helper(Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
         }
         f as *const c_void
     }};
     (@function numbered $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object, n: i64) -> u64 {
-            helper(state, Helper::$helper, &[obj(a), Register::I64(n)])
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, n: i64) -> u64 {
+            helper(Helper::$helper, &[obj(a), Register::I64(n)])
         }
         f as *const c_void
     }};
     (@function many $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there.
             let more = unsafe { core::slice::from_raw_parts(more, count as usize) };
             let more = more.iter().map(|&bits| register(Type::Obj, bits));
             let args: smallvec::SmallVec<[_; 8]> = [obj(a), obj(b)].into_iter().chain(more).collect();
-            helper(state, Helper::$helper, &args)
+            helper(Helper::$helper, &args)
+        }
+        f as *const c_void
+    }};
+    (@function in_place $helper:ident) => {{
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
+            // SAFETY: so many arguments lie there, and there is room for one in front of them. No other machine code runs
+            // meanwhile, which might need the place.
+            unsafe {
+                let args = more.cast::<*mut PyObject>().sub(1);
+                *args = b.cast();
+                calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1).expose_provenance() as u64
+            }
         }
         f as *const c_void
     }};
     (@function doubles $helper:ident) => {{
-        extern "C-unwind" fn f(state: *mut ExecState, a: f64, b: f64) -> f64 {
-            f64::from_bits(helper(state, Helper::$helper, &[Register::F64(a), Register::F64(b)]))
+        extern "C-unwind" fn f(_: *mut ExecState, a: f64, b: f64) -> f64 {
+            f64::from_bits(helper(Helper::$helper, &[Register::F64(a), Register::F64(b)]))
         }
         f as *const c_void
     }};
@@ -386,7 +398,8 @@ helpers! {
     three: SetItem SetAttr Slice LookupOr DictStore;
     operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
-    many: Call QuietCall JoinStrings;
+    many: Call;
+    in_place: QuietCall JoinStrings;
     doubles: FloatPow;
 }
 

@@ -4,7 +4,7 @@ use crate::executor::Executor;
 use crate::exits::Exit;
 use core::ffi::c_void;
 use core::mem::offset_of;
-use hotspur_codegen::{Boxes, Landings, Layout, Returns};
+use hotspur_codegen::{Boxes, Landings, Layout, Returns, Tables};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_tier1::code::{CodeState, Word};
@@ -44,6 +44,12 @@ pub(super) fn layout() -> Layout {
         f_globals: offset_of!(InterpreterFrame, f_globals) as i32,
         f_builtins: offset_of!(InterpreterFrame, f_builtins) as i32,
         md_dict: offset_of!(PyModuleObject, md_dict) as i32,
+        tables: Some(Tables {
+            ma_values: offset_of!(PyDictObject, ma_values) as i32,
+            dk_kind: offset_of!(DictKeys, dk_kind) as i32,
+            dk_log2_index_bytes: offset_of!(DictKeys, dk_log2_index_bytes) as i32,
+            dk_indices: offset_of!(DictKeys, dk_indices) as i32,
+        }),
         it_index: offset_of!(ListIterObject, it_index) as i32,
         it_seq: offset_of!(ListIterObject, it_seq) as i32,
         range_start: offset_of!(RangeIterObject, start) as i32,
@@ -81,6 +87,9 @@ pub(super) fn layout() -> Layout {
             py_recursion_remaining: offset_of!(ThreadState, py_recursion_remaining) as i32,
             datastack_chunk: offset_of!(ThreadState, datastack_chunk) as i32,
             datastack_top: offset_of!(ThreadState, datastack_top) as i32,
+            datastack_limit: offset_of!(ThreadState, datastack_limit) as i32,
+            func_globals: offset_of!(PyFunctionObject, func_globals) as i32,
+            func_builtins: offset_of!(PyFunctionObject, func_builtins) as i32,
             chunk_data: offset_of!(StackChunk, data) as i32,
             owned_by_thread: FRAME_OWNED_BY_THREAD,
             owned_by_c_stack: FRAME_OWNED_BY_CSTACK,
@@ -110,6 +119,9 @@ pub(super) fn landings() -> Landings {
 
 // For each instruction there is an executor or null, at the same distance.
 const _: () = assert!(size_of::<Word>() == size_of::<*mut Executor>());
+// It loads the value of an entry whose key is a string, and tests for such keys.
+const _: () = assert!(size_of::<DictUnicodeEntry>() == 16 && offset_of!(DictUnicodeEntry, me_value) == 8);
+const _: () = assert!(DICT_KEYS_GENERAL == 0);
 // Machine code tests for it.
 const _: () = assert!(LandingKind::Running as u8 == 0);
 // One layout serves both iterators.

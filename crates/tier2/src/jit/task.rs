@@ -6,8 +6,10 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use core::mem::offset_of;
+use std::collections::HashMap;
 use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
-use hotspur_cpython_sys::PyCodeObject;
+use crate::runtime::suspended_at;
+use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_ir::{AbortReason, CodeRef, ObjRef, Superblock};
 use hotspur_tier1::code::{self, Word};
@@ -116,6 +118,8 @@ fn bridge(executor: &Executor, cold_exit: *const u8) -> Result<Option<Bridge>, A
 struct Addresses {
     objects: Vec<u64>,
     codes: Vec<CodeAddresses>,
+    /// Calls in which frames are suspended: where, and how far behind it goes on.
+    calls: HashMap<(CodeRef, u32), (usize, u16)>,
 }
 
 /// Of a code object.
@@ -126,6 +130,10 @@ struct CodeAddresses {
     words: u64,
     locals: u32,
     counted: i32,
+    /// How many words a frame takes.
+    frame: u32,
+    /// The first code unit.
+    units: u64,
 }
 
 impl Addresses {
@@ -142,12 +150,27 @@ impl Addresses {
                     words: (*stream).words.expose_provenance() as u64,
                     locals: (*code).co_nlocalsplus as u32,
                     counted: (*stream).counted,
+                    frame: (*code).co_framesize as u32,
+                    units: code_units(code).expose_provenance() as u64,
                 })
             }
         };
+        let codes: Vec<CodeAddresses> = executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?;
+        // SAFETY: as above. Snapshots and frames that are pushed name positions in these.
+        let at = |code: CodeRef, pc: u32| unsafe {
+            let stream = codes[code.as_u32() as usize].stream;
+            ((code, pc), suspended_at(core::ptr::with_exposed_provenance_mut(stream as usize), pc))
+        };
+        let superblock = &executor.trace.superblock;
+        let mut calls = HashMap::new();
+        for snapshot in superblock.snapshots.values() {
+            let callers = snapshot.frames.split_last().map_or(&[][..], |(_, callers)| callers);
+            calls.extend(callers.iter().map(|frame| at(frame.code, frame.pc)));
+        }
         Some(Addresses {
             objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
-            codes: executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?,
+            codes,
+            calls,
         })
     }
 
@@ -168,6 +191,14 @@ impl Constants for Addresses {
     }
     fn counted(&self, code: CodeRef) -> i32 {
         self.of_code(code).counted
+    }
+    fn frame(&self, code: CodeRef) -> Option<(u32, u64)> {
+        let code = self.of_code(code);
+        Some((code.frame, code.units))
+    }
+    fn suspended(&self, code: CodeRef, pc: u32) -> Option<(u64, u16)> {
+        let &(at, behind) = self.calls.get(&(code, pc))?;
+        Some((self.of_code(code).units + (at * size_of::<CodeUnit>()) as u64, behind))
     }
     fn instruction(&self, code: CodeRef, pc: u32) -> u64 {
         self.of_code(code).words + u64::from(pc) * size_of::<Word>() as u64

@@ -7,8 +7,10 @@ use hotspur_interp::Register;
 use hotspur_ir::Helper;
 use smallvec::SmallVec;
 
-/// Calls a helper. The arguments are as its table has them.
-pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Obj> {
+/// Calls a helper. The arguments are as its table has them. Machine code calls a copy for each helper, in which what is said here of
+/// the others is gone, and the registers are those of the machine.
+#[inline(always)]
+pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Obj> {
     let object = |i: usize| if let Register::Obj(object) = args[i] { raw(object) } else { core::ptr::null_mut() };
     let number = |i: usize| if let Register::I64(n) = args[i] { n } else { 0 };
     let double = |i: usize| if let Register::F64(x) = args[i] { x } else { 0.0 };
@@ -35,8 +37,7 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::Call | Helper::QuietCall => {
             let first = usize::from(object(1).is_null());
             let operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
-            let count = operands.len() - first;
-            new(ffi::PyObject_Vectorcall(object(0), operands.as_ptr().add(first), count, core::ptr::null_mut()))
+            new(call_with(object(0), operands.as_ptr().add(first), operands.len() - first))
         }
         Helper::ListAppend => {
             let failed = ffi::PyList_Append(object(0), object(1));
@@ -62,9 +63,8 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             _ => ffi::PyObject_ASCII(object(0)),
         }),
         Helper::JoinStrings => {
-            let empty = hotspur_tier1::context::known().empty_string;
             let items: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
-            new(_PyUnicode_JoinArray(empty, items.as_ptr(), items.len() as isize))
+            new(join(items.as_ptr(), items.len()))
         }
         Helper::NewFunction => {
             let function = ffi::PyFunction_New(object(0), object(1));
@@ -85,4 +85,27 @@ pub(super) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         }
         Helper::FloatPow => Register::F64(double(0).powf(double(1))),
     }
+}
+
+unsafe fn call_with(callable: *mut PyObject, args: *const *mut PyObject, count: usize) -> *mut PyObject {
+    ffi::PyObject_Vectorcall(callable, args, count, core::ptr::null_mut())
+}
+
+unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
+    _PyUnicode_JoinArray(hotspur_tier1::context::known().empty_string, strings, count as isize)
+}
+
+/// The same for [`Helper::QuietCall`] and [`Helper::JoinStrings`], whose arguments behind the first lie in memory.
+#[inline(always)]
+pub(crate) unsafe fn call_many(
+    helper: Helper,
+    callable: *mut PyObject,
+    args: *const *mut PyObject,
+    count: usize,
+) -> *mut PyObject {
+    if helper == Helper::JoinStrings {
+        return join(args, count);
+    }
+    let first = usize::from((*args).is_null());
+    call_with(callable, args.add(first), count - first)
 }

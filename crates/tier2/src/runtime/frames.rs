@@ -59,7 +59,7 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 /// What a frame's position in a snapshot means while it is suspended in a call: the index of its instruction, and how many words behind
 /// that it goes on. A call that makes an instance of a class is named by the INIT_RETURN in its last cache word, where it goes on when
 /// `__init__` has returned.
-unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
+pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
     let behind = match (*(*cs).words.add(pc)).op {
         op::INIT_RETURN => INIT_RETURN,

@@ -9,7 +9,7 @@
 //! verified, and on frames that are those which it was made for. So operands are what the table of ops says they are.
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the module, stated above")]
 
-mod calls;
+pub(crate) mod calls;
 mod dying;
 mod frames;
 mod heap;
@@ -18,9 +18,9 @@ mod quiet;
 mod values;
 
 pub(crate) use dying::dies_quietly;
-pub(crate) use frames::{push_on, suspend};
+pub(crate) use frames::{push_on, suspend, suspended_at};
 pub(crate) use iterators::is_exhausted;
-pub(crate) use values::free_simple;
+pub(crate) use values::{build as build_of, free_simple};
 
 use crate::executor::Executor;
 use core::ptr::NonNull;
@@ -278,7 +278,7 @@ impl Runtime for Host {
     }
     fn build(&mut self, kind: VirtualKind, fields: Vec<Register<Obj>>) -> Obj {
         // SAFETY: see the module's documentation.
-        unsafe { values::build(kind, &fields) }
+        unsafe { values::build(kind, fields.as_slice()) }
     }
 
     fn load_inline(&mut self, value: Obj, index: usize) -> Option<Obj> {

@@ -63,15 +63,15 @@ unsafe fn entry_at(keys: *mut DictKeys, index: usize) -> isize {
     }
 }
 
-/// Whether looking for the key, of a simple class, in exactly a dict runs no code.
-unsafe fn dict_is_quiet(dict: *mut PyObject, key: *mut PyObject) -> bool {
+/// The value under a key in exactly a dict (borrowed; null if there is none). None if looking for it might run code.
+unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
     let keys = (*dict.cast::<PyDictObject>()).ma_keys;
     if !is_simple_object(key) {
-        return false;
+        return None;
     }
     // Strings are compared with the key, which is simple.
     if keys_are_unicode(keys) {
-        return true;
+        return Some(ffi::PyDict_GetItemWithError(dict, key));
     }
     let hash = ffi::PyObject_Hash(key);
     let entries = general_entries(keys);
@@ -79,12 +79,20 @@ unsafe fn dict_is_quiet(dict: *mut PyObject, key: *mut PyObject) -> bool {
     loop {
         let entry = entry_at(keys, probes.index);
         if entry == -1 {
-            return true;
+            return Some(ptr::null_mut());
         }
         if entry >= 0 {
             let entry = entries.offset(entry);
-            if (*entry).me_hash == hash && !compares_quietly((*entry).me_key, key) {
-                return false;
+            if (*entry).me_key == key {
+                return Some((*entry).me_value);
+            }
+            if (*entry).me_hash == hash {
+                if !is_simple_object((*entry).me_key) {
+                    return None;
+                }
+                if ffi::PyObject_RichCompareBool((*entry).me_key, key, ffi::Py_EQ) == 1 {
+                    return Some((*entry).me_value);
+                }
             }
         }
         probes.advance();
@@ -120,19 +128,11 @@ unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
     }
 }
 
-/// The value under a key in exactly a dict (borrowed): null if there is none.
-unsafe fn dict_get(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
-    ffi::PyDict_GetItemWithError(dict, key)
-}
-
 /// `Helper::Lookup`.
 pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     let t = ty(container);
     if t == &raw mut ffi::PyDict_Type {
-        if !dict_is_quiet(container, key) {
-            return ptr::null_mut();
-        }
-        let value = dict_get(container, key);
+        let value = dict_find(container, key).unwrap_or(ptr::null_mut());
         xincref(value);
         return value;
     }
@@ -162,19 +162,19 @@ pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mu
 
 /// `Helper::LookupOr`.
 pub(super) unsafe fn lookup_or(dict: *mut PyObject, key: *mut PyObject, default: *mut PyObject) -> *mut PyObject {
-    if !dict_is_quiet(dict, key) {
-        return ptr::null_mut();
+    match dict_find(dict, key) {
+        None => ptr::null_mut(),
+        Some(value) => newref(if value.is_null() { default } else { value }),
     }
-    let value = dict_get(dict, key);
-    newref(if value.is_null() { default } else { value })
 }
 
 /// `Helper::Member`.
 pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64 {
     let t = ty(container);
-    let is_quiet = if t == &raw mut ffi::PyDict_Type {
-        dict_is_quiet(container, key)
-    } else if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
+    if t == &raw mut ffi::PyDict_Type {
+        return dict_find(container, key).map_or(-1, |value| (!value.is_null()).into());
+    }
+    let is_quiet = if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
         set_is_quiet(container, key)
     } else if t == &raw mut ffi::PyUnicode_Type {
         is_type(key, t)
@@ -207,12 +207,12 @@ pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64
 
 /// `Helper::Storable`. Watchers are told of a change: an executor that relies on the dictionary has to be left, which tier 1 does best.
 pub(super) unsafe fn storable(dict: *mut PyObject, key: *mut PyObject) -> i64 {
-    (!dict_is_watched(dict.cast()) && dict_is_quiet(dict, key)).into()
+    (!dict_is_watched(dict.cast()) && dict_find(dict, key).is_some()).into()
 }
 
 /// `Helper::DictStore`.
 pub(super) unsafe fn dict_store(dict: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
-    let old = dict_get(dict, key);
+    let old = ffi::PyDict_GetItemWithError(dict, key);
     let old = newref(if old.is_null() { ffi::Py_None() } else { old });
     if ffi::PyDict_SetItem(dict, key, value) < 0 {
         // The dictionary has it still.
@@ -285,8 +285,8 @@ pub(super) unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject
     if dict.is_null() {
         return 1;
     }
-    if !is_type(dict, &raw mut ffi::PyDict_Type) || !dict_is_quiet(dict, name) {
+    if !is_type(dict, &raw mut ffi::PyDict_Type) {
         return 0;
     }
-    dict_get(dict, name).is_null().into()
+    dict_find(dict, name).is_some_and(|value| value.is_null()).into()
 }

@@ -6,6 +6,7 @@ use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
 use hotspur_ir::VirtualKind;
 use hotspur_tier1::{boxes, context};
+use smallvec::SmallVec;
 
 /// An int. Small ones are those that CPython has made already, and immortal.
 pub(super) unsafe fn int(value: i64) -> Obj {
@@ -35,26 +36,59 @@ pub(crate) unsafe fn free_simple(op: *mut PyObject) {
     }
 }
 
-fn object(field: Register<Obj>) -> *mut PyObject {
-    if let Register::Obj(object) = field { raw(object) } else { core::ptr::null_mut() }
+/// The fields of an object that is to be built.
+pub(crate) trait Fields {
+    fn count(&self) -> usize;
+    fn object(&self, i: usize) -> *mut PyObject;
+    fn number(&self, i: usize) -> i64;
+    fn double(&self, i: usize) -> f64;
 }
 
-fn number(field: Register<Obj>) -> i64 {
-    if let Register::I64(n) = field { n } else { 0 }
+/// In registers of the tier 2 interpreter.
+impl Fields for [Register<Obj>] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn object(&self, i: usize) -> *mut PyObject {
+        if let Register::Obj(object) = self[i] { raw(object) } else { core::ptr::null_mut() }
+    }
+    fn number(&self, i: usize) -> i64 {
+        if let Register::I64(n) = self[i] { n } else { 0 }
+    }
+    fn double(&self, i: usize) -> f64 {
+        if let Register::F64(x) = self[i] { x } else { 0.0 }
+    }
+}
+
+/// As machine code leaves them in memory.
+impl Fields for [u64] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn object(&self, i: usize) -> *mut PyObject {
+        core::ptr::with_exposed_provenance_mut(self[i] as usize)
+    }
+    fn number(&self, i: usize) -> i64 {
+        self[i] as i64
+    }
+    fn double(&self, i: usize) -> f64 {
+        f64::from_bits(self[i])
+    }
 }
 
 /// Builds an object; references in the fields pass to it.
-pub(super) unsafe fn build(kind: VirtualKind, fields: &[Register<Obj>]) -> Obj {
-    let field = |i: usize| object(fields[i]);
+pub(crate) unsafe fn build<F: Fields + ?Sized>(kind: VirtualKind, fields: &F) -> Obj {
+    let field = |i: usize| fields.object(i);
+    let all = || (0..fields.count()).map(field).collect::<SmallVec<[*mut PyObject; 8]>>();
     match kind {
-        VirtualKind::Int => int(number(fields[0])),
-        VirtualKind::Float => made(boxes::new_float(if let Register::F64(x) = fields[0] { x } else { 0.0 })),
+        VirtualKind::Int => int(fields.number(0)),
+        VirtualKind::Float => made(boxes::new_float(fields.double(0))),
         VirtualKind::Tuple => {
-            let items: Vec<_> = fields.iter().map(|&f| object(f)).collect();
+            let items = all();
             made(_PyTuple_FromArraySteal(items.as_ptr(), items.len() as isize))
         }
         VirtualKind::List => {
-            let items: Vec<_> = fields.iter().map(|&f| object(f)).collect();
+            let items = all();
             made(_PyList_FromArraySteal(items.as_ptr(), items.len() as isize))
         }
         VirtualKind::Slice => {
@@ -64,8 +98,7 @@ pub(super) unsafe fn build(kind: VirtualKind, fields: &[Register<Obj>]) -> Obj {
             slice
         }
         VirtualKind::Range => {
-            let numbers = fields.iter().map(|&f| int(number(f)).as_ptr());
-            let args: Vec<_> = numbers.collect();
+            let args: [_; 3] = core::array::from_fn(|i| int(fields.number(i)).as_ptr());
             let range = made(ffi::PyObject_Vectorcall(
                 (&raw mut ffi::PyRange_Type).cast(),
                 args.as_ptr(),
@@ -86,39 +119,40 @@ pub(super) unsafe fn build(kind: VirtualKind, fields: &[Register<Obj>]) -> Obj {
             xdecref(field(0));
             cell
         }
-        VirtualKind::Instance => instance(field(0), &fields[1..]),
+        VirtualKind::Instance => instance(fields),
         VirtualKind::ListIter => {
             let iter = made(ffi::PyObject_GetIter(field(0)));
-            (*iter.as_ptr().cast::<ListIterObject>()).it_index = number(fields[1]) as isize;
+            (*iter.as_ptr().cast::<ListIterObject>()).it_index = fields.number(1) as isize;
             decref(field(0));
             iter
         }
         VirtualKind::TupleIter => {
             let iter = made(ffi::PyObject_GetIter(field(0)));
-            (*iter.as_ptr().cast::<TupleIterObject>()).it_index = number(fields[1]) as isize;
+            (*iter.as_ptr().cast::<TupleIterObject>()).it_index = fields.number(1) as isize;
             decref(field(0));
             iter
         }
         VirtualKind::RangeIter => {
             let iter = made(ffi::PyObject_New::<PyObject>(&raw mut PyRangeIter_Type));
             let range = iter.as_ptr().cast::<RangeIterObject>();
-            (*range).start = number(fields[0]);
-            (*range).step = number(fields[1]);
-            (*range).len = number(fields[2]);
+            (*range).start = fields.number(0);
+            (*range).step = fields.number(1);
+            (*range).len = fields.number(2);
             iter
         }
     }
 }
 
-/// An instance with these attributes in its inline values, in the order of its class's keys; the rest is absent.
-unsafe fn instance(class: *mut PyObject, attributes: &[Register<Obj>]) -> Obj {
+/// An instance of the class with the attributes behind it in its inline values, in the order of its class's keys; the rest is absent.
+unsafe fn instance<F: Fields + ?Sized>(fields: &F) -> Obj {
+    let class = fields.object(0);
     let instance = made(ffi::PyType_GenericAlloc(class.cast(), 0));
     let values = inline_values(instance.as_ptr());
-    for (i, &attribute) in attributes.iter().enumerate() {
-        let content = object(attribute);
+    for i in 1..fields.count() {
+        let content = fields.object(i);
         if !content.is_null() {
-            *inline_value_slot(values, i) = content;
-            values_add_to_insertion_order(values, i);
+            *inline_value_slot(values, i - 1) = content;
+            values_add_to_insertion_order(values, i - 1);
         }
     }
     // The instance has a reference of its own.
