@@ -190,7 +190,8 @@ unsafe fn rely_on_type(id: u64, object: *mut PyObject, version: u32) -> Result<(
         if (*object.cast::<PyTypeObject>()).tp_version_tag != version || version == 0 {
             return Err(Unreliable);
         }
-        let watcher = watcher(with(|w| w.type_watcher), || PyType_AddWatcher(type_changed), |id| PyType_ClearWatcher(id))?;
+        let watcher =
+            watcher(with(|w| w.type_watcher), || PyType_AddWatcher(type_changed), |id| PyType_ClearWatcher(id))?;
         with(|w| w.type_watcher = Some(watcher));
         checked(|| PyType_Watch(watcher, object))?;
     }

@@ -52,6 +52,7 @@ pub const LAYOUT: Layout = Layout {
     inline_values: 24,
     inline_valid: 19,
     md_dict: 16,
+    tables: None,
     it_index: 16,
     it_seq: 24,
     range_start: 16,

@@ -5,14 +5,14 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
-use core::mem::offset_of;
-use std::collections::HashMap;
-use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
 use crate::runtime::suspended_at;
-use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
+use core::mem::offset_of;
+use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
 use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
 use hotspur_ir::{AbortReason, CodeRef, ObjRef, Superblock};
 use hotspur_tier1::code::{self, Word};
+use std::collections::HashMap;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -167,11 +167,7 @@ impl Addresses {
             let callers = snapshot.frames.split_last().map_or(&[][..], |(_, callers)| callers);
             calls.extend(callers.iter().map(|frame| at(frame.code, frame.pc)));
         }
-        Some(Addresses {
-            objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(),
-            codes,
-            calls,
-        })
+        Some(Addresses { objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(), codes, calls })
     }
 
     fn of_code(&self, code: CodeRef) -> &CodeAddresses {
