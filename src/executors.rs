@@ -60,6 +60,22 @@ fn aborted(reason: AbortReason) -> PyErr {
     PyRuntimeError::new_err(format!("{}: {}", reason.name(), reason.message()))
 }
 
+/// Reads a superblock, and verifies it.
+fn read(text: &str) -> PyResult<Superblock> {
+    let superblock = hotspur_reader::parse(text).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    hotspur_ir::verify(&superblock).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        PyValueError::new_err(lines.join("\n"))
+    })?;
+    Ok(superblock)
+}
+
+/// Reads a superblock, verifies it, and returns it as it is printed.
+#[pyfunction]
+pub fn parse_superblock(text: &str) -> PyResult<String> {
+    Ok(read(text)?.to_string())
+}
+
 /// Attaches a superblock to a function, to run whenever execution gets to its first instruction by the function's entry or by a
 /// back-edge. Returns the executor's number.
 ///
@@ -87,11 +103,7 @@ pub fn attach_superblock(
     parent: Option<(u64, usize)>,
 ) -> PyResult<u64> {
     start()?;
-    let mut superblock = hotspur_reader::parse(text).map_err(|e| PyValueError::new_err(e.to_string()))?;
-    if let Err(problems) = hotspur_ir::verify(&superblock) {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        return Err(PyValueError::new_err(lines.join("\n")));
-    }
+    let mut superblock = read(text)?;
     let mut all_codes = vec![code_of(function)?];
     for code in &codes {
         all_codes.push(code_of(code)?);

@@ -2,6 +2,7 @@
 
 use hotspur_cpython_sys as sys;
 use hotspur_launcher::command_line::{Choices, Engine, StatsForm, Tier};
+use hotspur_launcher::views::Views;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::fmt;
@@ -74,7 +75,7 @@ unsafe fn place(ours: bool) {
 }
 
 /// How the engine is to work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Everything from the first call on in our own tiers.
     pub stress: bool,
@@ -84,6 +85,8 @@ pub struct Config {
     pub engine: Engine,
     /// Whether, and how, statistics are printed at the end of the process.
     pub stats: Option<StatsForm>,
+    /// What is shown of traces.
+    pub views: Views,
 }
 
 impl Config {
@@ -95,6 +98,7 @@ impl Config {
             tier: variable("HOTSPUR_TIER").and_then(|name| Tier::from_name(&name)).unwrap_or(Tier::One),
             engine: variable("HOTSPUR_ENGINE").and_then(|name| Engine::from_name(&name)).unwrap_or(Engine::Jit),
             stats: variable("HOTSPUR_STATS").and_then(|form| StatsForm::from_name(&form)),
+            views: Views::from_environment(),
         }
     }
 
@@ -104,6 +108,7 @@ impl Config {
             tier: choices.tier.unwrap_or(self.tier),
             engine: choices.engine.unwrap_or(self.engine),
             stats: choices.stats.or(self.stats),
+            views: self.views.with(choices.views),
             ..self
         }
     }
@@ -230,13 +235,17 @@ fn try_enable(py: Python<'_>, config: Config) -> Result<(), Refusal> {
     if state().started.is_none() {
         tier1::initialize(&config).map_err(Refusal::Engine)?;
         if config.tier >= Tier::Two {
+            // Without the log and dumps the program runs as well.
+            if let Err(message) = crate::views::start(&config.views) {
+                eprintln!("hotspur: {message}");
+            }
             crate::recording::start(config.engine, config.stress).map_err(Refusal::Engine)?;
             // Without it, executors go when what they rely on does.
             if let Err(error) = crate::shutdown::install(py) {
                 error.write_unraisable(py, None);
             }
         }
-        state().started = Some(config);
+        state().started = Some(config.clone());
     }
     WANTED.store(true, Ordering::Relaxed);
     if !ASIDE.load(Ordering::Relaxed) {
@@ -349,7 +358,7 @@ pub fn describe(py: Python<'_>) -> Description {
         Err(what) => what.clone(),
     });
     let state = state();
-    let config = state.started.unwrap_or_else(Config::from_environment);
+    let config = state.started.clone().unwrap_or_else(Config::from_environment);
     let refusal = state.refusal.clone().or(fits.err());
     let reason = if enabled {
         None

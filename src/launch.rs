@@ -182,7 +182,7 @@ unsafe extern "C" {
 /// Makes `import hotspur` work, whatever `sys.path` is, and enables Hotspur.
 pub fn enter(py: Python<'_>, handoff: &Handoff) -> PyResult<()> {
     import(py, handoff)?;
-    hook::enable_or_warn(py, hook::Config::from_environment().with(handoff.choices));
+    hook::enable_or_warn(py, hook::Config::from_environment().with(handoff.choices.clone()));
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod recording;
 mod report;
 mod rerun;
 mod shutdown;
+mod views;
 
 use hotspur_launcher::command_line::{self, Action};
 use hotspur_launcher::handoff::Handoff;
@@ -28,8 +29,8 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::executors::{
-        attach_superblock, executors, instructions_executed, parameter_table, parameters, pause_compiler,
-        remove_executors, sweep_executors, tier2_stats, version, wait_for_compiler,
+        attach_superblock, executors, instructions_executed, parameter_table, parameters, parse_superblock,
+        pause_compiler, remove_executors, sweep_executors, tier2_stats, version, wait_for_compiler,
     };
 
     #[pymodule_export]

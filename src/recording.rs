@@ -11,7 +11,7 @@ use hotspur_tier1::tier2::{Landing, start_tracing, stop_tracing};
 use hotspur_tier2::params::Parameter;
 use hotspur_tier2::recording::{Hooks, Origin, finish};
 use hotspur_tier2::reliance::{Reliance, Unreliable};
-use hotspur_tier2::{bridge, graph, pending};
+use hotspur_tier2::{bridge, graph, observe, pending};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
@@ -61,11 +61,13 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
     unsafe {
         let inherited = origin.exit().and_then(|(executor, exit)| bridge::inherited(executor, exit));
         let grown = inherited.and_then(|inherited| Recorder::grow(state, limits(), &inherited));
+        let inherits = grown.is_some();
         let recorder = grown.unwrap_or_else(|| Recorder::start(state, limits()));
         let mut reliance = Reliance::default();
         if reliance.follow(&recorder.noted()).is_err() {
             return false;
         }
+        observe::started(reliance.id(), &origin, inherits);
         recordings().push(Recording { context: cx, recorder, origin, reliance, is_lost: false });
         start_tracing(cx);
     }
@@ -101,7 +103,8 @@ unsafe fn record(cx: *mut Context, at: State) {
     // SAFETY: as above; no other code has run since the recorder looked.
     unsafe {
         stop_tracing(cx);
-        let _: Result<u64, AbortReason> = finish(origin, reliance, recorded);
+        let place = Place { code: at.cs, position: at.pc.offset_from((*at.cs).words) as usize };
+        let _: Result<u64, AbortReason> = finish(origin, reliance, recorded, place);
     }
 }
 

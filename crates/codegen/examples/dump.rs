@@ -42,8 +42,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sb = native::superblock(&std::fs::read_to_string(&path)?);
         let exits = ExitTable { base: 0x7f12_1111_0000, stride: 64, code: 0 };
         let layout = Some(&native::LAYOUT);
-        let environment =
-            Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000, prologue: None, bridge: None };
+        let environment = Environment {
+            layout,
+            constants: &Somewhere,
+            exits,
+            valid: 0x7f12_2222_0000,
+            prologue: None,
+            bridge: None,
+            lists: false,
+        };
         let ops = sb.insts().count();
         for options in [Options { checked: false, optimize: true }, Options { checked: false, optimize: false }] {
             let mut compiler = Compiler::new(options)?;

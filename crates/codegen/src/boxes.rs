@@ -39,7 +39,7 @@ impl Translator<'_> {
     fn made_by_host(&mut self, slow: clif::Block, done: clif::Block, function: HostFn, value: clif::Value) {
         self.b.set_cold_block(slow);
         self.b.switch_to_block(slow);
-        self.in_region(Region::Slow, |t| {
+        self.in_region(Region::Slow(self.op), |t| {
             let object = t.ask(function, &[value]);
             t.b.ins().jump(done, &[BlockArg::Value(object)]);
         });

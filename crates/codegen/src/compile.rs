@@ -76,6 +76,17 @@ pub(crate) struct Relocation {
     pub callee: Callee,
 }
 
+/// For people who look at machine code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// Cranelift's IR, as Cranelift gets it.
+    pub ir: String,
+    /// What code is for: from each offset up to the next one. (Cranelift merges and moves instructions, so these are hints.)
+    pub regions: Vec<(u32, Region)>,
+    /// Where instructions end and constants begin.
+    pub end: u32,
+}
+
 /// Machine code that is not installed yet. See [`CodeSpace::install`](crate::CodeSpace::install).
 #[derive(Clone, Debug)]
 pub struct Code {
@@ -87,6 +98,8 @@ pub struct Code {
     pub snapshots: PrimaryMap<SnapshotId, SnapshotInfo>,
     /// Bytes.
     pub sizes: Sizes,
+    /// What it was made of, if that was asked for.
+    pub listing: Option<Listing>,
     /// How long translating and compiling took.
     pub time: Duration,
 }
@@ -135,6 +148,8 @@ pub struct Environment<'a> {
     pub prologue: Option<Prologue>,
     /// Where it takes over from, if it is a bridge. With it goes a prologue.
     pub bridge: Option<&'a Bridge>,
+    /// Whether [`Code::listing`] is wanted.
+    pub lists: bool,
 }
 
 /// What an executor's code does at its beginning, so that whoever leads there need not: it sets
@@ -276,15 +291,22 @@ impl Compiler {
             let translator = Translator::new(&mut self.context.func, &mut self.functions, sb, environment);
             translator.translate().inspect_err(|_| self.functions = FunctionBuilderContext::new())?
         };
+        let ir = environment.lists.then(|| self.last_ir());
         let compiled = self.finish()?;
         let mut exits: Vec<ExitInfo> =
             sb.exits().map(|e| ExitInfo { id: e.id, reason: e.reason, snapshot: e.snapshot, size: 0 }).collect();
         let mut sizes = Sizes { total: compiled.code_buffer().len() as u32, ..Sizes::default() };
+        let (mut regions, mut end) = (Vec::new(), 0);
         for range in compiled.buffer.get_srclocs_sorted() {
             let size = range.end - range.start;
-            match Region::of(range.loc) {
-                Region::Hot => {}
-                Region::Slow => sizes.slow_paths += size,
+            end = end.max(range.end);
+            let Some(region) = Region::of(range.loc) else { continue };
+            if environment.lists {
+                regions.push((range.start, region));
+            }
+            match region {
+                Region::Hot(_) | Region::Beginning => {}
+                Region::Slow(_) => sizes.slow_paths += size,
                 Region::Shared => sizes.shared_exits += size,
                 Region::Exit(id) => {
                     sizes.exits += size;
@@ -296,7 +318,8 @@ impl Compiler {
         let bytes = compiled.code_buffer().to_vec();
         let mut snapshots: SecondaryMap<SnapshotId, SnapshotInfo> = plan.snapshots;
         let snapshots = sb.snapshots.keys().map(|id| std::mem::take(&mut snapshots[id])).collect();
-        Ok(Code { bytes, relocations, exits, snapshots, sizes, time: start.elapsed() })
+        let listing = ir.map(|ir| Listing { ir, regions, end });
+        Ok(Code { bytes, relocations, exits, snapshots, sizes, listing, time: start.elapsed() })
     }
 
     /// Compiles a way from an exit of a superblock to another executor. The environment is that of the superblock, and
@@ -315,7 +338,10 @@ impl Compiler {
             let translator = Translator::new(&mut function, &mut self.functions, sb, environment);
             translator.passage(passage).inspect_err(|_| self.functions = FunctionBuilderContext::new())?;
         }
-        self.stub(function)
+        let ir = environment.lists.then(|| function.display().to_string());
+        let code = self.stub(function)?;
+        let end = code.bytes.len() as u32;
+        Ok(Code { listing: ir.map(|ir| Listing { ir, regions: Vec::new(), end }), ..code })
     }
 
     /// Compiles the function that was built.
@@ -336,11 +362,12 @@ impl Compiler {
             exits: Vec::new(),
             snapshots: PrimaryMap::new(),
             sizes: Sizes::default(),
+            listing: None,
             time: Duration::ZERO,
         })
     }
 
-    /// The Cranelift IR of the function that was compiled last.
+    /// The Cranelift IR of the function that was built, or compiled, last.
     pub fn last_ir(&self) -> String {
         self.context.func.display().to_string()
     }

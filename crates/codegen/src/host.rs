@@ -363,6 +363,15 @@ impl Callee {
         }
     }
 
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Callee::Host(f) => f.name(),
+            Callee::Helper(h) => h.info().name,
+            Callee::ModF64 => "mod_f64",
+        }
+    }
+
     /// Its address.
     pub(crate) fn address(self, functions: &HostFunctions) -> u64 {
         match self {

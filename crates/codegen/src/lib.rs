@@ -61,11 +61,12 @@ mod unwind;
 
 pub use arena::Statistics;
 pub use compile::{
-    Bridge, Code, Compiler, Environment, ExitInfo, Live, Location, Options, Passage, Prologue, Refusal, Sizes,
+    Bridge, Code, Compiler, Environment, ExitInfo, Listing, Live, Location, Options, Passage, Prologue, Refusal, Sizes,
     SnapshotInfo,
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
 pub use landings::Landings;
 pub use layout::{Boxes, Layout, Returns, Tables};
-pub use space::{CodeSpace, Installed};
+pub use space::{CodeSpace, Installed, Stub};
+pub use translate::Region;
 pub use unwind::enter;

@@ -38,6 +38,18 @@ pub struct CodeSpace {
     /// Addresses of callees by number, and of jumps to them.
     callees: Vec<(u64, u64)>,
     cold_exit: *const u8,
+    stubs: Vec<Stub>,
+}
+
+/// Code that belongs to no executor.
+#[derive(Clone, Copy, Debug)]
+pub struct Stub {
+    /// What it is.
+    pub name: &'static str,
+    /// Where it begins.
+    pub entry: *const u8,
+    /// How long it is, in bytes.
+    pub size: usize,
 }
 
 // SAFETY: addresses in them are used by `unsafe` functions only.
@@ -45,8 +57,10 @@ unsafe impl Send for CodeSpace {}
 // SAFETY: as above.
 unsafe impl Send for Installed {}
 
+const VENEER: usize = 16;
+
 /// `jmp [rip]`, the address behind it, padding.
-fn veneer(address: u64) -> [u8; 16] {
+fn veneer(address: u64) -> [u8; VENEER] {
     let mut code = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xcc, 0xcc];
     code[6..14].copy_from_slice(&address.to_le_bytes());
     code
@@ -65,16 +79,25 @@ impl CodeSpace {
         let arena = Arena::new(limit, near as usize).map_err(|e| no_memory(e.to_string()))?;
         let callees = Callee::all().map(|c| (c.address(functions), 0)).collect();
         let description = Description::new(arena.address(0), arena.statistics().capacity);
-        let mut space = CodeSpace { _description: description, arena, callees, cold_exit: std::ptr::null() };
+        let (cold_exit, stubs) = (std::ptr::null(), Vec::new());
+        let mut space = CodeSpace { _description: description, arena, callees, cold_exit, stubs };
         for i in 0..Callee::COUNT {
             // SAFETY: nothing of this arena is executed yet.
             let offset = unsafe { space.place(&veneer(space.callees[i].0)) }?;
-            space.callees[i].1 = space.arena.address(offset) as u64;
+            let entry = space.arena.address(offset);
+            space.callees[i].1 = entry as u64;
+            let name = Callee::all().nth(i).map_or("", Callee::name);
+            space.stubs.push(Stub { name, entry, size: VENEER });
         }
         let cold_exit = cold_exit_stub(compiler)?;
         // SAFETY: as above.
-        space.cold_exit = unsafe { space.install(&cold_exit) }?.entry;
+        space.cold_exit = unsafe { space.install_stub("cold_exit", &cold_exit) }?;
         Ok(space)
+    }
+
+    /// Addresses that code calls, and what is there: the functions, and jumps to them.
+    pub fn callees(&self) -> impl Iterator<Item = (u64, Callee)> {
+        self.callees.iter().zip(Callee::all()).flat_map(|(&(direct, veneer), c)| [(direct, c), (veneer, c)])
     }
 
     /// What exits lead to that lead nowhere yet.
@@ -98,7 +121,21 @@ impl CodeSpace {
     ) -> Result<*const u8, Refusal> {
         let code = landing_exit(compiler, layout, landings, self.cold_exit.expose_provenance() as u64)?;
         // SAFETY: as the caller promises.
-        Ok(unsafe { self.install(&code) }?.entry)
+        unsafe { self.install_stub("landing_exit", &code) }
+    }
+
+    /// # Safety
+    /// As for [`CodeSpace::install`].
+    unsafe fn install_stub(&mut self, name: &'static str, code: &Code) -> Result<*const u8, Refusal> {
+        // SAFETY: as the caller promises.
+        let Installed { entry, len, .. } = unsafe { self.install(code) }?;
+        self.stubs.push(Stub { name, entry, size: len });
+        Ok(entry)
+    }
+
+    /// Code that belongs to no executor, and stays.
+    pub fn stubs(&self) -> &[Stub] {
+        &self.stubs
     }
 
     /// How much memory is used.

@@ -18,39 +18,47 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, Moves, Op, SnapshotId, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
-/// What a piece of machine code is for; kept as Cranelift's source location.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Region {
-    /// The recorded path.
-    Hot,
+/// What a piece of machine code is for; kept as Cranelift's source location. Ops have their numbers in program order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Region {
+    /// The recorded path of an op.
+    Hot(u32),
     /// A path within an op that is seldom taken.
-    Slow,
-    /// What exits share.
-    Shared,
+    Slow(u32),
     /// An exit's own.
     Exit(ExitId),
+    /// What exits share.
+    Shared,
+    /// What comes before the first op.
+    Beginning,
 }
 
 impl Region {
-    const FIRST_EXIT: u32 = 2;
+    const KIND: u32 = 30;
 
     fn location(self) -> SourceLoc {
-        match self {
-            Region::Hot => SourceLoc::default(),
-            Region::Slow => SourceLoc::new(0),
-            Region::Shared => SourceLoc::new(1),
-            Region::Exit(id) => SourceLoc::new(Region::FIRST_EXIT + id.as_u32()),
-        }
+        let (kind, number) = match self {
+            Region::Hot(op) => (0, op),
+            Region::Slow(op) => (1, op),
+            Region::Exit(id) => (2, id.as_u32()),
+            Region::Beginning => (3, 0),
+            Region::Shared => (3, 1),
+        };
+        SourceLoc::new(kind << Region::KIND | number)
     }
 
-    /// The region with this location.
-    pub(crate) fn of(location: SourceLoc) -> Region {
-        match location.bits() {
-            0 => Region::Slow,
-            1 => Region::Shared,
-            _ if location.is_default() => Region::Hot,
-            n => Region::Exit(ExitId::new((n - Region::FIRST_EXIT) as usize)),
-        }
+    /// The region with this location. None if there is no location, as for what Cranelift makes itself.
+    pub(crate) fn of(location: SourceLoc) -> Option<Region> {
+        let bits = location.bits();
+        let number = bits & ((1 << Region::KIND) - 1);
+        Some(match bits >> Region::KIND {
+            0 => Region::Hot(number),
+            1 => Region::Slow(number),
+            2 => Region::Exit(ExitId::new(number as usize)),
+            _ if bits == Region::Shared.location().bits() => Region::Shared,
+            _ if bits == Region::Beginning.location().bits() => Region::Beginning,
+            _ => return None,
+        })
     }
 }
 
@@ -67,6 +75,8 @@ pub(crate) struct Translator<'a> {
     pub state: clif::Value,
     pub snapshots: SecondaryMap<SnapshotId, SnapshotInfo>,
     pub exits: Exits,
+    /// The number of the op that is being translated.
+    pub op: u32,
     /// Codes of the frames in memory.
     pub frames: Vec<CodeRef>,
     /// Variables for the addresses of frames, by depth. They have values with a layout only.
@@ -112,6 +122,7 @@ impl<'a> Translator<'a> {
             state,
             snapshots: SecondaryMap::new(),
             exits,
+            op: 0,
             frames: Vec::new(),
             addresses: Vec::new(),
             executed: Moves::Stays,
@@ -128,7 +139,7 @@ impl<'a> Translator<'a> {
 
     /// Translates everything.
     pub(crate) fn translate(mut self) -> Result<Plan, Refusal> {
-        self.b.set_srcloc(Region::Hot.location());
+        self.b.set_srcloc(Region::Beginning.location());
         if let Some(bridge) = self.env.bridge {
             self.take_over(bridge)?;
         } else {
@@ -178,6 +189,7 @@ impl<'a> Translator<'a> {
         let mut insts = insts.iter().peekable();
         while let Some(inst) = insts.next() {
             self.exits.next(inst);
+            self.b.set_srcloc(Region::Hot(self.op).location());
             // A check of validity directly after a reference was dropped belongs to the path on which it was the last
             // one.
             let folded = if let (Op::Decref { .. } | Op::Xdecref { .. }, false) = (&inst.op, self.unchecked) {
@@ -190,6 +202,7 @@ impl<'a> Translator<'a> {
             } else {
                 self.inst(inst)?;
             }
+            self.op += 1 + u32::from(folded.is_some());
             if let Op::CheckValidity {} | Op::GuardLanded { .. } = inst.op {
                 self.unchecked = false;
             } else {
@@ -292,7 +305,7 @@ impl<'a> Translator<'a> {
         self.branch(condition, slow, next);
         self.b.set_cold_block(slow);
         self.b.switch_to_block(slow);
-        self.in_region(Region::Slow, f)?;
+        self.in_region(Region::Slow(self.op), f)?;
         self.b.ins().jump(next, &[]);
         self.b.switch_to_block(next);
         Ok(())

@@ -29,8 +29,15 @@ impl Constants for Somewhere {
 fn compile(text: &str) -> Result<Code, Refusal> {
     let exits = ExitTable { base: 0x7f12_1111_0000, stride: 64, code: 0 };
     let layout = Some(&native::LAYOUT);
-    let environment =
-        Environment { layout, constants: &Somewhere, exits, valid: 0x7f12_2222_0000, prologue: None, bridge: None };
+    let environment = Environment {
+        layout,
+        constants: &Somewhere,
+        exits,
+        valid: 0x7f12_2222_0000,
+        prologue: None,
+        bridge: None,
+        lists: false,
+    };
     let mut compiler = Compiler::new(Options::default()).expect("a compiler");
     compiler.compile(&native::superblock(text), &environment)
 }
@@ -107,7 +114,15 @@ fn compiling_happens_on_any_thread() {
         let exits = ExitTable { base: 0, stride: 8, code: 0 };
         compiler.compile(
             &sb,
-            &Environment { layout: None, constants: &Somewhere, exits, valid: 0, prologue: None, bridge: None },
+            &Environment {
+                layout: None,
+                constants: &Somewhere,
+                exits,
+                valid: 0,
+                prologue: None,
+                bridge: None,
+                lists: false,
+            },
         )
     };
     let code = std::thread::spawn(compile).join().expect("no panic").expect("machine code");

@@ -76,8 +76,15 @@ fn links_are_tail_calls() {
     for i in 0..2 {
         let base = table.wrapping_add(i).expose_provenance() as u64;
         let exits = ExitTable { base, stride: size_of::<Exit>() as u32, code: 0 };
-        let environment =
-            Environment { layout: None, constants: &Nothing, exits, valid: 0, prologue: None, bridge: None };
+        let environment = Environment {
+            layout: None,
+            constants: &Nothing,
+            exits,
+            valid: 0,
+            prologue: None,
+            bridge: None,
+            lists: false,
+        };
         let code = compiler.compile(&sb, &environment).expect("machine code");
         // SAFETY: nothing is executed now.
         entries.push(unsafe { space.install(&code) }.expect("room").entry());

@@ -640,8 +640,15 @@ impl Engine {
             stride: size_of::<Entry>() as u32,
             code: std::mem::offset_of!(Entry, code) as u32,
         };
-        let environment =
-            Environment { layout, constants: &ToyConstants(toy), exits: table, valid: 0, prologue: None, bridge: None };
+        let environment = Environment {
+            layout,
+            constants: &ToyConstants(toy),
+            exits: table,
+            valid: 0,
+            prologue: None,
+            bridge: None,
+            lists: false,
+        };
         let code = self.compiler.compile(sb, &environment)?;
         let mut state = ExecState {
             frame: std::ptr::without_provenance_mut(image::frame(base(), 0) as usize),

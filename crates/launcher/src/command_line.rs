@@ -4,6 +4,7 @@
 //! take a value and which end the options (`-c` and `-m`, also inside a cluster such as `-Ic`). What Python does not
 //! know either, Python reports, in its own words.
 
+use crate::views::{DumpStage, Views};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,6 +21,11 @@ Hotspur's options (anywhere before the program):
   --tier N        the highest tier to use; 1: the specializing interpreter, 2: executors as well
   --engine NAME   how executors run: jit (machine code) or interp (the tier 2 interpreter)
   --stats[=FORM]  print what Hotspur did when the program ends, as a table or as json
+  --log[=FILE]    one line for each thing that happens to a trace, on standard error or in FILE
+  --dump=WHAT,... print traces: bytecode, ir (as recorded), opt (optimized), clif (Cranelift's IR), asm, exits
+  --dump-function=NAME,...  only those that begin in these functions: qualified names, with * and ?
+  --dump-to=FILE  where to, instead of standard error
+  --gdb           tell gdb about machine code
   --help          this text
   --version       Hotspur's version
 
@@ -32,6 +38,7 @@ Environment:
   HOTSPUR=0          switch Hotspur off, whatever else is set
   HOTSPUR_PYTHON     like --python
   HOTSPUR_TIER, HOTSPUR_ENGINE, HOTSPUR_STATS  like --tier, --engine, --stats
+  HOTSPUR_LOG, HOTSPUR_DUMP, HOTSPUR_DUMP_FUNCTION, HOTSPUR_DUMP_TO, HOTSPUR_GDB=1  like --log, --dump, ...
   HOTSPUR_STRESS=1   compile everything from the first call on (for tests)
   HOTSPUR_REPORT=DIR write DIR/<pid>.json with Hotspur's counters when a process ends
 ";
@@ -57,12 +64,13 @@ macro_rules! choice {
             }
 
             /// All names, for a message.
-            fn names() -> String {
+            pub(crate) fn names() -> String {
                 $name::ALL.iter().map(|choice| choice.name()).collect::<Vec<_>>().join(", ")
             }
         }
     };
 }
+pub(crate) use choice;
 
 choice! {
     /// The highest tier that may be used.
@@ -95,7 +103,7 @@ choice! {
 }
 
 /// What the user says of how Hotspur is to work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
     /// `--tier N`
     pub tier: Option<Tier>,
@@ -103,6 +111,8 @@ pub struct Choices {
     pub engine: Option<Engine>,
     /// `--stats[=FORM]`
     pub stats: Option<StatsForm>,
+    /// What is to be shown of traces, as environment variables would say it.
+    pub views: Views,
 }
 
 /// Hotspur's own options.
@@ -175,6 +185,8 @@ pub enum UsageError {
     UnknownEngine(OsString),
     /// `--stats` with something that is no form.
     UnknownStatsForm(OsString),
+    /// `--dump` with something that cannot be dumped.
+    UnknownDumpStage(OsString),
     /// `autoload` with something else than `on`, `off` or `status`.
     AutoloadVerb(Option<OsString>),
 }
@@ -191,6 +203,9 @@ impl fmt::Display for UsageError {
             }
             UsageError::UnknownStatsForm(value) => {
                 write!(f, "--stats={}: this build has: {}", value.to_string_lossy(), StatsForm::names())
+            }
+            UsageError::UnknownDumpStage(value) => {
+                write!(f, "--dump={}: this build has: {}", value.to_string_lossy(), DumpStage::names())
             }
             UsageError::AutoloadVerb(None) => write!(f, "autoload needs one of: on, off, status"),
             UsageError::AutoloadVerb(Some(verb)) => {
@@ -297,7 +312,19 @@ where
             b"--version" if attached.is_none() => {
                 return Ok(CommandLine { hotspur, action: Action::Version });
             }
-            _ => {}
+            name => {
+                if let Some((option, alone, field)) = hotspur.choices.views.option(name) {
+                    *field = Some(match alone {
+                        // What need not have a value has it in the same word.
+                        Some(alone) => attached.unwrap_or_else(|| alone.into()),
+                        None => value(option)?,
+                    });
+                    if let Some(names) = &hotspur.choices.views.dump {
+                        DumpStage::list(names).map_err(UsageError::UnknownDumpStage)?;
+                    }
+                    continue;
+                }
+            }
         }
 
         let bytes = arg.as_bytes();
@@ -445,6 +472,11 @@ mod tests {
         assert_eq!(hotspur.python, Some("p".into()));
         assert_eq!(hotspur.choices.tier, Some(Tier::One));
         assert_eq!(program, words("-c x"));
+        let (hotspur, options, program) = run("--log --dump ir,opt --dump-to=f --gdb -u --dump-function a.* x --log=y");
+        let text = |text: &str| Some(OsString::from(text));
+        let (log, dump, dump_to, dump_function, gdb) = (text("-"), text("ir,opt"), text("f"), text("a.*"), text("1"));
+        assert_eq!(hotspur.choices.views, Views { log, dump, dump_function, dump_to, gdb });
+        assert_eq!((options, program), (words("-u"), words("x --log=y")));
     }
 
     #[test]
@@ -476,6 +508,9 @@ mod tests {
         assert!(error("--tier 9").to_string().contains("this build has: 1, 2"));
         assert_eq!(error("--engine x y"), UsageError::UnknownEngine("x".into()));
         assert_eq!(error("--stats=x y"), UsageError::UnknownStatsForm("x".into()));
+        assert_eq!(error("--dump"), UsageError::MissingValue("--dump"));
+        assert_eq!(error("--dump=opt,x y"), UsageError::UnknownDumpStage("x".into()));
+        assert!(error("--dump=x").to_string().contains("bytecode, ir, opt, clif, asm, exits"));
     }
 
     #[test]

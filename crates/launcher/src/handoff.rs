@@ -6,6 +6,7 @@
 //! program nor its child processes ever see it.
 
 use crate::command_line::{Choices, Engine, StatsForm, Tier};
+use crate::views::Views;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -77,6 +78,7 @@ impl Handoff {
         put(&mut out, self.choices.tier.map(|tier| tier.name().as_bytes()));
         put(&mut out, self.choices.engine.map(|engine| engine.name().as_bytes()));
         put(&mut out, self.choices.stats.map(|form| form.name().as_bytes()));
+        self.choices.views.all().into_iter().for_each(|view| put(&mut out, view.map(OsStr::as_bytes)));
         put(&mut out, self.descriptor.map(|number| number.to_string()).as_deref().map(str::as_bytes));
         OsString::from_vec(out)
     }
@@ -93,6 +95,7 @@ impl Handoff {
             tier: known(choice()?, Tier::from_name)?,
             engine: known(choice()?, Engine::from_name)?,
             stats: known(choice()?, StatsForm::from_name)?,
+            views: Views::from_all(|| choice().map(|view| view.map(OsStr::to_owned)))?,
         };
         let descriptor = match take(&mut rest)? {
             None => None,
@@ -109,14 +112,15 @@ mod tests {
     #[test]
     fn round_trip() {
         for preload in [None, Some(OsString::new()), Some("a.so:b.so".into())] {
-            let chosen = Choices { tier: Some(Tier::Two), engine: Some(Engine::Interp), stats: Some(StatsForm::Json) };
-            for choices in [Choices::default(), chosen] {
+            let views = Views { log: Some("-".into()), dump_to: Some("a:b".into()), ..Views::default() };
+            let (tier, engine, stats) = (Some(Tier::Two), Some(Engine::Interp), Some(StatsForm::Json));
+            for choices in [Choices::default(), Choices { tier, engine, stats, views }] {
                 for descriptor in [None, Some(7)] {
                     let handoff = Handoff {
                         engine: "/a b:c/lib.so".into(),
                         package: OsString::from_vec(b"/\xff\n".to_vec()).into(),
                         preload: preload.clone(),
-                        choices,
+                        choices: choices.clone(),
                         descriptor,
                     };
                     assert_eq!(Handoff::decode(&handoff.encode()), Some(handoff));

@@ -10,6 +10,7 @@ pub mod elf;
 pub mod find;
 pub mod handoff;
 pub mod start;
+pub mod views;
 
 /// The CPython minor version that this Hotspur is built for, as `(major, minor)`.
 pub const PYTHON_VERSION: (u8, u8) = (3, 13);

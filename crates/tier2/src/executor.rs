@@ -114,14 +114,10 @@ impl Executor {
         self.invalid.get()
     }
 
-    /// Sets the reason, unless there is one already. Whether it was valid before.
-    pub(crate) fn mark_invalid(&self, reason: InvalidationReason) -> bool {
-        let was_valid = self.is_valid();
-        if was_valid {
-            self.invalid.set(Some(reason));
-            self.go.set(0);
-        }
-        was_valid
+    /// Sets the reason. It was valid before.
+    pub(crate) fn mark_invalid(&self, reason: InvalidationReason) {
+        self.invalid.set(Some(reason));
+        self.go.set(0);
     }
 
     /// Whether it is run as machine code.

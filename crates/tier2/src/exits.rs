@@ -165,6 +165,13 @@ impl Exit {
         self.passage.borrow().is_some()
     }
 
+    /// Looks at the machine code that leads to the target, if there is some.
+    pub(crate) fn with_passage(&self, f: impl FnOnce(&[u8])) {
+        if let Some(passage) = &*self.passage.borrow() {
+            f(passage.bytes());
+        }
+    }
+
     /// Leads machine code to the target, or notes that it cannot.
     pub(crate) fn set_passage(&self, passage: Option<PassageCode>) {
         if let Some(passage) = passage {

@@ -6,7 +6,7 @@
 
 use crate::executor::Executor;
 use crate::panics::NoPanic;
-use crate::{graph, stats, watch};
+use crate::{graph, observe, stats, watch};
 use hotspur_ir::InvalidationReason;
 use hotspur_tier1::code::CodeState;
 use std::rc::Rc;
@@ -17,9 +17,15 @@ use std::rc::Rc;
 /// # Safety
 /// GIL held.
 pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
-    if !executor.mark_invalid(reason) {
+    if !executor.is_valid() {
         return;
     }
+    // SAFETY: the GIL is held, and the executor valid still.
+    unsafe {
+        observe::invalidated(executor, reason);
+        observe::ended(executor);
+    }
+    executor.mark_invalid(reason);
     // SAFETY: the GIL is held, and the place's code is live: an executor is detached when its code goes.
     unsafe {
         stats::count(|s| s.executors_invalidated[reason as usize] += 1);
@@ -66,6 +72,7 @@ pub unsafe fn code_freed(cs: *mut CodeState) {
     let _guard = NoPanic;
     // SAFETY: as the caller promises.
     unsafe {
+        observe::code_freed((*cs).code);
         for executor in graph::code_freed(cs) {
             invalidate(&executor, InvalidationReason::CodeFreed);
             graph::bury_executor(Some(executor));

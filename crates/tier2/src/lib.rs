@@ -17,6 +17,7 @@ pub mod invalidate;
 pub mod jit;
 pub mod locals;
 pub(crate) mod losing;
+pub mod observe;
 pub mod optimize;
 pub mod panics;
 pub mod params;

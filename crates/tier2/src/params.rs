@@ -96,6 +96,8 @@ parameters! {
     Background = background, 1 "switch", 0..=1;
     /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
     PerfMap = perf_map, 0 "switch", 0..=1;
+    /// Whether gdb is told of machine code, so that it names executors in backtraces.
+    Gdb = gdb, 0 "switch", 0..=1;
     /// Whether each instruction that tier 1 executes is counted, for statistics. Slow.
     CountInstructions = count_instructions, 0 "switch", 0..=1;
 }

@@ -10,7 +10,7 @@
 use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::jit::background::{self, Done};
-use crate::jit::{self, perf};
+use crate::jit::{self, symbols};
 use crate::recording::{self, Origin};
 use crate::{graph, stats};
 use core::cell::UnsafeCell;
@@ -101,7 +101,7 @@ unsafe fn look() {
     unsafe {
         if background::forked() {
             drop_all(InvalidationReason::Forked);
-            perf::forked();
+            symbols::forked();
         }
         for Done { id, code } in background::take() {
             let Some(Pending { executor, origin, since }) = with(|pending| pending.remove(&id)) else { continue };
@@ -114,7 +114,8 @@ unsafe fn look() {
             if made.is_ok() {
                 stats::count(|s| s.install_delay_nanoseconds += since.elapsed().as_nanos() as u64);
             }
-            let _: Result<u64, AbortReason> = recording::conclude(made.map(|()| executor.clone()), &origin, began);
+            let _: Result<u64, AbortReason> =
+                recording::conclude(id, made.map(|()| executor.clone()), &origin, began, None);
             graph::bury_executor(Some(executor));
         }
     }

@@ -11,7 +11,7 @@ use crate::invalidate::invalidate;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::reliance::{Reliance, Unreliable};
-use crate::{driver, graph, jit, optimize, pending, runtime, stats, sweep, temperature};
+use crate::{driver, graph, jit, observe, optimize, pending, runtime, stats, sweep, temperature};
 use core::cell::UnsafeCell;
 use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
@@ -139,6 +139,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
         }
         if graph::failures(place) >= Parameter::Attempts.get() || !is_in_sample(place) {
             give_up(at.pc);
+            observe::given_up(place);
             return 0;
         }
         if is_over(&start) && (*at.pc).counter != POSTPONED {
@@ -241,7 +242,7 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
 }
 
 /// A recording has ended: makes an executor of the trace and attaches it, at once or when its machine code has been made in the
-/// background. Answers the executor's number.
+/// background. Answers the executor's number. `at` is where the recording has ended.
 ///
 /// # Errors
 /// Why there is no executor: the recorder's reason, or that the trace cannot be used.
@@ -252,8 +253,10 @@ pub unsafe fn finish(
     origin: Origin,
     mut reliance: Reliance,
     recorded: Result<Trace, AbortReason>,
+    at: Place,
 ) -> Result<u64, AbortReason> {
     let _guard = NoPanic;
+    let id = reliance.id();
     // SAFETY: as the caller promises; the origin keeps its code alive.
     unsafe {
         let recorded = recorded.and_then(|mut trace| {
@@ -267,6 +270,7 @@ pub unsafe fn finish(
             if executor.trace.inherits {
                 executor.grown_from.set(origin.parent());
             }
+            observe::recorded(&executor);
             Ok(executor)
         });
         let (made, origin) = match made {
@@ -280,11 +284,12 @@ pub unsafe fn finish(
             Ok(executor) => (compile(executor), origin),
             Err(reason) => (Err(reason), origin),
         };
-        conclude(made, &origin, began)
+        conclude(id, made, &origin, began, Some(at))
     }
 }
 
-/// Attaches an executor that is ready to run, or notes that there is none.
+/// Attaches the executor with this number, which is ready to run, or notes that there is none. `at` is where a recording has ended that
+/// no other code has run since.
 ///
 /// # Errors
 /// The reason given, or that the executor whose exit it was recorded from is gone.
@@ -292,9 +297,11 @@ pub unsafe fn finish(
 /// # Safety
 /// GIL held.
 pub(crate) unsafe fn conclude(
+    id: u64,
     made: Result<Rc<Executor>, AbortReason>,
     origin: &Origin,
     began: Instant,
+    at: Option<Place>,
 ) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises; the origin keeps its code alive.
     unsafe {
@@ -306,7 +313,8 @@ pub(crate) unsafe fn conclude(
                 Err(reason) => s.traces_aborted[*reason as usize] += 1,
             }
         });
-        if attached.is_err() {
+        if let Err(reason) = attached {
+            observe::aborted(id, reason, at);
             failed(origin);
         }
         attached
@@ -328,6 +336,7 @@ unsafe fn failed(origin: &Origin) {
         for word in graph::words_that_lead_to(origin.place) {
             if counts(word) && failures >= Parameter::Attempts.get() {
                 give_up(word);
+                observe::given_up(origin.place);
             } else if counts(word) {
                 (*word).counter = ((1 << exponent) - 1) << 4 | exponent;
             }
@@ -346,8 +355,12 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
                 graph::bury_executor(Some(executor));
                 return Err(AbortReason::ExecutorRemoved);
             }
-            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => parent.lead(*exit, executor),
+            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => {
+                observe::attached(&executor, origin.parent());
+                parent.lead(*exit, executor);
+            }
             Some(_) | None => {
+                observe::attached(&executor, None);
                 graph::attach(&executor, executor.trace.entry);
                 graph::bury_executor(Some(executor));
             }

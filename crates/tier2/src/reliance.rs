@@ -28,6 +28,11 @@ impl Default for Reliance {
 }
 
 impl Reliance {
+    /// The number that the executor will have.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Watches and holds what was noted since the last time.
     ///
     /// # Errors

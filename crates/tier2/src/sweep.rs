@@ -10,7 +10,7 @@
 use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::params::Parameter;
-use crate::{graph, stats};
+use crate::{graph, observe, stats};
 use hotspur_ir::{AbortReason, InvalidationReason};
 
 /// Makes those executors invalid that were not run since the last sweep, and marks the others as cold. Answers how many were
@@ -23,7 +23,9 @@ pub unsafe fn sweep() -> usize {
     // SAFETY: as the caller promises.
     unsafe {
         stats::count(|s| s.sweeps += 1);
-        for executor in graph::all() {
+        let all = graph::all();
+        let number = all.len();
+        for executor in all {
             let cold = !executor.warm.replace(false);
             if cold && !executor.is_active() && executor.is_valid() {
                 invalidate(&executor, InvalidationReason::Cold);
@@ -31,6 +33,7 @@ pub unsafe fn sweep() -> usize {
             }
             graph::bury_executor(Some(executor));
         }
+        observe::swept(removed, number);
     }
     graph::let_invalid_targets_go();
     removed

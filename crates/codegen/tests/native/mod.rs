@@ -227,6 +227,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         valid: given.valid,
         prologue: None,
         bridge: None,
+        lists: false,
     };
     let code = compiler.compile(&sb, &environment).expect("machine code");
     let mut notes =

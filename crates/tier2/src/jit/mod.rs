@@ -2,19 +2,22 @@
 
 pub(crate) mod background;
 mod functions;
+mod gdb;
 mod layout;
-pub(crate) mod perf;
 pub(crate) mod run;
+pub(crate) mod symbols;
 mod task;
 
 use crate::executor::Executor;
-use crate::exits::Exit;
+use crate::observe;
 use crate::params::Parameter;
 use crate::stats;
 use core::cell::UnsafeCell;
 use cranelift_entity::PrimaryMap;
-use hotspur_codegen::{Code, CodeSpace, Compiler, Installed, Layout, Options, Passage, SnapshotInfo};
+use gdb::Registration;
+use hotspur_codegen::{Code, CodeSpace, Compiler, Environment, Installed, Layout, Options, Passage, SnapshotInfo};
 use hotspur_ir::{AbortReason, SnapshotId};
+use std::collections::HashMap;
 use task::References;
 pub(crate) use task::Task;
 
@@ -22,6 +25,8 @@ pub(crate) use task::Task;
 #[derive(Debug)]
 pub struct MachineCode {
     installed: Option<Installed>,
+    /// What gdb knows of it.
+    _registration: Option<Registration>,
     /// Where live values are, by snapshot.
     pub(crate) snapshots: PrimaryMap<SnapshotId, SnapshotInfo>,
     /// Bytes.
@@ -34,9 +39,9 @@ impl MachineCode {
         self.installed.as_ref().map_or(core::ptr::null(), Installed::entry)
     }
 
-    /// How long it is, in bytes.
-    fn len(&self) -> usize {
-        self.installed.as_ref().map_or(0, Installed::size)
+    /// The code itself.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.installed.as_ref().map_or(&[], bytes)
     }
 }
 
@@ -53,20 +58,41 @@ impl Drop for MachineCode {
     }
 }
 
+/// Installed code, to be looked at.
+fn bytes(installed: &Installed) -> &[u8] {
+    // SAFETY: the memory can be read as long as the code is installed, and nobody writes to it.
+    unsafe { core::slice::from_raw_parts(installed.entry(), installed.size()) }
+}
+
+/// What code calls, by address.
+fn callees() -> HashMap<u64, String> {
+    with(|jit| jit.space.callees().map(|(address, callee)| (address, callee.name().to_owned())).collect())
+        .unwrap_or_default()
+}
+
 /// The machine code of a passage.
 #[derive(Debug)]
-pub(crate) struct PassageCode(Option<Installed>);
+pub(crate) struct PassageCode {
+    installed: Option<Installed>,
+    /// What gdb knows of it.
+    _registration: Option<Registration>,
+}
 
 impl PassageCode {
     /// Where it begins.
     pub(crate) fn entry(&self) -> *const u8 {
-        self.0.as_ref().map_or(core::ptr::null(), Installed::entry)
+        self.installed.as_ref().map_or(core::ptr::null(), Installed::entry)
+    }
+
+    /// The code itself.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.installed.as_ref().map_or(&[], bytes)
     }
 }
 
 impl Drop for PassageCode {
     fn drop(&mut self) {
-        if let Some(installed) = self.0.take() {
+        if let Some(installed) = self.installed.take() {
             // SAFETY: nothing leads to it any more. Nobody is in it: what passages call neither runs other code nor makes anything
             // invalid.
             with(|jit| unsafe { jit.space.remove(installed) });
@@ -143,9 +169,12 @@ pub(crate) fn cold_exit() -> *const u8 {
 /// As for [`compile`]; both have machine code.
 pub(crate) unsafe fn compile_passage(
     executor: &Executor,
-    exit: &Exit,
+    number: usize,
     target: &Executor,
 ) -> Result<PassageCode, AbortReason> {
+    let exit = &executor.exits[number];
+    // SAFETY: as the caller promises.
+    let lists = unsafe { observe::lists(executor) };
     let made = with(|jit| {
         let passage = Passage {
             snapshot: exit.snapshot,
@@ -157,13 +186,19 @@ pub(crate) unsafe fn compile_passage(
         };
         // SAFETY: as the caller promises.
         let references = unsafe { References::of(executor, &jit.layout) }.ok_or(AbortReason::OutOfMemory)?;
-        let environment = references.environment();
+        let environment = Environment { lists, ..references.environment() };
         let code = jit.compiler.compile_passage(&executor.trace.superblock, &environment, &passage);
         let code = code.map_err(|refusal| refusal.reason)?;
         // SAFETY: the code was compiled for this exit; machine code is out at the host.
-        unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)
+        let installed = unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)?;
+        Ok((installed, code))
     });
-    Ok(PassageCode(Some(made.unwrap_or(Err(AbortReason::CompileFailed))?)))
+    let (installed, code) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
+    observe::passage(executor, number, target);
+    // SAFETY: as the caller promises.
+    unsafe { observe::passage_compiled(executor, number, &code, bytes(&installed), &mut callees) };
+    let _registration = symbols::of_passage(executor, number, target, &installed);
+    Ok(PassageCode { installed: Some(installed), _registration })
 }
 
 /// What compiling an executor takes. None if the engine is not in use.
@@ -209,7 +244,13 @@ pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), Abo
             s.micro_ops_compiled += executor.trace.superblock.insts().count() as u64;
         });
     }
-    executor.set_code(MachineCode { installed: Some(installed), snapshots: code.snapshots.clone(), sizes: code.sizes });
-    perf::note(executor);
+    executor.set_code(MachineCode {
+        _registration: symbols::of_executor(executor, &installed),
+        installed: Some(installed),
+        snapshots: code.snapshots.clone(),
+        sizes: code.sizes,
+    });
+    // SAFETY: as the caller promises.
+    unsafe { observe::compiled(executor, code, &mut callees) };
     Ok(())
 }

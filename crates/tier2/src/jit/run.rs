@@ -283,7 +283,7 @@ impl Run {
                 Passage::To(next, args) if next.has_code() && args.is_empty() => {
                     let code = next.entry.get();
                     if exit.wants_passage() {
-                        let passage = super::compile_passage(&executor, exit, &next).ok();
+                        let passage = super::compile_passage(&executor, number, &next).ok();
                         if exit.target().is_none() {
                             executor.lead(number, Rc::clone(&next));
                         }

@@ -5,6 +5,7 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
+use crate::observe;
 use crate::runtime::suspended_at;
 use core::mem::offset_of;
 use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
@@ -20,6 +21,8 @@ pub(crate) struct Task {
     superblock: Superblock,
     references: References,
     bridge: Option<Bridge>,
+    /// Whether somebody wants to look at the code.
+    lists: bool,
 }
 
 const fn may_go_to_another_thread<T: Send>() {}
@@ -37,12 +40,15 @@ impl Task {
         // SAFETY: as the caller promises.
         let references = unsafe { References::of(executor, layout) }.ok_or(AbortReason::OutOfMemory)?;
         let bridge = bridge(executor, cold_exit)?;
-        Ok(Task { superblock: executor.trace.superblock.clone(), references, bridge })
+        // SAFETY: as the caller promises.
+        let lists = unsafe { observe::lists(executor) };
+        Ok(Task { superblock: executor.trace.superblock.clone(), references, bridge, lists })
     }
 
     /// Compiles, in whatever thread.
     pub(super) fn run(&self, compiler: &mut Compiler) -> Result<Code, AbortReason> {
-        let environment = Environment { bridge: self.bridge.as_ref(), ..self.references.environment() };
+        let (bridge, lists) = (self.bridge.as_ref(), self.lists);
+        let environment = Environment { bridge, lists, ..self.references.environment() };
         compiler.compile(&self.superblock, &environment).map_err(|refusal| refusal.reason)
     }
 }
@@ -94,6 +100,7 @@ impl References {
             valid: self.valid,
             prologue: Some(self.prologue),
             bridge: None,
+            lists: false,
         }
     }
 }
