@@ -31,7 +31,7 @@ impl Translator<'_> {
     }
 
     /// A field of the state that means something only if there is a layout.
-    fn state_with_layout(&mut self, field: usize) -> Option<clif::Value> {
+    pub(crate) fn state_with_layout(&mut self, field: usize) -> Option<clif::Value> {
         self.env.layout?;
         Some(self.load(types::I64, self.state, field as i32))
     }
@@ -131,7 +131,7 @@ impl Translator<'_> {
 
     /// How high the top frame's stack is while the frame is suspended in the call that pushes another one. Every
     /// snapshot says so that comes before the other frame is popped, and popping has a snapshot itself.
-    fn caller_stack(&self, inst: &Inst) -> u32 {
+    pub(crate) fn caller_stack(&self, inst: &Inst) -> u32 {
         let caller = self.frames.len() - 1;
         let mut later = self.sb.insts().skip_while(|i| !core::ptr::eq(*i, inst));
         let snapshot = later.find_map(|i| i.snapshot);
@@ -184,9 +184,9 @@ impl Translator<'_> {
         // The caller waits.
         let below = self.b.use_var(self.addresses[self.frames.len() - 1]);
         let height = self.number(constants.locals(caller) + caller_stack);
-        self.store(height, below, returns.stacktop);
+        self.store(height, below, layout.stacktop);
         let call = self.word(call);
-        self.store(call, below, returns.instr_ptr);
+        self.store(call, below, layout.instr_ptr);
         let behind = self.b.ins().iconst(types::I16, i64::from(behind));
         self.store(behind, below, returns.return_offset);
         // The callee begins.
@@ -203,9 +203,9 @@ impl Translator<'_> {
         self.store(null, frame, returns.f_locals);
         self.store(null, frame, returns.frame_obj);
         let first_unit = self.word(first_unit);
-        self.store(first_unit, frame, returns.instr_ptr);
+        self.store(first_unit, frame, layout.instr_ptr);
         let executing = self.b.ins().iconst(types::I32, -1);
-        self.store(executing, frame, returns.stacktop);
+        self.store(executing, frame, layout.stacktop);
         let none = self.b.ins().iconst(types::I16, 0);
         self.store(none, frame, returns.return_offset);
         let owner = self.b.ins().iconst(types::I8, i64::from(returns.owned_by_thread));

@@ -320,6 +320,35 @@ host_functions! {
     /// Whether a range iterator has no next number.
     IsRangeIterDone = is_range_iter_done(iter: Object) -> bool;
 
+    /// Whether the generator is suspended at this position of the code.
+    IsSuspendedAt = is_suspended_at(generator: Object, code: Object, pc: u32) -> bool;
+    /// Whether new coroutines need not be told where they are made.
+    IsUntracked = is_untracked() -> bool;
+    /// A slot of the generator's frame.
+    LoadGenerator = load_generator(generator: Object, index: u32) -> Object;
+    /// Writes a slot of the generator's frame.
+    StoreGenerator = store_generator(generator: Object, index: u32, content: Object);
+    /// The globals of the generator's frame.
+    GeneratorGlobals = generator_globals(generator: Object) -> Object;
+    /// Its builtins.
+    GeneratorBuiltins = generator_builtins(generator: Object) -> Object;
+    /// The generator runs.
+    ResumeGenerator = resume_generator(generator: Object);
+    /// The generator is suspended.
+    SuspendGenerator = suspend_generator(generator: Object, code: Object, pc: u32, stack: u32, delegates: bool);
+    /// Pushes the frame of a generator. The stack of the one below has this height. Sets `top`.
+    PushGenerator = push_generator(generator: Object, caller_pc: u32, caller_stack: u32);
+    /// Takes the frame of a generator off.
+    PopGenerator = pop_generator();
+    /// Whether the frame below the first is suspended at this position of the code.
+    IsCallerAt = is_caller_at(code: Object, pc: u32) -> bool;
+    /// Takes the first frame, a generator's, off. Sets `frame`.
+    UnlinkFirst = unlink_first() -> Object;
+    /// Clears the frame of a generator, the snapshot being published meanwhile (its live values are in `values`).
+    FinishGenerator = finish_generator(snapshot: u32, generator: Object);
+    /// A generator. Its locals, as many as `count`, are in `values` from index 0.
+    NewGenerator = new_generator(code: Object, pc: u32, function: Object, count: u32) -> Object;
+
     /// Has tier 1 execute an instruction. All frames are in memory; the snapshot has nothing live. `instruction` and
     /// `stream` are what [`Constants`] says. With a layout, `frame` is the top frame and `sp` the address above its
     /// stack; otherwise both are zero. Sets `top`.

@@ -65,6 +65,18 @@ pub struct Layout {
     pub range_len: i32,
     /// First local of a frame.
     pub localsplus: i32,
+    /// Current instruction of a frame.
+    pub instr_ptr: i32,
+    /// Number of slots of a frame that is suspended: 32 bits.
+    pub stacktop: i32,
+    /// Whether a generator runs: a byte, negative if it is suspended, zero if it runs.
+    pub gi_frame_state: i32,
+    /// The frame in a generator.
+    pub gi_iframe: i32,
+    /// First instruction of a code object, of two bytes.
+    pub co_code_adaptive: i32,
+    /// Whether a thread's new coroutines are told where they are made: 32 bits.
+    pub coroutine_origin_tracking_depth: i32,
     /// Frame that called a frame.
     pub previous: i32,
     /// Requests to a thread: the low eight bits.
@@ -95,9 +107,6 @@ pub struct Returns {
     pub f_funcobj: i32,
     pub f_locals: i32,
     pub frame_obj: i32,
-    pub instr_ptr: i32,
-    /// 32 bits.
-    pub stacktop: i32,
     /// 16 bits.
     pub return_offset: i32,
     /// A byte.
@@ -107,6 +116,12 @@ pub struct Returns {
     pub datastack_chunk: i32,
     pub datastack_top: i32,
     pub datastack_limit: i32,
+    /// Of a generator: the exception that it handles.
+    pub gi_exc_state: i32,
+    /// In that: the entry below on the stack of such exceptions.
+    pub previous_item: i32,
+    /// Of a thread: the top of that stack.
+    pub exc_info: i32,
     /// Of a function.
     pub func_globals: i32,
     pub func_builtins: i32,

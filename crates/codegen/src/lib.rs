@@ -46,6 +46,7 @@ mod compile;
 mod elements;
 mod exits;
 mod frames;
+mod generators;
 mod guards;
 mod heap;
 mod host;

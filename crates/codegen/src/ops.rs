@@ -210,6 +210,34 @@ impl<'a> Translator<'a> {
             Op::GuardTupleIterDone { iter } => self.guard_iter_done(iter, Sequence::Tuple),
             Op::GuardRangeIterDone { iter } => self.guard_range_done(iter),
 
+            // -- generators
+            Op::GuardSuspended { generator, code, pc } => self.guard_suspended(generator, code, pc),
+            Op::CheckUntracked {} => self.check_untracked(),
+            Op::LoadGenerator { generator, index } => Some(self.load_generator(generator, index)),
+            Op::StoreGenerator { generator, index, content } => self.store_generator(generator, index, content),
+            Op::GeneratorGlobals { generator } => {
+                Some(self.generator_field(generator, self.env.layout.map(|l| l.f_globals), HostFn::GeneratorGlobals))
+            }
+            Op::GeneratorBuiltins { generator } => {
+                Some(self.generator_field(generator, self.env.layout.map(|l| l.f_builtins), HostFn::GeneratorBuiltins))
+            }
+            Op::ResumeGenerator { generator } => self.resume_generator(generator),
+            Op::SuspendGenerator { generator, code, pc, stack, delegates } => {
+                self.suspend_generator(generator, code, pc, stack, delegates)
+            }
+            Op::PushGenerator { generator, code, caller_pc } => self.push_generator(inst, generator, code, caller_pc),
+            Op::PopGenerator {} => {
+                self.call(HostFn::PopGenerator, &[]);
+                self.frames.pop();
+                None
+            }
+            Op::GuardCaller { code, pc } => self.guard_caller(code, pc),
+            Op::UnlinkFirst { code } => Some(self.unlink_first(code)),
+            Op::FinishGenerator { generator } => self.finish_generator(inst, generator)?,
+            Op::NewGenerator { code, pc, function, ref locals } => {
+                Some(self.new_generator(code, pc, function, locals)?)
+            }
+
             // -- calls
             Op::CallHelper { helper, ref args } => self.call_helper(inst, helper, args)?,
 

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 /// What the slots of a frame are to hold; none: what they hold.
 struct Contents {
     function: Option<clif::Value>,
+    generator: Option<clif::Value>,
     locals: Vec<Option<clif::Value>>,
     stack: Vec<Option<clif::Value>>,
 }
@@ -150,10 +151,11 @@ impl Translator<'_> {
         let mut frames = Vec::new();
         for state in &snapshot.frames {
             let function = state.function.map(|f| self.content(f, &mut built)).transpose()?.flatten();
+            let generator = state.generator.and_then(Slot::value).map(|v| self.v(v));
             let mut all = |slots: &[Slot]| slots.iter().map(|&s| self.content(s, &mut built)).collect();
             let (locals, stack): (Result<Vec<_>, Refusal>, Result<Vec<_>, Refusal>) =
                 (all(&state.locals), all(&state.stack));
-            frames.push(Contents { function, locals: locals?, stack: stack? });
+            frames.push(Contents { function, generator, locals: locals?, stack: stack? });
         }
         self.frames.clear();
         for (i, (state, contents)) in snapshot.frames.iter().zip(&frames).enumerate() {
@@ -163,7 +165,12 @@ impl Translator<'_> {
                 let locals: Vec<_> = contents.locals.iter().map(|v| v.unwrap_or(null)).collect();
                 self.push_frame_of(state.code, caller.pc, caller.stack.len() as u32, function, &locals)?;
             } else {
-                self.add_frame(state.code, Some(addresses[i]));
+                if let Some(generator) = contents.generator {
+                    let caller = &snapshot.frames[i - 1];
+                    self.push_generator_of(state.code, caller.pc, caller.stack.len() as u32, generator);
+                } else {
+                    self.add_frame(state.code, Some(addresses[i]));
+                }
                 self.write_slots(i, 0, &contents.locals);
             }
             let first = self.env.constants.locals(state.code);

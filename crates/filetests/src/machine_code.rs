@@ -11,7 +11,7 @@ use hotspur_codegen::{
     Code, CodeSpace, Compiler, Constants, Environment, ExecState, ExitTable, HostFunctions, Layout, Location,
     MAX_PARAMS, MAX_VALUES, Object, Options, Refusal,
 };
-use hotspur_interp::toy::{Toy, ToyRef, image};
+use hotspur_interp::toy::{Toy, ToyRef, code_locals, image};
 use hotspur_interp::{Leave, Machine, Outcome, Published, Register, Runtime};
 use hotspur_ir::{
     CodeRef, ExitId, FloatKind, Helper, IntKind, Moves, ObjRef, Op, SnapshotId, Superblock, Type, Value, VirtualKind,
@@ -246,10 +246,29 @@ functions! {
     tuple_iter_next |t, iter: Object| -> Object { word(t.tuple_iter_next(object(iter))) }
     range_iter_next |t, iter: Object| -> i64 { t.range_iter_next(object(iter)).unwrap_or(i64::MIN) }
     is_iter_done |t, iter: Object| -> bool { t.is_iter_done(object(iter)) }
+    is_suspended_at |t, generator: Object, code: Object, pc: u32| -> bool {
+        t.is_suspended_at(object(generator), code_ref(code), pc)
+    }
+    is_untracked |t| -> bool { t.is_untracked() }
+    load_generator |t, generator: Object, index: u32| -> Object {
+        word(t.load_generator(object(generator), index as usize))
+    }
+    store_generator |t, generator: Object, index: u32, content: Object| {
+        t.store_generator(object(generator), index as usize, nullable(content));
+    }
+    generator_globals |t, generator: Object| -> Object { word(Some(t.generator_globals(object(generator)))) }
+    generator_builtins |t, generator: Object| -> Object { word(Some(t.generator_builtins(object(generator)))) }
+    resume_generator |t, generator: Object| { t.resume_generator(object(generator)); }
+    suspend_generator |t, generator: Object, code: Object, pc: u32, stack: u32, delegates: bool| {
+        t.suspend_generator(object(generator), code_ref(code), pc, stack as usize, delegates);
+    }
+    pop_generator |t| { t.pop_generator(); }
+    is_caller_at |t, code: Object, pc: u32| -> bool { t.is_caller_at(code_ref(code), pc) }
+    unlink_first |t| -> Object { word(Some(t.unlink_first())) }
 }
 
 fn code_ref(code: Object) -> CodeRef {
-    CodeRef::new(code.addr().saturating_sub(1))
+    image::code_at(code.addr() as u64)
 }
 
 /// There may be another top frame.
@@ -296,6 +315,33 @@ extern "C-unwind" fn give_back(_: *mut ExecState, _: Object) {
 
 extern "C-unwind" fn dealloc_returning(_: *mut ExecState, _: Object) {
     unreachable!("the layout knows no returns")
+}
+
+extern "C-unwind" fn push_generator(state: *mut ExecState, generator: Object, caller_pc: u32, _caller_stack: u32) {
+    let _synced = Synced::new(state);
+    toy(state).push_generator(object(generator), caller_pc);
+    set_top(state);
+}
+
+extern "C-unwind" fn finish_generator(state: *mut ExecState, snapshot: u32, generator: Object) {
+    let _synced = Synced::new(state);
+    publish_snapshot(state, snapshot);
+    toy(state).finish_generator(object(generator));
+    withdraw(state);
+}
+
+extern "C-unwind" fn new_generator(
+    state: *mut ExecState,
+    code: Object,
+    pc: u32,
+    function: Object,
+    count: u32,
+) -> Object {
+    let _synced = Synced::new(state);
+    // SAFETY: as in `push_frame`.
+    let locals = unsafe { &(&(*state).values)[..count as usize] };
+    let locals = locals.iter().map(|&bits| reference(bits)).collect();
+    word(Some(toy(state).new_generator(code_ref(code), pc, object(function), locals)))
 }
 
 extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Object {
@@ -514,6 +560,20 @@ fn host_functions() -> HostFunctions {
         is_list_iter_done,
         is_tuple_iter_done,
         is_range_iter_done,
+        is_suspended_at,
+        is_untracked,
+        load_generator,
+        store_generator,
+        generator_globals,
+        generator_builtins,
+        resume_generator,
+        suspend_generator,
+        push_generator,
+        pop_generator,
+        is_caller_at,
+        unlink_first,
+        finish_generator,
+        new_generator,
         execute,
         has_landed,
         side_exit,
@@ -554,8 +614,15 @@ pub fn layout(toy: &mut Toy) -> Layout {
         range_step: word(SECOND),
         range_len: word(THIRD),
         localsplus: word(image::LOCALS),
+        previous: word(image::PREVIOUS),
+        // A generator's frame has slots only, at the same distance from its beginning as in other frames.
+        gi_iframe: word(image::SLOTS) - word(image::LOCALS),
+        instr_ptr: word(image::LOCALS) - word(image::SLOTS) + word(SECOND),
+        stacktop: word(image::LOCALS) - word(image::SLOTS) + word(THIRD),
+        gi_frame_state: word(FIRST),
+        co_code_adaptive: 0,
+        coroutine_origin_tracking_depth: word(image::TRACKED),
         // What only executors with a prologue, and passages, read: the image has none of it.
-        previous: 0,
         eval_breaker: 0,
         current_frame: 0,
         landing_kind: 0,
@@ -578,15 +645,10 @@ impl Constants for ToyConstants<'_> {
         image::address(base(), self.0.constant(object))
     }
     fn code(&self, code: CodeRef) -> u64 {
-        u64::from(code.as_u32()) + 1
+        image::code_address(code)
     }
-    /// As the generator of superblocks numbers codes.
     fn locals(&self, code: CodeRef) -> u32 {
-        match code.as_u32() {
-            0 => 3,
-            n @ 1..20 => n - 1,
-            _ => 2,
-        }
+        code_locals(code) as u32
     }
     fn instruction(&self, _: CodeRef, pc: u32) -> u64 {
         pc.into()

@@ -11,6 +11,7 @@
 //! object obj7 = function 9 return obj1            version, action
 //! object obj8 = list_iter obj2 0                  also: tuple_iter obj 0, range_iter next step left
 //! object obj10 = array d [1.5, 2.0]                typecode, elements; also: range start stop step
+//! object obj9 = generator code3 7 [obj1, null]    position, locals and stack; suspended, or: code3 7 running [..]
 //! object obj9 = temporary list []                 no constant: owned by the frame, in runs whose frame names it
 //! run locals [obj1, null] stack [] args [5, 1.5, true, obj1] periods 3 frames 2 fuel 100
 //!     namespaces [obj5, obj5]
@@ -20,10 +21,12 @@
 //! Actions: `return obj`, `raise`, `set_local frame index obj`, `keep_local frame index`, `invalidate`. In a run,
 //! everything may be left out; `periods` is how often `check_periodic` passes, `frames` how many frames there may be,
 //! `namespaces` globals and builtins, `script` what the instructions do that `execute` names, in the order in which they
-//! are executed (see [`Step`]). With `wide`, all ints count as compact; with `kept`, somebody has objects of the frames.
+//! are executed (see [`Step`]). `below obj9 code4 3 [obj1] [obj2]` makes the frame that of a generator, on top of another (position, locals,
+//! stack). With `wide`, all ints count as compact; with `kept`, somebody has objects of the frames; with `tracked`, new coroutines are to be
+//! told where they are made.
 
 use hotspur_interp::Register;
-use hotspur_interp::toy::{Action, Kind, Step, Toy, ToyRef};
+use hotspur_interp::toy::{Action, Generator, Kind, Step, Toy, ToyFrame, ToyRef};
 use hotspur_ir::{CodeRef, ElementKind, ObjRef};
 use hotspur_reader::{ParseError, Parser, Token};
 
@@ -62,8 +65,20 @@ pub struct Run {
     script: Vec<Step>,
     wide: bool,
     kept: bool,
+    tracked: bool,
+    below: Option<Below>,
     /// How many ops are executed at most.
     pub fuel: u64,
+}
+
+/// The frame begins as that of a generator, on top of this one.
+#[derive(Clone, PartialEq, Debug)]
+struct Below {
+    generator: ObjRef,
+    code: CodeRef,
+    pc: u32,
+    locals: Vec<Option<ObjRef>>,
+    stack: Vec<Option<ObjRef>>,
 }
 
 /// An object with references by name, so that each run can make its own.
@@ -85,6 +100,12 @@ enum Object {
     },
     Module(ObjRef),
     Iter(String, ObjRef, i64),
+    Generator {
+        code: CodeRef,
+        pc: u32,
+        slots: Vec<Option<ObjRef>>,
+        state: i8,
+    },
 }
 
 /// What a file says before the superblock.
@@ -157,6 +178,11 @@ fn object(p: &mut Parser<'_>) -> Result<Object> {
         "list_iter" | "tuple_iter" => Object::Iter(kind, p.id("obj")?, int(p)?),
         "range" => Object::Simple(Kind::Range([int(p)?, int(p)?, int(p)?])),
         "array" => array(p)?,
+        "generator" => {
+            let (code, pc) = (p.id("code")?, p.small()?);
+            let state = if p.eat_name("running") { 0 } else { -2 };
+            Object::Generator { code, pc, state, slots: nullables(p)? }
+        }
         "range_iter" => Object::Simple(Kind::RangeIter { next: int(p)?, step: int(p)?, left: int(p)? }),
         _ => return Err(error),
     })
@@ -209,6 +235,8 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
         script: Vec::new(),
         wide: false,
         kept: false,
+        tracked: false,
+        below: None,
         fuel: 1000,
     };
     loop {
@@ -232,6 +260,12 @@ fn one_run(p: &mut Parser<'_>) -> Result<Run> {
             run.wide = true;
         } else if p.eat_name("kept") {
             run.kept = true;
+        } else if p.eat_name("below") {
+            let generator = p.id("obj")?;
+            let (code, pc) = (p.id("code")?, p.small()?);
+            run.below = Some(Below { generator, code, pc, locals: nullables(p)?, stack: nullables(p)? });
+        } else if p.eat_name("tracked") {
+            run.tracked = true;
         } else if p.eat_name("fuel") {
             run.fuel = p.small()?.into();
         } else {
@@ -305,6 +339,10 @@ impl Setup {
                 Object::Dict { version, keys, values } => {
                     Kind::Dict { version: *version, keys: *keys, values: all(toy, values)? }
                 }
+                Object::Generator { code, pc, slots, state } => {
+                    let slots = all(toy, slots)?;
+                    Kind::Generator(Generator { code: *code, pc: *pc, function: None, state: *state, slots })
+                }
                 Object::Module(dict) => Kind::Module(Some(new(toy, *dict)?)),
                 Object::Iter(kind, sequence, index) => {
                     let sequence = Some(new(toy, *sequence)?);
@@ -327,6 +365,13 @@ impl Setup {
         toy.max_frames = run.frames;
         toy.all_compact = run.wide;
         toy.frames_kept = run.kept;
+        toy.tracked = run.tracked;
+        if let Some(Below { generator, code, pc, locals, stack }) = &run.below {
+            let (locals, stack) = (all(toy, locals)?, all(toy, stack)?);
+            let below = ToyFrame { code: *code, pc: *pc, function: None, locals, stack, generator: None };
+            let generator = toy.constant(*generator).ok_or(format!("{generator} was not defined"))?;
+            toy.enter_generator(generator, below);
+        }
         toy.script.clone_from(&run.script);
         let arg = |a: &Arg| match *a {
             Arg::Object(name) => Register::Obj(name.and_then(|n| toy.constant(n))),

@@ -346,6 +346,51 @@ impl<R: Runtime> Machine<'_, R> {
                 guard(self.rt.is_iter_done(self.obj(iter)?))
             }
 
+            // -- generators
+            Op::GuardSuspended { generator, code, pc } => {
+                let generator = self.obj(generator)?;
+                guard(self.rt.is_suspended_at(generator, code, pc))
+            }
+            Op::CheckUntracked {} => guard(self.rt.is_untracked()),
+            Op::LoadGenerator { generator, index } => {
+                Yields(Obj(self.rt.load_generator(self.obj(generator)?, index as usize)))
+            }
+            Op::StoreGenerator { generator, index, content } => {
+                let (generator, content) = (self.obj(generator)?, self.nullable(content)?);
+                self.rt.store_generator(generator, index as usize, content);
+                Nothing
+            }
+            Op::GeneratorGlobals { generator } => Yields(Obj(Some(self.rt.generator_globals(self.obj(generator)?)))),
+            Op::GeneratorBuiltins { generator } => Yields(Obj(Some(self.rt.generator_builtins(self.obj(generator)?)))),
+            Op::ResumeGenerator { generator } => {
+                self.rt.resume_generator(self.obj(generator)?);
+                Nothing
+            }
+            Op::SuspendGenerator { generator, code, pc, stack, delegates } => {
+                self.rt.suspend_generator(self.obj(generator)?, code, pc, stack as usize, delegates);
+                Nothing
+            }
+            Op::PushGenerator { generator, code: _, caller_pc } => {
+                self.rt.push_generator(self.obj(generator)?, caller_pc);
+                Nothing
+            }
+            Op::PopGenerator {} => {
+                self.rt.pop_generator();
+                Nothing
+            }
+            Op::GuardCaller { code, pc } => guard(self.rt.is_caller_at(code, pc)),
+            Op::UnlinkFirst { code: _ } => Yields(Obj(Some(self.rt.unlink_first()))),
+            Op::FinishGenerator { generator } => {
+                let generator = self.obj(generator)?;
+                self.escaping(inst, |rt| rt.finish_generator(generator))?;
+                Nothing
+            }
+            Op::NewGenerator { code, pc, function, ref locals } => {
+                let locals = locals.iter().map(|&v| self.nullable(v)).collect::<Checked<_>>()?;
+                let function = self.obj(function)?;
+                Yields(Obj(Some(self.rt.new_generator(code, pc, function, locals))))
+            }
+
             // -- calls
             Op::CallHelper { helper, ref args } => {
                 let args = self.all(args)?;

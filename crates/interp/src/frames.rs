@@ -131,10 +131,15 @@ impl<R: Runtime> Machine<'_, R> {
                     Content::Set(None) | Content::Unchanged => return Err("a frame without a function".into()),
                 },
             };
+            let generator = match state.generator {
+                None => None,
+                Some(Slot::Value(v)) => Some(self.object(v)?.ok_or_else(|| format!("{v} is null"))?),
+                Some(_) => return Err("a frame of a generator that is no value".into()),
+            };
             let locals = state.locals.iter().enumerate().map(|(l, &s)| content(self, Some(l), s));
             let locals = locals.collect::<Checked<_>>()?;
             let stack = state.stack.iter().map(|&s| content(self, None, s)).collect::<Checked<_>>()?;
-            p.frames.push(Frame { code: state.code, pc: state.pc, function, locals, stack });
+            p.frames.push(Frame { code: state.code, pc: state.pc, function, generator, locals, stack });
         }
         Ok(p)
     }

@@ -19,8 +19,10 @@ pub struct Frame<O> {
     pub code: CodeRef,
     /// The index of its current instruction, in code units.
     pub pc: u32,
-    /// The function that it runs, with a reference that it owns, if it is to be pushed; none if it is in memory.
+    /// The function that it runs, with a reference that it owns, if it is to be pushed; none if it is in memory or a generator's.
     pub function: Option<O>,
+    /// The generator whose frame it is, if that is to be pushed.
+    pub generator: Option<O>,
     /// Its locals.
     pub locals: Vec<Content<O>>,
     /// Its value stack, from the bottom.
@@ -135,6 +137,31 @@ pub trait Runtime {
     fn range_iter_next(&mut self, iter: Self::Obj) -> Option<i64>;
     /// Whether the list, tuple or range iterator has no next item.
     fn is_iter_done(&mut self, iter: Self::Obj) -> bool;
+
+    // -- generators -------------------------------------------------------------------------------------------------------
+
+    fn is_suspended_at(&mut self, generator: Self::Obj, code: CodeRef, pc: u32) -> bool;
+    /// Whether new coroutines need not be told where they are made.
+    fn is_untracked(&mut self) -> bool;
+    fn load_generator(&mut self, generator: Self::Obj, index: usize) -> Option<Self::Obj>;
+    fn store_generator(&mut self, generator: Self::Obj, index: usize, content: Option<Self::Obj>);
+    fn generator_globals(&mut self, generator: Self::Obj) -> Self::Obj;
+    fn generator_builtins(&mut self, generator: Self::Obj) -> Self::Obj;
+    fn resume_generator(&mut self, generator: Self::Obj);
+    fn suspend_generator(&mut self, generator: Self::Obj, code: CodeRef, pc: u32, stack: usize, delegates: bool);
+    fn push_generator(&mut self, generator: Self::Obj, caller_pc: u32);
+    fn pop_generator(&mut self);
+    fn is_caller_at(&mut self, code: CodeRef, pc: u32) -> bool;
+    fn unlink_first(&mut self) -> Self::Obj;
+    /// May run Python code.
+    fn finish_generator(&mut self, generator: Self::Obj);
+    fn new_generator(
+        &mut self,
+        code: CodeRef,
+        pc: u32,
+        function: Self::Obj,
+        locals: Vec<Option<Self::Obj>>,
+    ) -> Self::Obj;
 
     // -- instructions of tier 1 -------------------------------------------------------------------------------------------
 

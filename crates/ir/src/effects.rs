@@ -49,6 +49,8 @@ memory_classes! {
     ARRAY = array, 11;
     /// Their elements: numbers, so writing one drops nothing.
     ELEMENT = element, 12;
+    /// Whether generators run, where they are suspended, and the slots of their frames.
+    GENERATOR = generator, 13;
 }
 
 impl MemorySet {

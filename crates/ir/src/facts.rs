@@ -25,11 +25,13 @@ pub enum Builtin {
     ListIter,
     TupleIter,
     RangeIter,
+    Generator,
+    Coroutine,
 }
 
 impl Builtin {
     /// Every one.
-    pub const ALL: [Builtin; 18] = [
+    pub const ALL: [Builtin; 20] = [
         Builtin::Int,
         Builtin::Float,
         Builtin::Bool,
@@ -48,6 +50,8 @@ impl Builtin {
         Builtin::ListIter,
         Builtin::TupleIter,
         Builtin::RangeIter,
+        Builtin::Generator,
+        Builtin::Coroutine,
     ];
 
     /// Its `__name__`.
@@ -70,6 +74,8 @@ impl Builtin {
             Builtin::Module => "module",
             Builtin::ListIter => "list_iterator",
             Builtin::TupleIter => "tuple_iterator",
+            Builtin::Generator => "generator",
+            Builtin::Coroutine => "coroutine",
             Builtin::RangeIter => "range_iterator",
         }
     }

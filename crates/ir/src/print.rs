@@ -117,6 +117,9 @@ impl Display for FrameState {
         if let Some(function) = self.function {
             write!(f, "function {function} ")?;
         }
+        if let Some(generator) = self.generator {
+            write!(f, "generator {generator} ")?;
+        }
         write!(f, "locals [{}] stack [{}]", List(&self.locals), List(&self.stack))
     }
 }

@@ -93,8 +93,10 @@ reasons! {
         LastReference = last_reference, "the only reference to an object is about to be dropped";
         Overflow = overflow, "an integer result does not fit into 64 bits";
         ZeroDivision = zero_division, "a divisor is zero, or a quotient does not fit into 64 bits";
+        OtherCaller = other_caller, "a generator was resumed from elsewhere";
         Exhausted = exhausted, "an iterator is exhausted";
         NotExhausted = not_exhausted, "an iterator is not exhausted";
+        NotSuspended = not_suspended, "a generator is not suspended where it was";
         Invalidated = invalidated, "the executor became invalid, or other code changed the locals of its frames";
         Periodic = periodic, "a signal, another thread, the collector or a tool asks for attention";
         StackSpace = stack_space, "the recursion limit or the end of the data stack is reached";

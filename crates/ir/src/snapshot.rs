@@ -12,7 +12,7 @@
 //! [`Snapshot::frames`] lists frames from the one where the superblock began (it is in memory already) to the innermost.
 //! Some frames are *in memory*: the first, and those that `push_frame` or an instruction of tier 1 pushed since. The others
 //! are *virtual*: an exit pushes them, and they say which function they belong to ([`FrameState::function`]). Frames in
-//! memory come first.
+//! memory come first. Among the virtual ones may be frames of generators: see below.
 //!
 //! Each frame has the position of its current instruction. In all frames but the innermost that is a call, which goes on
 //! when the frame above returns (for a call that makes an instance of a class and runs its `__init__`: the position where it goes on). What happens in the innermost is the snapshot's [`Resume`]:
@@ -75,6 +75,23 @@
 //!
 //! `return_value` does what a RETURN instruction does, and leads to a landing as well. If it leaves the frame where the superblock
 //! began, execution can go on in the superblock: from the `guard_landed` on, the caller is the first frame.
+//!
+//! # Generators
+//!
+//! The frame of a generator is always there, within the generator ([`FrameState::generator`] names that). What a superblock does
+//! without is pushing it: `resume_generator` only says that the generator runs, so that nobody else can resume it, and
+//! `suspend_generator` that it is suspended again. Between the two its slots are read and written where they are, or live in values, and
+//! `_` in a snapshot means what is in the generator. An exit, and whoever publishes the snapshot, links the frame to the one
+//! below it and makes it the thread's current one, with all that belongs to that (the stack of handled exceptions). When
+//! the snapshot is withdrawn, the frame is unlinked, and the generator runs on.
+//!
+//! The generator is alive because something else refers to it: as a rule, the stack of the frame that resumed it.
+//!
+//! A superblock that begins in the frame of a generator may follow it to whoever resumed it: `unlink_first`. Then the first frame of
+//! snapshots is the one below.
+//!
+//! Before tier 1 executes an instruction, `push_generator` links the frame for good: now it is one of the frames in memory.
+//! `pop_generator` takes that back.
 //!
 //! # Effects and exits
 //!
@@ -152,8 +169,10 @@ pub struct FrameState {
     pub code: CodeRef,
     /// The index of its current instruction, in code units.
     pub pc: u32,
-    /// The function that it runs, if it is virtual; none if it is in memory.
+    /// The function that it runs, if it is virtual; none if it is in memory or a generator's.
     pub function: Option<Slot>,
+    /// The generator that it is the frame of, if it is not pushed. Always a [`Slot::Value`], of which no reference is taken.
+    pub generator: Option<Slot>,
     /// All its locals: arguments, variables, cells, free variables.
     pub locals: Vec<Slot>,
     /// Its value stack, from the bottom.
@@ -161,14 +180,19 @@ pub struct FrameState {
 }
 
 impl FrameState {
+    /// Whether it is in memory already.
+    pub const fn is_in_memory(&self) -> bool {
+        self.function.is_none() && self.generator.is_none()
+    }
+
     /// All slots.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.function.iter().chain(&self.locals).chain(&self.stack).copied()
+        self.function.iter().chain(&self.generator).chain(&self.locals).chain(&self.stack).copied()
     }
 
     /// All slots, to be changed.
     pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.function.iter_mut().chain(&mut self.locals).chain(&mut self.stack)
+        self.function.iter_mut().chain(&mut self.generator).chain(&mut self.locals).chain(&mut self.stack)
     }
 }
 
@@ -192,7 +216,7 @@ impl Snapshot {
 
     /// How many of its frames are in memory.
     pub fn in_memory(&self) -> usize {
-        self.frames.iter().take_while(|f| f.function.is_none()).count()
+        self.frames.iter().take_while(|f| f.is_in_memory()).count()
     }
 
     /// All slots of all frames.

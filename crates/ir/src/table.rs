@@ -325,6 +325,47 @@ GuardTupleIterDone = guard_tuple_iter_done(iter: obj) -> None, reads(M::ITER).ex
 /// Exits unless the range iterator has no next number.
 GuardRangeIterDone = guard_range_iter_done(iter: obj) -> None, reads(M::ITER).exits(R::NotExhausted);
 
+// -- generators -----------------------------------------------------------------------------------------------------------
+//
+// Of generators and coroutines alike. A type that is guarded says that an operand is one. See the essay in `snapshot.rs`.
+
+/// Exits unless the generator is suspended, at this position of this code.
+GuardSuspended = guard_suspended(generator: obj, code: code, pc: pc) -> None,
+    reads(M::GENERATOR).exits(R::NotSuspended);
+/// Exits if new coroutines are to be told where they are made.
+CheckUntracked = check_untracked() -> None, reads(M::THREAD).exits(R::Unsupported);
+/// The slot of the frame within a generator, locals first, then its stack; may be null. The slot goes on owning its reference,
+/// as with `load_local`.
+LoadGenerator = load_generator(generator: obj, index: index) -> Borrowed, reads(M::GENERATOR);
+/// Writes a slot of the frame within a generator; the content may be null. What was there is not dropped.
+StoreGenerator = store_generator(generator: obj, index: index, content: own) -> None, writes(M::GENERATOR);
+/// The namespace in which the generator's code looks up global variables.
+GeneratorGlobals = generator_globals(generator: obj) -> Borrowed, pure();
+/// The namespace in which it looks up what is not among the globals.
+GeneratorBuiltins = generator_builtins(generator: obj) -> Borrowed, pure();
+/// The generator, which was suspended, runs from here on: nothing else can resume it.
+ResumeGenerator = resume_generator(generator: obj) -> None, writes(M::GENERATOR);
+/// The generator, which runs, is suspended at this position, with that many items on its stack. What is above them is not
+/// its own any more. `delegates`: it waits for another one (`yield from`, `await`).
+SuspendGenerator = suspend_generator(generator: obj, code: code, pc: pc, stack: index, delegates: truth) -> None,
+    writes(M::GENERATOR);
+/// Pushes the frame of a generator that runs, which is for this code, onto the frames in memory. The frame below is left at the
+/// position of the instruction that resumed it, `caller_pc`.
+PushGenerator = push_generator(generator: obj, code: code, caller_pc: pc) -> None,
+    writes(M::FRAME).writes(M::GENERATOR);
+/// Takes the frame of a generator, which is on top, off the frames in memory. The generator goes on running.
+PopGenerator = pop_generator() -> None, writes(M::FRAME).writes(M::GENERATOR);
+/// Exits unless the frame below the first one, which is a generator's, is suspended at this position of this code.
+GuardCaller = guard_caller(code: code, pc: pc) -> None, reads(M::FRAME).exits(R::OtherCaller);
+/// Takes the first frame, which is a generator's and the only one in memory, off the frames in memory; the generator, which goes
+/// on running. The frame below, for this code, is the first one now, with what was left on its stack.
+UnlinkFirst = unlink_first(code: code) -> Borrowed, writes(M::FRAME).writes(M::GENERATOR);
+/// The generator, which runs, is at its end: its frame is cleared, with what is in its locals. Its stack is empty.
+FinishGenerator = finish_generator(generator: obj) -> None, escapes();
+/// A generator or coroutine, whichever the code says, that will begin at this position of the code, with all the frame's
+/// locals.
+NewGenerator = new_generator(code: code, pc: pc, function: own, locals: owns) -> New, allocates();
+
 // -- calls ----------------------------------------------------------------------------------------------------------------
 
 /// Calls a helper. Kinds of arguments, result and effects: see the table of helpers.

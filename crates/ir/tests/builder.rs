@@ -5,7 +5,7 @@ use hotspur_ir::*;
 use std::collections::HashSet;
 
 fn at(pc: u32, locals: Vec<Slot>) -> Snapshot {
-    let frame = FrameState { code: CodeRef::new(0), pc, function: None, locals, stack: vec![] };
+    let frame = FrameState { code: CodeRef::new(0), pc, function: None, generator: None, locals, stack: vec![] };
     Snapshot::new(Resume::At, vec![frame])
 }
 

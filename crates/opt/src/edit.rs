@@ -112,9 +112,18 @@ pub(crate) fn emit(sb: &mut Superblock, out: &mut Vec<Inst>, op: Op) -> Option<V
 /// Whether the loop runs on frames in memory only that it neither pushes nor pops: whatever it does to slots it does itself, but for other
 /// code, which `check_validity` notices.
 pub(crate) fn keeps_frames(insts: &[Inst]) -> bool {
-    !insts
-        .iter()
-        .any(|i| matches!(i.op, Op::Execute { .. } | Op::PushFrame { .. } | Op::PopFrame {} | Op::ReturnValue { .. }))
+    !insts.iter().any(|i| {
+        matches!(
+            i.op,
+            Op::Execute { .. }
+                | Op::PushFrame { .. }
+                | Op::PopFrame {}
+                | Op::ReturnValue { .. }
+                | Op::PushGenerator { .. }
+                | Op::PopGenerator {}
+                | Op::UnlinkFirst { .. }
+        )
+    })
 }
 
 /// The arguments that the loop is entered with, and those that it goes round with.

@@ -34,7 +34,6 @@ pub(crate) fn is_repeatable(op: &Op) -> bool {
         op,
         Op::CheckPeriodic {}
             | Op::CheckValidity {}
-            | Op::CheckStackSpace { .. }
             | Op::GuardPlainFrame {}
             | Op::CheckError { .. }
             | Op::CheckNegative { .. }
@@ -104,6 +103,7 @@ impl Memory {
             self.read.remove(&Op::LoadStack { depth, index });
         } else if let Op::PushFrame { .. } = op {
             // The new frame: see `forget_frames`.
+            self.forget_if(|op| matches!(op, Op::CheckStackSpace { .. }));
         } else if let Op::StoreInline { value, index, .. } = *op {
             self.forget_if(|load| {
                 matches!(*load, Op::LoadInline { value: v, index: i } if i == index && known.may_alias(v, value))
@@ -112,6 +112,15 @@ impl Memory {
             self.forget_if(|load| {
                 matches!(*load, Op::LoadSlot { value: v, offset: o } if o == offset && known.may_alias(v, value))
             });
+        } else if let Op::StoreGenerator { generator, index, .. } = *op {
+            self.forget_if(|load| {
+                matches!(*load, Op::LoadGenerator { generator: g, index: i } if i == index && known.may_alias(g, generator))
+            });
+        } else if let Op::ResumeGenerator { generator } | Op::SuspendGenerator { generator, .. } = *op {
+            // The slots stay. (A generator that ran is suspended with those that it has stored.)
+            self.forget_if(
+                |guard| matches!(*guard, Op::GuardSuspended { generator: g, .. } if known.may_alias(g, generator)),
+            );
         } else if let Op::StoreCell { cell, .. } = *op {
             self.forget_if(|load| matches!(*load, Op::LoadCell { cell: c } if known.may_alias(c, cell)));
         } else if let Op::StoreItem { index, .. } = *op {
@@ -148,6 +157,8 @@ impl Memory {
             (Op::LoadInline { value, index }, content)
         } else if let Op::StoreSlot { value, offset, content } = *op {
             (Op::LoadSlot { value, offset }, content)
+        } else if let Op::StoreGenerator { generator, index, content } = *op {
+            (Op::LoadGenerator { generator, index }, content)
         } else if let Op::StoreItem { items, index, content } = *op {
             (Op::LoadItem { items, index }, content)
         } else if let Op::StoreElementI64 { elements, index, kind, content } = *op {

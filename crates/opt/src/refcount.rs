@@ -216,6 +216,7 @@ fn is_heap_load(op: &Op) -> bool {
             | Op::LoadCell { .. }
             | Op::LoadDictValue { .. }
             | Op::LoadGlobal { .. }
+            | Op::LoadGenerator { .. }
     )
 }
 
@@ -225,6 +226,8 @@ fn place_of(op: &Op) -> Option<(MemorySet, u32)> {
         Some((MemorySet::INLINE, index))
     } else if let Op::LoadSlot { offset, .. } | Op::StoreSlot { offset, .. } = *op {
         Some((MemorySet::SLOT, offset))
+    } else if let Op::LoadGenerator { index, .. } | Op::StoreGenerator { index, .. } = *op {
+        Some((MemorySet::GENERATOR, index))
     } else if let Op::LoadDictValue { index, .. }
     | Op::LoadGlobal { index, .. }
     | Op::StoreDictValue { index, .. }

@@ -208,12 +208,13 @@ impl<'a> Parser<'a> {
         self.expect('@')?;
         let pc = self.small()?;
         let function = if self.eat_name("function") { Some(self.slot()?) } else { None };
+        let generator = if self.eat_name("generator") { Some(self.slot()?) } else { None };
         let mut slots = |what: &str| {
             self.name(&format!("`{what}`"), |n| (n == what).then_some(()))?;
             self.expect('[')?;
             self.list(']', Self::slot)
         };
-        Ok(FrameState { code, pc, function, locals: slots("locals")?, stack: slots("stack")? })
+        Ok(FrameState { code, pc, function, generator, locals: slots("locals")?, stack: slots("stack")? })
     }
 
     /// A number of instructions: zero if there is none.

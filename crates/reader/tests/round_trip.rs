@@ -6,7 +6,7 @@ use hotspur_reader::parse;
 use proptest::prelude::{Strategy, any, proptest};
 
 /// Raw numbers that an op is made of; they shrink well.
-type Raw = (u16, [u64; 4]);
+type Raw = (u16, [u64; 5]);
 
 fn pick<T: Copy>(all: &[T], raw: u64) -> T {
     all[raw as usize % all.len()]
@@ -65,6 +65,7 @@ fn inst(sb: &mut Superblock, (opcode, raw): Raw) -> Inst {
             code: CodeRef::new(i as usize),
             pc: raw[0] as u32,
             function: (i > 0).then(|| slot(sb, raw[1])),
+            generator: (i > 1).then(|| slot(sb, raw[2])),
             locals: slots(sb, raw[2] >> i),
             stack: slots(sb, raw[3] >> i),
         });
@@ -132,7 +133,7 @@ proptest! {
 
 #[test]
 fn every_op() {
-    let all = (0..Opcode::ALL.len() as u16).map(|i| (i, [5, 10, 0x1_2345, 0xfedc_ba98_7654_3210])).collect();
+    let all = (0..Opcode::ALL.len() as u16).map(|i| (i, [5, 10, 0x1_2345, 0xfedc_ba98_7654_3210, 1])).collect();
     check(&superblock(all, None));
 }
 

@@ -149,6 +149,8 @@ fn address_of(builtin: Builtin) -> *mut PyTypeObject {
         Builtin::Module => &raw mut ffi::PyModule_Type,
         Builtin::ListIter => &raw mut PyListIter_Type,
         Builtin::TupleIter => &raw mut PyTupleIter_Type,
+        Builtin::Generator => &raw mut PyGen_Type,
+        Builtin::Coroutine => &raw mut PyCoro_Type,
         Builtin::RangeIter => &raw mut PyRangeIter_Type,
     }
 }

@@ -40,8 +40,10 @@ pub struct InheritedFrame {
     pub code: *mut PyCodeObject,
     /// Its position, as snapshots have it.
     pub pc: u32,
-    /// Its function, unless it is in memory.
+    /// Its function, unless it is in memory or a generator's.
     pub function: Option<Slot>,
+    /// The generator whose frame it is, unless it is in memory.
+    pub generator: Option<Slot>,
     /// Its locals.
     pub locals: Vec<Slot>,
     /// Its stack.
@@ -75,7 +77,9 @@ pub(crate) unsafe fn begin(inherited: &Inherited, state: State) -> Option<Frames
         if cs.is_null() || frame_code(real) != frame.code {
             return None;
         }
-        frames.push(Frame { real, cs, pc: frame.pc, ..unseen() });
+        let is_generator = (*real).owner == FRAME_OWNED_BY_GENERATOR;
+        let is_pushed_generator = is_generator && frame.generator.is_none();
+        frames.push(Frame { real, cs, pc: frame.pc, is_pushed_generator, ..unseen() });
         real = (*real).previous;
     }
     frames.reverse();
@@ -129,6 +133,9 @@ impl Heir<'_> {
             let known = function.map(|v| self.f.info(v).constant).filter(|c| !c.is_null());
             let to = &mut self.f.frames[depth];
             (to.function, to.locals, to.stack) = (function, locals, stack);
+            if let Some(slot) = frame.generator {
+                self.f.frames[depth].generator = Some(self.generator(slot, depth)?);
+            }
             if let Some(function) = known {
                 calls::know_namespaces(&mut self.f, depth, function.cast());
             }
@@ -156,6 +163,27 @@ impl Heir<'_> {
             Slot::Value(v) | Slot::Owned(v) => Content::Value(self.object(v)?),
         };
         Some(Cell { content, home: false })
+    }
+
+    /// The generator that the frame at this depth belongs to. The one below has it on its stack.
+    unsafe fn generator(&mut self, slot: Slot, depth: usize) -> Option<Value> {
+        let Slot::Value(v) = slot else { return None };
+        let (known, param) = (self.inherited.values[v.as_u32() as usize], self.params[v.as_u32() as usize]);
+        if known.ty != Type::Obj {
+            return None;
+        }
+        if let Some(&object) = self.values.get(&v) {
+            return Some(object);
+        }
+        let below = self.f.frames[depth - 1].stack.last_mut()?;
+        if below.content != Content::Memory {
+            return None;
+        }
+        below.content = Content::Value(param);
+        let info = self.f.info(param);
+        (info.aliases, info.class, info.nullable) = (1, known.class, false);
+        self.values.insert(v, param);
+        Some(param)
     }
 
     /// A value as an object, or as a truth value.

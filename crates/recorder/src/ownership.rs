@@ -7,11 +7,24 @@
 //!
 //! Nobody counts references to None, True and False. What is null has none.
 
-use hotspur_ir::{FrameState, Inst, Op, ResultKind, Resume, Slot, Superblock, Value};
+use hotspur_ir::{CodeRef, FrameState, Inst, Op, ResultKind, Resume, Slot, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
-/// A slot of a frame in memory: depth, and the index of a local or of a stack item.
-type Place = (u32, Result<u32, u32>);
+/// A slot of a frame in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// A local: depth, index.
+    Local(u32, u32),
+    /// A stack item: depth, index.
+    Stack(u32, u32),
+    /// A slot in a generator.
+    Generator(Value, u32),
+}
+
+/// Whether a slot is one of the frame in memory at this depth.
+fn is_in(place: Place, top: u32) -> bool {
+    matches!(place, Place::Local(depth, _) | Place::Stack(depth, _) if depth == top)
+}
 
 /// A place in an object: what names it in a load and in a store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +43,12 @@ struct Account<'a> {
     homes: HashMap<Place, Value>,
     loaded: HashMap<Part, Value>,
     null: HashSet<Value>,
+    /// The codes of generators.
+    generators: HashMap<Value, CodeRef>,
+    /// How many frames are in memory.
+    depth: u32,
+    /// The code of the first frame.
+    first: CodeRef,
 }
 
 /// Checks a superblock. `uncounted`: whether all objects that the value may be are such that nobody counts references to. `height`: how
@@ -45,6 +64,9 @@ pub(crate) fn check(superblock: &Superblock, uncounted: &dyn Fn(Value) -> bool, 
         homes: HashMap::new(),
         loaded: HashMap::new(),
         null: HashSet::new(),
+        generators: HashMap::new(),
+        depth: 1,
+        first: superblock.code,
     };
     // What is passed along with parameters.
     for inst in superblock.insts() {
@@ -73,11 +95,12 @@ impl Account<'_> {
             } else if inst.op.exit_reason().is_some() && snapshot.resume != Resume::Landed {
                 self.settle(&snapshot.frames)?;
             } else if let Op::Execute { .. } | Op::ReturnValue { .. } = inst.op {
+                let change = if let Op::Execute { moves, .. } = inst.op { moves.change() } else { -1 };
                 if let Op::ReturnValue { .. } = inst.op {
                     // What is in the frame belongs to the superblock, and passes to the op.
                     let top = snapshot.frames.len() - 1;
                     let homes = core::mem::take(&mut self.homes);
-                    let (left, below) = homes.into_iter().partition(|((depth, _), _)| *depth as usize == top);
+                    let (left, below) = homes.into_iter().partition(|&(place, _)| is_in(place, top as u32));
                     self.homes = below;
                     HashMap::<Place, Value>::into_values(left).for_each(|v| self.give(v, 1));
                     self.effects(inst);
@@ -90,6 +113,9 @@ impl Account<'_> {
                     homes: HashMap::new(),
                     loaded: HashMap::new(),
                     null: HashSet::new(),
+                    generators: HashMap::new(),
+                    // Whoever the first frame returns to is the first one then.
+                    depth: self.depth.saturating_add_signed(change).max(1),
                     ..*self
                 };
                 return Ok(());
@@ -100,6 +126,7 @@ impl Account<'_> {
                 code: self.superblock.code,
                 pc: self.superblock.pc,
                 function: None,
+                generator: None,
                 locals: Vec::new(),
                 stack: vec![Slot::Unchanged; height],
             };
@@ -115,10 +142,49 @@ impl Account<'_> {
             Op::GuardNull { value } => _ = self.null.insert(value),
             Op::ConstNull {} => self.null.extend(inst.result),
             Op::Incref { value } => self.give(value, 1),
-            Op::LoadLocal { depth, index } => _ = self.homes.insert((depth, Ok(index)), defined(inst)),
-            Op::LoadStack { depth, index } => _ = self.homes.insert((depth, Err(index)), defined(inst)),
-            Op::SpillLocal { depth, index, value } => self.spill((depth, Ok(index)), value),
-            Op::SpillStack { depth, index, value } => self.spill((depth, Err(index)), value),
+            Op::LoadLocal { depth, index } => _ = self.homes.insert(Place::Local(depth, index), defined(inst)),
+            Op::LoadStack { depth, index } => _ = self.homes.insert(Place::Stack(depth, index), defined(inst)),
+            Op::SpillLocal { depth, index, value } => self.spill(Place::Local(depth, index), value),
+            Op::SpillStack { depth, index, value } => self.spill(Place::Stack(depth, index), value),
+            Op::LoadGenerator { generator, index } => {
+                _ = self.homes.insert(Place::Generator(generator, index), defined(inst));
+            }
+            Op::StoreGenerator { generator, index, content } => {
+                self.spill(Place::Generator(generator, index), content);
+            }
+            Op::SuspendGenerator { generator, code, stack, .. } => {
+                self.leave_generator(generator, self.locals(code) + stack);
+            }
+            Op::PushFrame { .. } => self.depth += 1,
+            Op::PopFrame {} => self.depth -= 1,
+            Op::PushGenerator { generator, code, .. } => {
+                let (depth, locals) = (self.depth, self.locals(code));
+                let moved = |place| match place {
+                    Place::Generator(g, i) if g == generator && i < locals => Place::Local(depth, i),
+                    Place::Generator(g, i) if g == generator => Place::Stack(depth, i - locals),
+                    other => other,
+                };
+                self.homes = core::mem::take(&mut self.homes).into_iter().map(|(p, v)| (moved(p), v)).collect();
+                self.depth += 1;
+            }
+            Op::PopGenerator {} => self.depth -= 1,
+            Op::UnlinkFirst { code } => {
+                let (generator, locals) = (defined(inst), self.locals(self.first));
+                let moved = |place| match place {
+                    Place::Local(0, i) => Place::Generator(generator, i),
+                    Place::Stack(0, i) => Place::Generator(generator, locals + i),
+                    other => other,
+                };
+                self.homes = core::mem::take(&mut self.homes).into_iter().map(|(p, v)| (moved(p), v)).collect();
+                self.generators.insert(generator, core::mem::replace(&mut self.first, code));
+            }
+            Op::GuardLanded { code, .. } if self.depth == 1 => self.first = code,
+            Op::FinishGenerator { generator } => {
+                let locals = self.generators.get(&generator).map_or(0, |&code| self.locals(code));
+                self.leave_generator(generator, locals);
+                self.homes.retain(|place, _| !matches!(*place, Place::Generator(g, _) if g == generator));
+            }
+            Op::GuardSuspended { generator, code, .. } => _ = self.generators.insert(generator, code),
             Op::LoadInline { value, index } => _ = self.loaded.insert(Part::Inline(value, index), defined(inst)),
             Op::LoadSlot { value, offset } => _ = self.loaded.insert(Part::Slot(value, offset), defined(inst)),
             Op::LoadItem { items, index } => _ = self.loaded.insert(Part::Item(items, index), defined(inst)),
@@ -141,6 +207,19 @@ impl Account<'_> {
         }
     }
 
+    /// How many locals a frame for the code has, as far as snapshots say.
+    fn locals(&self, code: CodeRef) -> u32 {
+        let frames = self.superblock.snapshots.values().flat_map(|s| &s.frames);
+        frames.filter(|f| f.code == code).map(|f| f.locals.len() as u32).next().unwrap_or(0)
+    }
+
+    /// A generator has this many slots from now on. What was on its stack above them has passed to the superblock.
+    fn leave_generator(&mut self, generator: Value, slots: u32) {
+        let is_gone = |place: &Place| matches!(*place, Place::Generator(g, i) if g == generator && i >= slots);
+        let gone: Vec<_> = self.homes.extract_if(|place, _| is_gone(place)).collect();
+        gone.into_iter().for_each(|(_, v)| self.give(v, 1));
+    }
+
     /// A slot in memory is overwritten.
     fn spill(&mut self, place: Place, value: Value) {
         if let Some(old) = self.homes.insert(place, value) {
@@ -158,13 +237,19 @@ impl Account<'_> {
     /// The frames as they are said to be: what is owned, and what memory no longer owns, must be what they get.
     fn settle(&self, frames: &[FrameState]) -> Result<(), String> {
         let mut due = self.owned.clone();
-        for (&(depth, index), &v) in &self.homes {
-            let slot = frames.get(depth as usize).and_then(|f| match index {
+        for (&place, &v) in &self.homes {
+            let slot = match place {
                 // Where the loop goes round, only the stack is looked at.
-                Ok(_) if f.locals.is_empty() => Some(Slot::Unchanged),
-                Ok(i) => f.locals.get(i as usize).copied(),
-                Err(i) => f.stack.get(i as usize).copied(),
-            });
+                Place::Local(depth, i) => frames.get(depth as usize).and_then(|f| {
+                    if f.locals.is_empty() { Some(Slot::Unchanged) } else { f.locals.get(i as usize).copied() }
+                }),
+                Place::Stack(depth, i) => frames.get(depth as usize).and_then(|f| f.stack.get(i as usize).copied()),
+                // One that is suspended owns what is in it.
+                Place::Generator(g, i) => frames
+                    .iter()
+                    .find(|f| f.generator == Some(Slot::Value(g)))
+                    .map_or(Some(Slot::Unchanged), |f| f.locals.iter().chain(&f.stack).nth(i as usize).copied()),
+            };
             if slot != Some(Slot::Unchanged) {
                 *due.entry(v).or_insert(0) += 1;
             }

@@ -80,6 +80,8 @@ pub struct Recorder {
     inherits: bool,
     /// Instructions seen in other activations.
     foreign: u32,
+    /// Whether a generator has just yielded to where execution is.
+    yielded: bool,
     /// Whether the superblock has its terminator.
     ended: bool,
 }
@@ -119,6 +121,7 @@ impl Recorder {
             entry_height,
             pending: Pending::Next { position, back_edge: false },
             foreign: 0,
+            yielded: false,
             ended: false,
         }
     }
@@ -178,6 +181,7 @@ impl Recorder {
             return Err(AbortReason::StackMismatch);
         }
         self.boundary(state, back_edge, has_executor)?;
+        self.yielded = false;
         if !self.ended {
             self.instruction(state);
         }
@@ -385,6 +389,14 @@ impl Recorder {
         }
         let place = Place { code: state.cs, position: state.index() as usize };
         if place == self.entry && self.f.frames.len() == 1 && Some(self.f.height()) == self.entry_height {
+            // If the next round would not find the generator where this one has, it is another executor's.
+            if self.f.resumed != self.f.suspended
+                && self.f.resumed.is_some()
+                && has_executor(place.code, place.position)
+            {
+                self.link(place);
+                return Ok(());
+            }
             self.f.flush();
             self.f.builder.jump_loop(&[]);
             self.ended = true;
@@ -403,12 +415,19 @@ impl Recorder {
             let too_deep = same < self.limits.recursion;
             return self.end(place, if too_deep { AbortReason::TooDeep } else { AbortReason::RecursionUnrolled });
         }
-        if has_executor(place.code, place.position) {
+        // An executor that begins where a generator yields to is for those that come from its frame. One that begins in the generator, too:
+        // it yields as a rule before it is there again.
+        let position = place.position as u32;
+        let passes = self.yielded || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
+        if !passes && has_executor(place.code, place.position) {
             self.link(place);
             return Ok(());
         }
+        if passes {
+            self.f.top_mut().rounds.entry(position).or_insert(0);
+        }
         if back_edge {
-            let rounds = self.f.top_mut().rounds.entry(place.position as u32).or_insert(0);
+            let rounds = self.f.top_mut().rounds.entry(position).or_insert(0);
             *rounds += 1;
             if *rounds > self.limits.inner_rounds {
                 return self.end(place, AbortReason::InnerLoop);
@@ -445,7 +464,8 @@ impl Recorder {
 
     /// Leaves for tier 1 here, unless the trace is too short for that.
     fn end(&mut self, place: Place, reason: AbortReason) -> Step<()> {
-        if self.f.count < self.limits.useful {
+        // What resumes a generator somewhere is of use however short it is: others come there as well.
+        if self.f.count < self.limits.useful && self.f.top().generator.is_none() {
             return Err(reason);
         }
         self.f.begin(place.position as u32);
@@ -501,12 +521,20 @@ impl Recorder {
         if matches!(base, op::RETURN_VALUE | op::RETURN_CONST) && self.return_from_memory(state, base) {
             return;
         }
+        if lower::goes_down_a_chain(state, base) {
+            return self.execute_and_leave(state, Moves::Calls);
+        }
         let raises = crate::history::has_raised(state.cs, state.index() as u32);
         let lowered = if raises { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
         match lowered {
             Some(Outcome::Next(position)) => {
                 self.f.count += 1;
+                self.pending = Pending::Next { position, back_edge: false };
+            }
+            Some(Outcome::Yielded(position)) => {
+                self.f.count += 1;
+                self.yielded = true;
                 self.pending = Pending::Next { position, back_edge: false };
             }
             Some(Outcome::BackEdge(position)) => {
@@ -564,19 +592,29 @@ impl Recorder {
         self.ended = true;
     }
 
-    /// Leaves the instruction to tier 1.
-    unsafe fn execute(&mut self, state: State, base: u16) {
+    /// Leaves the instruction to tier 1, and ends the trace wherever that leads.
+    unsafe fn execute_and_leave(&mut self, state: State, moves: Moves) {
         self.f.flush();
         self.f.forget();
         self.f.snapshot(Resume::At);
+        self.f.builder.execute(state.index() as u32, moves);
+        self.f.stamp(self.f.count);
+        self.f.count += 1;
+        self.f.snapshot(Resume::Landed);
+        self.f.builder.leave_landed();
+        self.ended = true;
+    }
+
+    /// Leaves the instruction to tier 1.
+    unsafe fn execute(&mut self, state: State, base: u16) {
         let leaves = matches!(base, op::RETURN_VALUE | op::RETURN_CONST | op::RETURN_GENERATOR | op::YIELD_VALUE);
         if leaves && self.f.frames.len() == 1 {
             // Whoever goes on there may do so in another activation, which would never be seen.
-            self.f.builder.execute(state.index() as u32, Moves::Returns);
-            self.f.stamp(self.f.count);
-            self.leave_landed();
-            return;
+            return self.execute_and_leave(state, Moves::Returns);
         }
+        self.f.flush();
+        self.f.forget();
+        self.f.snapshot(Resume::At);
         let below = match self.f.frames.len() {
             0 | 1 => core::ptr::null_mut(),
             n => self.f.frames[n - 2].real,
@@ -624,6 +662,8 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         locals: vec![Slot::MEMORY; (*(*state.cs).code).co_nlocalsplus as usize],
         stack: vec![Slot::MEMORY; height],
         function: None,
+        generator: None,
+        is_pushed_generator: (*state.frame).owner == FRAME_OWNED_BY_GENERATOR,
         namespaces: [None; 2],
         rounds: HashMap::new(),
     }

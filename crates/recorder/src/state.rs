@@ -41,7 +41,10 @@ use hotspur_ir::{Builder, CodeRef, ExitReason, ObjRef, Resume, SnapshotId, Super
 use hotspur_tier1::code::CodeState;
 use std::collections::{HashMap, HashSet};
 
+mod generators;
 mod memory;
+
+pub(crate) use generators::Suspended;
 
 /// What a local or a stack item holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,6 +84,10 @@ pub(crate) struct Frame {
     pub stack: Vec<Slot>,
     /// Its function, if the frame does not exist in memory when the superblock runs.
     pub function: Option<Value>,
+    /// The generator whose frame it is, if the frame is not among those in memory when the superblock runs.
+    pub generator: Option<Value>,
+    /// Whether it is the frame of a generator that was pushed.
+    pub is_pushed_generator: bool,
     /// Its globals and builtins, once they were loaded: they stay the same, and the frame keeps them alive.
     pub namespaces: [Option<Value>; 2],
     /// How often a back-edge has led to a position in it.
@@ -97,6 +104,8 @@ pub(crate) fn unseen() -> Frame {
         locals: Vec::new(),
         stack: Vec::new(),
         function: None,
+        generator: None,
+        is_pushed_generator: false,
         namespaces: [None; 2],
         rounds: HashMap::new(),
     }
@@ -172,6 +181,9 @@ pub(crate) struct Frames {
     infos: Vec<Info>,
     /// Values whose last alias went away in the current instruction and whose reference is to be dropped, in CPython's order.
     dead: Vec<Value>,
+    /// Where the first generator that the trace resumes is suspended: when that happens, and the last time that one of its code is.
+    pub resumed: Option<(CodeRef, u32)>,
+    pub suspended: Option<(CodeRef, u32)>,
     /// A value that was guarded to have another reference.
     surviving: Option<Value>,
     /// The snapshot `at` the current instruction, once one was needed.
@@ -199,6 +211,8 @@ impl Frames {
             object_ids: HashMap::new(),
             infos: Vec::new(),
             dead: Vec::new(),
+            resumed: None,
+            suspended: None,
             surviving: None,
             at: None,
             changed: false,
@@ -326,9 +340,12 @@ impl Frames {
             Content::Null => None,
             Content::Value(v) => Some(v),
             Content::Memory => {
-                let v = match at {
-                    Where::Local(i) => self.builder.load_local(depth, i as u32),
-                    Where::Stack(i) => self.builder.load_stack(depth, i as u32),
+                let locals = self.top().locals.len();
+                let v = match (at, self.top().generator) {
+                    (Where::Local(i), None) => self.builder.load_local(depth, i as u32),
+                    (Where::Stack(i), None) => self.builder.load_stack(depth, i as u32),
+                    (Where::Local(i), Some(g)) => self.builder.load_generator(g, i as u32),
+                    (Where::Stack(i), Some(g)) => self.builder.load_generator(g, (locals + i) as u32),
                 };
                 *self.info(v) = Info { aliases: 1, nullable: true, ..Info::default() };
                 self.slot(at).content = Content::Value(v);

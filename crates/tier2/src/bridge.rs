@@ -57,6 +57,7 @@ pub unsafe fn inherited(executor: &Executor, exit: usize) -> Option<Inherited> {
         code: executor.trace.code(f.code),
         pc: f.pc,
         function: f.function.map(renamed),
+        generator: f.generator.map(renamed),
         locals: all(&f.locals),
         stack: all(&f.stack),
     });

@@ -98,6 +98,8 @@ impl Exit {
             | ExitReason::ZeroDivision
             | ExitReason::Exhausted
             | ExitReason::NotExhausted
+            | ExitReason::NotSuspended
+            | ExitReason::OtherCaller
             | ExitReason::DynamicTarget
             | ExitReason::FrameKept
             | ExitReason::EndOfTrace

@@ -11,6 +11,7 @@
 //! ends.
 
 mod control;
+mod generators;
 mod ops;
 mod world;
 
@@ -84,6 +85,8 @@ struct Model {
     borrowed: Vec<Value>,
     /// References that the superblock owns.
     owned: Vec<Value>,
+    /// A generator that runs, which is on the stack of the frame at this depth.
+    running: Option<(Value, usize)>,
     script: Vec<Step>,
     /// Whether instructions that tier 1 executes are allowed: the script is repeated, so only in one of the sections.
     may_execute: bool,
@@ -206,15 +209,21 @@ impl Model {
         self.top().pc = pc;
         let owned = self.owned.clone();
         let last = self.frames.len() - 1;
+        let running = self.running;
         let state = |(i, f): (usize, &FrameModel)| {
             let mut stack = vec![Slot::Unchanged; f.stack];
+            stack.extend(running.filter(|&(_, depth)| depth == i).map(|(g, _)| Slot::Owned(g)));
             if i == last {
                 stack.extend(owned.iter().map(|&v| Slot::Owned(v)));
                 stack.extend(more);
             }
-            FrameState { code: f.code, pc: f.pc, function: None, locals: f.locals.clone(), stack }
+            FrameState { code: f.code, pc: f.pc, function: None, generator: None, locals: f.locals.clone(), stack }
         };
-        self.frames.iter().enumerate().map(state).collect()
+        let mut frames: Vec<FrameState> = self.frames.iter().enumerate().map(state).collect();
+        if let Some((g, _)) = running.filter(|&(_, depth)| depth == last) {
+            frames.push(generators::frame_of(g, pc));
+        }
+        frames
     }
 
     /// Makes a snapshot of what is, the one that ops name from now on. Sometimes there is a virtual frame above.
@@ -228,7 +237,7 @@ impl Model {
             let function = self.constants[world::FUNCTION];
             let locals = (0..self.pick(3)).map(|_| self.field(1)).collect();
             let (code, function) = (CodeRef::new(7), Some(Slot::Value(function)));
-            frames.push(FrameState { code, pc: 1, function, locals, stack: vec![] });
+            frames.push(FrameState { code, pc: 1, function, generator: None, locals, stack: vec![] });
         }
         self.b.snapshot(Snapshot::new(resume, frames))
     }
@@ -382,6 +391,7 @@ pub fn generate(recipe: &Recipe) -> Program {
         constants: vec![],
         borrowed: vec![],
         owned: vec![],
+        running: None,
         script: vec![],
         may_execute: recipe.body.is_none() || recipe.end.is_multiple_of(2),
         next_pc: 0,

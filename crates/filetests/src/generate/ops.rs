@@ -49,6 +49,7 @@ impl Model {
             20 => self.guard_object(),
             21 => self.iterator(),
             22 => self.frame(),
+            23 => self.generator(),
             _ => {
                 let stack = self.pick(3);
                 self.execute(stack);

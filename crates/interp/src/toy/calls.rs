@@ -73,7 +73,8 @@ impl Toy {
             | Kind::Function { .. }
             | Kind::ListIter(..)
             | Kind::TupleIter(..)
-            | Kind::RangeIter { .. } => true,
+            | Kind::RangeIter { .. }
+            | Kind::Generator(_) => true,
         }
     }
 

@@ -69,7 +69,7 @@ impl Toy {
                 let pc = self.frames.last().map_or(0, |f| f.pc);
                 self.go_on(pc, &[]);
                 let locals = self.slots(&locals);
-                self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack: Vec::new() });
+                self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack: Vec::new(), generator: None });
             }
             Step::Returns(pc, stack) => {
                 self.drop_frame();
@@ -86,7 +86,7 @@ impl Toy {
         dropped.into_iter().chain([frame.function]).flatten().for_each(|o| self.release(o));
         if self.frames.is_empty() {
             let (code, locals, stack) = (CodeRef::from_u32(CALLER), Vec::new(), Vec::new());
-            self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack });
+            self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack, generator: None });
         }
         self.frames_before = self.frames.len() + 1;
         if let Some(caller) = self.frames.last_mut() {

@@ -27,6 +27,7 @@ impl Kind {
             Kind::ListIter(..) => "list_iterator",
             Kind::TupleIter(..) => "tuple_iterator",
             Kind::RangeIter { .. } => "range_iterator",
+            Kind::Generator(_) => "generator",
         }
     }
 
@@ -45,6 +46,7 @@ impl Kind {
             Kind::Cell(item) | Kind::Module(item) | Kind::ListIter(item, _) | Kind::TupleIter(item, _) => vec![*item],
             Kind::Instance { inline, slots, .. } => inline.iter().flatten().chain(slots).copied().collect(),
             Kind::Dict { values, .. } => values.clone(),
+            Kind::Generator(g) => g.slots.iter().copied().chain([g.function]).collect(),
             Kind::Type { .. }
             | Kind::None
             | Kind::Bool(_)
@@ -166,7 +168,7 @@ impl Toy {
         let mut add = |o: ToyRef| *found.entry(o).or_default() += 1;
         self.constants.values().copied().for_each(&mut add);
         self.kept.iter().chain(more).copied().for_each(&mut add);
-        for frame in &self.frames {
+        for frame in self.frames.iter().chain(&self.below) {
             frame.function.iter().chain(frame.locals.iter().chain(&frame.stack).flatten()).copied().for_each(&mut add);
         }
         for cell in self.objects.iter().filter(|c| !c.freed) {

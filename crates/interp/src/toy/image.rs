@@ -6,7 +6,7 @@
 //! said by the constants below, in words.
 
 use super::{Kind, Nullable, Toy, ToyRef};
-use hotspur_ir::ElementKind;
+use hotspur_ir::{CodeRef, ElementKind};
 
 /// Words of a block.
 pub const BLOCK: usize = 64;
@@ -37,10 +37,18 @@ pub const DICT: usize = BLOCK - 1;
 pub const NAMESPACES: usize = 0;
 /// Items of a list, elements of an array.
 pub const ITEMS: usize = 32;
+/// The frame below a frame: of all frames the same.
+pub const PREVIOUS: usize = 2;
+/// The current instruction of a frame, in that.
+pub const POSITION: usize = LOCALS - SLOTS + SECOND;
 /// The first local of a frame.
 pub const LOCALS: usize = 9;
+/// Of the last frame's block, which stands for the thread: whether new coroutines are told where they are made.
+pub const TRACKED: usize = 5;
 /// The words that most objects have.
 const HEAD: usize = 5;
+/// The first slot of a generator's frame.
+pub const SLOTS: usize = HEAD;
 /// What is in those words of objects that were freed.
 const FREED: u64 = 0xdddd_dddd_dddd_dddd;
 const IMMORTAL: u64 = 0xffff_ffff;
@@ -87,6 +95,9 @@ impl Toy {
             }
             i += 1;
         }
+        image[(OBJECTS + FRAMES - 1) * BLOCK + TRACKED] = self.tracked.into();
+        let below = (OBJECTS + FRAMES - 2) * BLOCK;
+        image[below + POSITION] = self.below.last().map_or(0, |f| code_address(f.code) + 2 * u64::from(f.pc));
         for (depth, frame) in self.frames.iter().enumerate() {
             assert!(depth < FRAMES && LOCALS + frame.locals.len() + frame.stack.len() < BLOCK, "room for the frame");
             let block = &mut image[(OBJECTS + depth) * BLOCK..][..BLOCK];
@@ -96,6 +107,7 @@ impl Toy {
             }
             let slots = frame.locals.iter().chain(&frame.stack);
             block[LOCALS..].iter_mut().zip(slots).for_each(|(word, &slot)| *word = address(base, slot));
+            block[PREVIOUS] = base + (below * 8) as u64;
         }
     }
 
@@ -193,8 +205,25 @@ fn write_fields(kind: &Kind, block: &mut [u64], own: u64, address: &dyn Fn(Nulla
         Kind::RangeIter { next, step, left } => {
             block[FIRST..=THIRD].copy_from_slice(&[*next, *step, *left].map(|n| n as u64));
         }
+        Kind::Generator(g) => {
+            block[FIRST] = u64::from(g.state.cast_unsigned());
+            block[SECOND] = code_address(g.code) + 2 * u64::from(g.pc);
+            block[THIRD] = g.slots.len() as u64;
+            block[SLOTS..].fill(0);
+            items(&g.slots, block, SLOTS);
+        }
         Kind::None | Kind::Bool(_) | Kind::Str(_) | Kind::Slice(_) | Kind::Method(_) => {}
     }
+}
+
+/// The address that stands for a code object; its instructions, of two bytes, are there.
+pub fn code_address(code: CodeRef) -> u64 {
+    u64::from(code.as_u32() + 1) << 32
+}
+
+/// The code object at an address.
+pub fn code_at(address: u64) -> CodeRef {
+    CodeRef::from_u32(((address >> 32) as u32).saturating_sub(1))
 }
 
 fn read_fields(kind: &mut Kind, block: &[u64], object: &dyn Fn(u64) -> Nullable) {
@@ -215,6 +244,15 @@ fn read_fields(kind: &mut Kind, block: &[u64], object: &dyn Fn(u64) -> Nullable)
         Kind::ListIter(_, index) | Kind::TupleIter(_, index) => *index = block[FIRST] as i64,
         Kind::RangeIter { next, step, left } => {
             [next, step, left].into_iter().zip(&block[FIRST..]).for_each(|(n, &word)| *n = word as i64);
+        }
+        Kind::Generator(g) => {
+            g.state = block[FIRST] as i8;
+            (g.code, g.pc) = (code_at(block[SECOND]), block[SECOND] as u32 / 2);
+            // A generator that runs may have got items on its stack; one that is suspended says how many slots it has.
+            let used = block[SLOTS..].iter().rposition(|&word| word != 0).map_or(0, |i| i + 1);
+            let count = if g.state < 0 { block[THIRD] as u32 as usize } else { used.max(g.slots.len()) };
+            g.slots.resize(count, None);
+            items(&mut g.slots, SLOTS);
         }
         // Code does not write these by itself.
         Kind::Type { .. }

@@ -6,12 +6,14 @@
 mod calls;
 mod execute;
 mod facts;
+mod generators;
 mod heap;
 pub mod image;
 mod runtime;
 mod show;
 
 pub use execute::Step;
+pub use generators::code_locals;
 use hotspur_ir::{CodeRef, ObjRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -83,6 +85,22 @@ pub enum Kind {
         step: i64,
         left: i64,
     },
+    Generator(Generator),
+}
+
+/// A generator.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Generator {
+    /// Its code.
+    pub code: CodeRef,
+    /// Where it is suspended.
+    pub pc: u32,
+    /// The function that it runs.
+    pub function: Nullable,
+    /// As in CPython: negative while it is suspended, zero while it runs.
+    pub state: i8,
+    /// Its locals, then its stack. Nothing while its frame is one of those in memory.
+    pub slots: Vec<Nullable>,
 }
 
 /// An object on the heap.
@@ -108,6 +126,8 @@ pub struct ToyFrame {
     pub locals: Vec<Nullable>,
     /// Its value stack.
     pub stack: Vec<Nullable>,
+    /// The generator that it is the frame of.
+    pub generator: Nullable,
 }
 
 /// The runtime.
@@ -118,6 +138,7 @@ pub struct Toy {
     constants: BTreeMap<ObjRef, ToyRef>,
     names: HashMap<ToyRef, ObjRef>,
     frames: Vec<ToyFrame>,
+    below: Vec<ToyFrame>,
     kept: Vec<ToyRef>,
     changed: BTreeSet<(usize, usize)>,
     executed: usize,
@@ -136,6 +157,8 @@ pub struct Toy {
     pub raised: bool,
     /// Whether the executor is invalid.
     pub invalid: bool,
+    /// Whether new coroutines are to be told where they are made.
+    pub tracked: bool,
     /// Whether every int counts as compact: what superblocks mean if boxes are never looked into.
     pub all_compact: bool,
     /// How often `check_periodic` passes before something is due.
@@ -189,7 +212,16 @@ impl Toy {
 
     /// Puts the frame where execution begins.
     pub fn enter(&mut self, code: CodeRef, pc: u32, locals: Vec<Nullable>, stack: Vec<Nullable>) {
-        self.frames = vec![ToyFrame { code, pc, function: None, locals, stack }];
+        self.frames = vec![ToyFrame { code, pc, function: None, locals, stack, generator: None }];
+    }
+
+    /// Makes the frame where execution begins the generator's, which runs, and puts another one below it.
+    pub fn enter_generator(&mut self, generator: ToyRef, below: ToyFrame) {
+        self.generator(generator).state = 0;
+        if let Some(first) = self.frames.first_mut() {
+            first.generator = Some(generator);
+        }
+        self.below.push(below);
     }
 
     /// The frames in memory.

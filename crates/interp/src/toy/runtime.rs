@@ -1,6 +1,6 @@
 //! The toy heap as a runtime.
 
-use super::{Kind, Nullable, Toy, ToyFrame, ToyRef};
+use super::{Generator, Kind, Nullable, Toy, ToyFrame, ToyRef};
 use crate::machine::Register;
 use crate::runtime::{Content, Frame, Runtime};
 use hotspur_ir::{CodeRef, ElementKind, FloatKind, Helper, IntKind, Moves, ObjRef, Resume, VirtualKind};
@@ -100,7 +100,14 @@ impl Runtime for Toy {
         if let Some(caller) = self.frames.last_mut() {
             caller.pc = caller_pc;
         }
-        self.frames.push(ToyFrame { code, pc: 0, function: Some(function), locals, stack: Vec::new() });
+        self.frames.push(ToyFrame {
+            code,
+            pc: 0,
+            function: Some(function),
+            locals,
+            stack: Vec::new(),
+            generator: None,
+        });
     }
     fn pop_frame(&mut self) {
         self.drop_frame();
@@ -116,7 +123,11 @@ impl Runtime for Toy {
         for (i, frame) in frames.iter().enumerate() {
             if frame.function.is_some() {
                 let (locals, stack) = (Vec::new(), Vec::new());
-                self.frames.push(ToyFrame { code: frame.code, pc: frame.pc, function: frame.function, locals, stack });
+                let (code, pc, function) = (frame.code, frame.pc, frame.function);
+                self.frames.push(ToyFrame { code, pc, function, locals, stack, generator: None });
+            }
+            if let Some(generator) = frame.generator {
+                self.push_generator_with(generator, frame.locals.len());
             }
             let memory = &mut self.frames[i];
             memory.pc = frame.pc;
@@ -127,8 +138,10 @@ impl Runtime for Toy {
     fn withdraw_frames(&mut self, frames: &[Frame<ToyRef>]) -> Vec<(usize, usize, Nullable)> {
         let changed = std::mem::take(&mut self.changed);
         let changed = changed.into_iter().map(|(f, l)| (f, l, self.frames[f].locals[l])).collect();
-        let in_memory = frames.iter().take_while(|f| f.function.is_none()).count();
-        self.frames.truncate(in_memory);
+        let in_memory = frames.iter().take_while(|f| f.function.is_none() && f.generator.is_none()).count();
+        while self.frames.len() > in_memory {
+            self.unlink();
+        }
         changed
     }
 
@@ -379,6 +392,62 @@ impl Runtime for Toy {
                 true
             }
         }
+    }
+
+    fn is_suspended_at(&mut self, generator: ToyRef, code: CodeRef, pc: u32) -> bool {
+        let g = self.generator(generator);
+        g.state < 0 && (g.code, g.pc) == (code, pc)
+    }
+    fn is_untracked(&mut self) -> bool {
+        !self.tracked
+    }
+    fn load_generator(&mut self, generator: ToyRef, index: usize) -> Nullable {
+        self.generator(generator).slots.get(index).copied().flatten()
+    }
+    fn store_generator(&mut self, generator: ToyRef, index: usize, new: Nullable) {
+        let slots = &mut self.generator(generator).slots;
+        slots.resize(slots.len().max(index + 1), None);
+        slots[index] = new;
+    }
+    fn generator_globals(&mut self, _: ToyRef) -> ToyRef {
+        self.globals(0)
+    }
+    fn generator_builtins(&mut self, _: ToyRef) -> ToyRef {
+        self.builtins(0)
+    }
+    fn resume_generator(&mut self, generator: ToyRef) {
+        self.generator(generator).state = 0;
+    }
+    fn suspend_generator(&mut self, generator: ToyRef, code: CodeRef, pc: u32, stack: usize, delegates: bool) {
+        self.suspend(generator, code, pc, stack, delegates);
+    }
+    fn push_generator(&mut self, generator: ToyRef, caller_pc: u32) {
+        if let Some(caller) = self.frames.last_mut() {
+            caller.pc = caller_pc;
+        }
+        let locals = self.locals_of(generator);
+        self.push_generator_with(generator, locals);
+    }
+    fn pop_generator(&mut self) {
+        self.unlink();
+    }
+    fn is_caller_at(&mut self, code: CodeRef, pc: u32) -> bool {
+        self.below.last().is_some_and(|f| (f.code, f.pc) == (code, pc))
+    }
+    fn unlink_first(&mut self) -> ToyRef {
+        let generator = self.frames.first().and_then(|f| f.generator);
+        self.unlink();
+        self.frames.extend(self.below.pop());
+        generator.unwrap_or_else(|| {
+            self.faults.push("the first frame is no generator's".into());
+            self.singleton(Kind::None)
+        })
+    }
+    fn finish_generator(&mut self, generator: ToyRef) {
+        self.finish(generator);
+    }
+    fn new_generator(&mut self, code: CodeRef, pc: u32, function: ToyRef, locals: Vec<Nullable>) -> ToyRef {
+        self.alloc(Kind::Generator(Generator { code, pc, function: Some(function), state: -3, slots: locals }))
     }
 
     fn execute(&mut self, pc: u32, _: Moves) {

@@ -61,6 +61,14 @@ impl Toy {
             Kind::Function { version, .. } => format!("function version {version}"),
             Kind::ListIter(list, index) => format!("list_iter({}, {index})", show(*list)),
             Kind::TupleIter(tuple, index) => format!("tuple_iter({}, {index})", show(*tuple)),
+            Kind::Generator(g) => {
+                let state = match g.state {
+                    0 => "runs",
+                    1.. => "finished",
+                    ..0 => "suspended",
+                };
+                format!("generator({} @ {} {state}, {})", g.code, g.pc, show_all(&g.slots))
+            }
             Kind::RangeIter { next, step, left } => format!("range_iter({next}, {step}, {left})"),
         }
     }
@@ -84,8 +92,9 @@ impl Toy {
     pub fn show_frames(&self) -> Vec<String> {
         let line = |f: &super::ToyFrame| {
             let function = f.function.map_or(String::new(), |o| format!("function {} ", self.show(Some(o))));
+            let generator = f.generator.map_or("", |_| "generator ");
             let (locals, stack) = (self.show_all(&f.locals), self.show_all(&f.stack));
-            format!("{} @ {} {function}locals [{locals}] stack [{stack}]", f.code, f.pc)
+            format!("{} @ {} {function}{generator}locals [{locals}] stack [{stack}]", f.code, f.pc)
         };
         self.frames.iter().map(line).collect()
     }

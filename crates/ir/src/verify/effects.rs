@@ -79,6 +79,11 @@ fn validity(inst: &Inst, state: &mut State, report: &mut Report) {
     }
 }
 
+/// Whether the op of this name does nothing but bring frames to memory, as they have to be for a link.
+fn is_flush(name: &str) -> bool {
+    matches!(name, "spill_local" | "spill_stack" | "push_frame" | "push_generator")
+}
+
 fn name_of(inst: &Inst) -> &'static str {
     inst.op.helper().map_or(inst.op.info().name, |h| h.info().name)
 }
@@ -98,7 +103,9 @@ fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
             state.since = Default::default();
         }
         let since = &mut state.since[snapshot.resume as usize];
-        if let (true, Some(Some(effect))) = (exits, *since) {
+        if let (true, Some(Some(effect))) = (exits, *since)
+            && !(matches!(inst.op, Op::Link { .. }) && is_flush(effect))
+        {
             report.add(
                 Rule::EffectOrder,
                 inst,
@@ -109,9 +116,15 @@ fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
             since.get_or_insert(None);
         }
     }
+    if let Op::ResumeGenerator { .. } | Op::SuspendGenerator { .. } | Op::UnlinkFirst { .. } = inst.op {
+        // They are the last thing that an instruction does.
+        state.instruction.clear();
+    }
     if inst.op.effects().is_side_effect() {
         for effect in state.since.iter_mut().flatten() {
-            effect.get_or_insert(name_of(inst));
+            if effect.is_none_or(is_flush) {
+                *effect = Some(name_of(inst));
+            }
         }
     }
 }

@@ -24,8 +24,8 @@
 //! * `entity`: snapshots and virtual objects that are named exist.
 //! * `owned_object`: only objects are `own`.
 //! * `slot_type`: raw addresses are in no slot, and a frame's function is an object.
-//! * `frames`: a snapshot has the frames that are in memory, then virtual ones; slots of virtual ones are not `_`. Ops on
-//!   frames in memory name one that there is. Round the loop their number stays the same. Only
+//! * `frames`: a snapshot has the frames that are in memory, then virtual ones, whose slots are not `_`, and those of generators, which
+//!   no two frames name and which are values. Ops on frames in memory name one that there is. Round the loop their number stays the same. Only
 //!   before `leave_landed` may `execute` leave the frame where the superblock began.
 //! * `virtual_fields`: a virtual object has the fields of its kind.
 //! * `virtual_order`: virtual objects name only virtual objects with lower numbers.
@@ -41,7 +41,8 @@
 //! * `effect_order`: where an op may exit with a snapshot `at` an instruction, no side effect has happened since that
 //!   snapshot, or another of the same position, was first used. With `after` and `raise`: since an op first might have
 //!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames; `check_periodic`
-//!   begins an instruction.)
+//!   begins an instruction, `resume_generator` and `suspend_generator` end one.) Bringing frames to memory is no such effect
+//!   before a `link`.
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the
@@ -146,9 +147,9 @@ fn walk(sb: &Superblock) -> impl Iterator<Item = Step<'_>> {
 
 /// Whether the op pushes (1) or pops (-1) a frame in memory.
 fn frame_change(op: &Op) -> i32 {
-    if let Op::PushFrame { .. } = op {
+    if let Op::PushFrame { .. } | Op::PushGenerator { .. } = op {
         1
-    } else if let Op::PopFrame {} | Op::ReturnValue { .. } = op {
+    } else if let Op::PopFrame {} | Op::PopGenerator {} | Op::ReturnValue { .. } = op {
         -1
     } else if let Op::Execute { moves, .. } = op {
         moves.change()

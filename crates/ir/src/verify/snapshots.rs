@@ -4,7 +4,7 @@ use super::{Report, Rule, Step, frame_change, walk};
 use crate::entities::VirtualId;
 use crate::fields::OperandKind;
 use crate::ops::Op;
-use crate::snapshot::{Resume, Slot, Snapshot};
+use crate::snapshot::{FrameState, Resume, Slot, Snapshot};
 use crate::superblock::{Inst, Superblock};
 use crate::types::Type;
 use std::collections::BTreeSet;
@@ -139,6 +139,9 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
         {
             report.add(Rule::Frames, inst, format!("frames in memory: {}", state.depth));
         }
+        if let (Op::GuardCaller { .. } | Op::UnlinkFirst { .. }, true) = (&inst.op, state.depth != 1) {
+            report.add(Rule::Frames, inst, format!("frames in memory: {}, and the first is the top one", state.depth));
+        }
         if let Op::Materialize { object } = inst.op {
             let mut objects = BTreeSet::new();
             within(sb, object, &mut objects);
@@ -179,15 +182,25 @@ fn snapshot(sb: &Superblock, snapshot: &Snapshot, inst: &Inst, state: &State, re
         let message = format!("the snapshot has {in_memory} frames in memory, and there are {}", state.depth);
         report.add(Rule::Frames, inst, message);
     }
-    if snapshot.frames[in_memory..].iter().any(|f| f.function.is_none()) {
+    if snapshot.frames[in_memory..].iter().any(FrameState::is_in_memory) {
         report.add(Rule::Frames, inst, "a frame in memory is above a virtual one".into());
     }
-    if snapshot.frames[in_memory..].iter().any(|f| f.slots().any(|s| s == Slot::Unchanged)) {
+    let is_made = |f: &&FrameState| f.function.is_some();
+    if snapshot.frames[in_memory..].iter().filter(is_made).any(|f| f.slots().any(|s| s == Slot::Unchanged)) {
         report.add(Rule::Frames, inst, "a virtual frame has nothing in memory".into());
+    }
+    let generators: Vec<_> = snapshot.frames.iter().filter_map(|f| f.generator).collect();
+    let is_good = |(i, s): (usize, &Slot)| matches!(s, Slot::Value(_)) && !generators[..i].contains(s);
+    let both = snapshot.frames.iter().any(|f| f.function.is_some() && f.generator.is_some());
+    if both
+        || snapshot.frames.first().is_some_and(|f| f.generator.is_some())
+        || !generators.iter().enumerate().all(is_good)
+    {
+        report.add(Rule::Frames, inst, "a frame is none of a generator that runs once".into());
     }
     let mut objects = BTreeSet::new();
     for frame in &snapshot.frames {
-        if let Some(s) = frame.function {
+        for &s in frame.function.iter().chain(&frame.generator) {
             slot(sb, s, OperandKind::Borrowed, inst, report);
         }
         for &s in frame.locals.iter().chain(&frame.stack) {

@@ -244,7 +244,12 @@ impl Fold<'_> {
                 self.memory.insert(Op::LoadLocal { depth: self.depth, index: i as u32 }, Some(v));
             }
             self.depth += 1;
-        } else if let Op::PopFrame {} = op {
+        } else if let Op::PushGenerator { .. } = op {
+            self.memory.forget_frames(self.depth);
+            self.depth += 1;
+        } else if let Op::SuspendGenerator { generator, code, pc, .. } = *op {
+            self.memory.insert(Op::GuardSuspended { generator, code, pc }, None);
+        } else if let Op::PopFrame {} | Op::PopGenerator {} = op {
             self.depth -= 1;
             self.memory.forget_frames(self.depth);
         } else if let Op::ReturnValue { .. } = op {
@@ -294,6 +299,11 @@ impl Fold<'_> {
             known.says = Some(Says::Same(a, b));
         } else if let Op::NotBool { a } = *op {
             known.says = Some(Says::Not(a));
+        } else if let Op::NewGenerator { code, pc, ref locals, .. } = *op {
+            self.memory.insert(Op::GuardSuspended { generator: v, code, pc }, None);
+            for (i, &local) in locals.iter().enumerate() {
+                self.memory.insert(Op::LoadGenerator { generator: v, index: i as u32 }, Some(local));
+            }
         } else if let Op::NewInstance { class } = *op {
             self.memory.insert(Op::GuardInlineValues { value: v }, None);
             self.memory.insert(Op::GuardNoDict { value: v }, None);

@@ -121,6 +121,20 @@ impl Fold<'_> {
             | Op::NewInstance { .. }
             | Op::Materialize { .. }
             | Op::Adopt { .. }
+            | Op::GuardSuspended { .. }
+            | Op::CheckUntracked {}
+            | Op::LoadGenerator { .. }
+            | Op::StoreGenerator { .. }
+            | Op::GeneratorGlobals { .. }
+            | Op::GeneratorBuiltins { .. }
+            | Op::ResumeGenerator { .. }
+            | Op::SuspendGenerator { .. }
+            | Op::PushGenerator { .. }
+            | Op::PopGenerator {}
+            | Op::FinishGenerator { .. }
+            | Op::GuardCaller { .. }
+            | Op::UnlinkFirst { .. }
+            | Op::NewGenerator { .. }
             | Op::ListIterNext { .. }
             | Op::TupleIterNext { .. }
             | Op::RangeIterNext { .. }

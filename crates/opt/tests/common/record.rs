@@ -320,7 +320,8 @@ impl Recorder<'_> {
             Content::Value(v) => SnapshotSlot::Value(v),
         };
         let (locals, stack) = (self.locals.iter().map(&mut slot).collect(), self.stack.iter().map(&mut slot).collect());
-        let frame = FrameState { code: CodeRef::from_u32(CODE), pc: self.pc, function: None, locals, stack };
+        let frame =
+            FrameState { code: CodeRef::from_u32(CODE), pc: self.pc, function: None, generator: None, locals, stack };
         self.b.snapshot(Snapshot::new(resume, vec![frame]))
     }
 

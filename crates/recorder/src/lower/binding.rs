@@ -27,7 +27,7 @@ pub(super) unsafe fn bind(
     names: &[*mut PyObject],
 ) -> Option<Vec<Source>> {
     let code = (*function).func_code.cast::<PyCodeObject>();
-    let other = CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
+    let other = CO_VARKEYWORDS | CO_ASYNC_GENERATOR;
     if (*code).co_flags & (CO_OPTIMIZED | other) != CO_OPTIMIZED {
         return None;
     }

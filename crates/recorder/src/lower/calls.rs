@@ -520,18 +520,27 @@ unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject)
 }
 
 pub(super) unsafe fn return_value(l: &mut Lowering) -> Option<Outcome> {
-    let function = l.f.top().function?;
     l.f.peek(1)?;
-    returned(l, function)
+    match l.f.top().function {
+        Some(function) => returned(l, function),
+        None => {
+            let generator = super::generators::leaving(l)?;
+            super::generators::finish(l, generator)
+        }
+    }
 }
 
 pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
-    let function = l.f.top().function?;
+    let function = l.f.top().function;
+    let generator = if function.is_none() { Some(super::generators::leaving(l)?) } else { None };
     let object = *(*l.s.cs).consts.add(l.oparg());
     let keep = if is_immortal(object) { Keep::Immortal } else { Keep::Code(l.f.top().code) };
     let v = l.f.constant(object, keep);
     l.f.push_value(v);
-    returned(l, function)
+    match (function, generator) {
+        (Some(function), _) => returned(l, function),
+        (None, generator) => super::generators::finish(l, generator?),
+    }
 }
 
 /// Leaves a frame that is not in memory. Execution goes on behind the call.

@@ -125,6 +125,12 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         (&raw mut ffi::PyDictValues_Type, ptr::null_mut()),
     ];
     let class = ty(l.real(1));
+    if ptr::eq(class, &raw mut PyGen_Type) {
+        // It is its own iterator.
+        let generator = l.f.peek(1)?;
+        l.f.guard_class(generator, class);
+        return l.done();
+    }
     let &(_, result) = iterated.iter().find(|(t, _)| ptr::eq(*t, class))?;
     let args = [l.exact(1)?];
     let iter = l.raising(Helper::QuietIter, &args)?;

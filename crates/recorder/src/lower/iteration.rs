@@ -1,4 +1,4 @@
-//! FOR_ITER over lists, tuples and ranges.
+//! FOR_ITER over lists, tuples, ranges and generators.
 
 use super::{Lowering, Outcome};
 use crate::state::Content;
@@ -9,6 +9,9 @@ use hotspur_ir::{Helper, Value};
 pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
     let class = ty(real);
+    if super::generators::is_generator(class) {
+        return if ptr::eq(class, &raw mut PyGen_Type) { super::generators::resume(l, 1) } else { None };
+    }
     let iter = l.f.peek(1)?;
     if ptr::eq(class, &raw mut PyRangeIter_Type) {
         l.f.guard_class(iter, class);

@@ -29,6 +29,7 @@ mod compare;
 mod containers;
 mod control;
 mod functions;
+mod generators;
 mod globals;
 mod iteration;
 mod locals;
@@ -37,6 +38,7 @@ mod sequences;
 mod shims;
 
 pub(crate) use control::{Jump, finish_jump, resumed};
+pub(crate) use generators::goes_down_a_chain;
 
 /// How an instruction that was lowered goes on.
 pub(crate) enum Outcome {
@@ -44,6 +46,8 @@ pub(crate) enum Outcome {
     Next(u32),
     /// At this position of the same frame, by a loop's back-edge.
     BackEdge(u32),
+    /// As the first, a generator having yielded there.
+    Yielded(u32),
     /// At the beginning of the function whose frame was pushed.
     Call,
     /// At one of two positions of the same frame: the guard is emitted once it is known which.
@@ -110,6 +114,9 @@ functions! {
         CONTAINS_OP => contains_op, BINARY_SLICE => binary_slice, GET_ITER => get_iter;
     iteration:
         FOR_ITER => for_iter;
+    generators:
+        SEND => send, YIELD_VALUE => yield_value, RETURN_GENERATOR => return_generator, GET_AWAITABLE => get_awaitable,
+        GET_YIELD_FROM_ITER => get_yield_from_iter;
     calls:
         CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const;
 }

@@ -39,6 +39,7 @@ impl Frames {
                 code: f.code,
                 pc: f.pc,
                 function: f.function.map(|v| slot(&Slot::holding(Content::Value(v)))),
+                generator: f.generator.map(SnapshotSlot::Value),
                 locals: f.locals.iter().map(&mut slot).collect(),
                 stack: f.stack.iter().map(&mut slot).collect(),
             })
@@ -71,6 +72,11 @@ impl Frames {
             if self.frames[depth].function.is_some() {
                 self.push_frame(depth);
             }
+            if let Some(generator) = self.frames[depth].generator.take() {
+                let (code, caller_pc) = (self.frames[depth].code, self.frames[depth - 1].pc);
+                self.builder.push_generator(generator, code, caller_pc);
+                self.frames[depth].is_pushed_generator = true;
+            }
             for i in 0..self.frames[depth].locals.len() {
                 self.spill(depth, Where::Local(i));
             }
@@ -81,7 +87,7 @@ impl Frames {
     }
 
     /// A reference to what a slot holds, for the slot itself.
-    fn moved_out(&mut self, content: Content) -> Value {
+    pub(super) fn moved_out(&mut self, content: Content) -> Value {
         match content {
             Content::Null | Content::Memory => self.builder.const_null(),
             Content::Value(v) => {
@@ -140,7 +146,7 @@ impl Frames {
 
     /// After a flush, before other code runs that may change what is in the slots: nothing is known of them any more.
     pub fn forget(&mut self) {
-        debug_assert!(self.frames.iter().all(|f| f.function.is_none()));
+        debug_assert!(self.frames.iter().all(|f| f.function.is_none() && f.generator.is_none()));
         for frame in &mut self.frames {
             frame.locals.fill(Slot::MEMORY);
             frame.stack.fill(Slot::MEMORY);
@@ -169,7 +175,12 @@ impl Frames {
             return Some(v);
         }
         let depth = self.depth();
-        let v = if which == 0 { self.builder.load_globals(depth) } else { self.builder.load_builtins(depth) };
+        let v = match (which, self.top().generator) {
+            (0, None) => self.builder.load_globals(depth),
+            (_, None) => self.builder.load_builtins(depth),
+            (0, Some(g)) => self.builder.generator_globals(g),
+            (_, Some(g)) => self.builder.generator_builtins(g),
+        };
         self.info(v).held = true;
         self.top_mut().namespaces[which] = Some(v);
         Some(v)
@@ -197,6 +208,8 @@ impl Frames {
             locals: vec![Slot::holding(Content::Null); locals],
             stack: Vec::new(),
             function: Some(function),
+            generator: None,
+            is_pushed_generator: false,
             namespaces: [None; 2],
             rounds: HashMap::new(),
         });

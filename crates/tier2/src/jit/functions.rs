@@ -5,12 +5,18 @@
 
 use super::run::{Run, run_of};
 use crate::graph;
-use crate::runtime::{Host, Obj, build_of, calls, dies_quietly, push_on, suspend};
+use crate::runtime::{
+    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, link_generator, push_on, suspend,
+    unlink_generator,
+};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_cpython_sys::{_PyThreadState_PopFrame, PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_locals};
+use hotspur_cpython_sys::{
+    _PyThreadState_PopFrame, PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_generator, frame_locals,
+    generator_frame,
+};
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
 use hotspur_tier1::context::Context;
@@ -158,6 +164,16 @@ functions! {
     list_iter_next |t, iter: Object| -> Object { word(t.list_iter_next(object(iter))) }
     tuple_iter_next |t, iter: Object| -> Object { word(t.tuple_iter_next(object(iter))) }
     range_iter_next |t, iter: Object| -> i64 { t.range_iter_next(object(iter)).unwrap_or(0) }
+    is_untracked |t| -> bool { t.is_untracked() }
+    load_generator |t, generator: Object, index: u32| -> Object {
+        word(t.load_generator(object(generator), index as usize))
+    }
+    store_generator |t, generator: Object, index: u32, content: Object| {
+        t.store_generator(object(generator), index as usize, nullable(content));
+    }
+    generator_globals |t, generator: Object| -> Object { word(Some(t.generator_globals(object(generator)))) }
+    generator_builtins |t, generator: Object| -> Object { word(Some(t.generator_builtins(object(generator)))) }
+    resume_generator |t, generator: Object| { t.resume_generator(object(generator)); }
     is_iter_done |t, iter: Object| -> bool { t.is_iter_done(object(iter)) }
 }
 
@@ -193,6 +209,91 @@ extern "C-unwind" fn push_frame(
         let locals = (&raw const (*state).values).cast::<*mut PyObject>();
         ptr::copy_nonoverlapping(locals, frame_locals(frame), count as usize);
         (*state).top = frame.cast();
+    }
+}
+
+extern "C-unwind" fn push_generator(state: *mut ExecState, generator: Object, caller_pc: u32, caller_stack: u32) {
+    // SAFETY: as for `push_frame`.
+    unsafe {
+        let ts = (*state).thread.cast::<ThreadState>();
+        let caller = (*ts).current_frame;
+        suspend(caller, caller_pc, caller_stack as usize);
+        (*state).top = link_generator(ts, caller, generator.cast()).cast();
+    }
+}
+
+extern "C-unwind" fn pop_generator(state: *mut ExecState) {
+    // SAFETY: the state is in use by this function only; the frame below goes on.
+    unsafe {
+        let caller = unlink_generator((*state).thread.cast::<ThreadState>());
+        (*caller).stacktop = -1;
+    }
+}
+
+extern "C-unwind" fn is_caller_at(state: *mut ExecState, code: Object, pc: u32) -> bool {
+    // SAFETY: machine code of the running executor calls, whose first frame is a generator's.
+    unsafe { runtime::is_below((*state).frame.cast(), code.cast::<PyCodeObject>(), pc) }
+}
+
+extern "C-unwind" fn unlink_first(state: *mut ExecState) -> Object {
+    // SAFETY: as above; the frame below goes on, and is the first one from now on.
+    unsafe {
+        let generator = frame_generator((*state).frame.cast());
+        let caller = unlink_generator((*state).thread.cast::<ThreadState>());
+        (*caller).stacktop = -1;
+        (*state).frame = caller.cast();
+        generator.cast()
+    }
+}
+
+extern "C-unwind" fn finish_generator(state: *mut ExecState, snapshot: u32, generator: Object) {
+    // SAFETY: machine code of the running executor calls.
+    unsafe {
+        let ts = (*state).thread.cast::<ThreadState>();
+        let generator = generator.cast();
+        if finishes_quietly(generator) {
+            runtime::finish_generator(ts, generator);
+            return;
+        }
+        let run = run_of(state);
+        run.publish(state, SnapshotId::from_u32(snapshot));
+        runtime::finish_generator(ts, generator);
+        run.withdraw(state);
+    }
+}
+
+extern "C-unwind" fn new_generator(
+    state: *mut ExecState,
+    code: Object,
+    pc: u32,
+    function: Object,
+    count: u32,
+) -> Object {
+    // SAFETY: the state is in use by this function only; so many locals lie there.
+    unsafe {
+        let generator = runtime::new_generator(function.cast(), code.cast::<PyCodeObject>(), pc).as_ptr();
+        let locals = (&raw const (*state).values).cast::<*mut PyObject>();
+        ptr::copy_nonoverlapping(locals, frame_locals(generator_frame(generator.cast())), count as usize);
+        generator.cast()
+    }
+}
+
+extern "C-unwind" fn is_suspended_at(_: *mut ExecState, generator: Object, code: Object, pc: u32) -> bool {
+    // SAFETY: the op's operands.
+    unsafe { runtime::is_suspended_at(object(generator), code.cast::<PyCodeObject>(), pc) }
+}
+
+extern "C-unwind" fn suspend_generator(
+    _: *mut ExecState,
+    generator: Object,
+    code: Object,
+    pc: u32,
+    stack: u32,
+    delegates: bool,
+) {
+    // SAFETY: the op's operands.
+    unsafe {
+        runtime::suspend_generator(object(generator), code.cast::<PyCodeObject>(), pc, stack as usize, delegates);
     }
 }
 
@@ -477,6 +578,20 @@ pub(super) fn host_functions() -> HostFunctions {
         is_list_iter_done,
         is_tuple_iter_done,
         is_range_iter_done,
+        is_suspended_at,
+        is_untracked,
+        load_generator,
+        store_generator,
+        generator_globals,
+        generator_builtins,
+        resume_generator,
+        suspend_generator,
+        push_generator,
+        pop_generator,
+        is_caller_at,
+        unlink_first,
+        finish_generator,
+        new_generator,
         execute,
         has_landed,
         side_exit,

@@ -24,7 +24,7 @@
 //! In rare cases, frames that stayed are more than the exit's snapshot has (the code between returned). They are ended as
 //! CPython ends frames, but empty.
 
-use super::{Host, Obj, cooked, out_of_memory, raw};
+use super::{Host, Obj, cooked, made, out_of_memory, raw};
 use crate::executor::Executor;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -34,7 +34,7 @@ use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
-use hotspur_tier1::table::{LENGTH, op};
+use hotspur_tier1::table::{INFO, LENGTH, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, execute_one, return_from};
 
 /// Where INIT_RETURN is, in words behind the call of a class, and ASSIGNMENT_RETURN behind STORE_SUBSCR.
@@ -57,16 +57,24 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 }
 
 /// What a frame's position in a snapshot means while it is suspended in a call: the index of its instruction, and how many words behind
-/// that it goes on. A call that makes an instance of a class is named by the INIT_RETURN in its last cache word, where it goes on when
+/// that it goes on. An instruction that resumes a generator goes on where it jumps to. A call that makes an instance of a class is named by the INIT_RETURN in its last cache word, where it goes on when
 /// `__init__` has returned.
 pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
-    let behind = match (*(*cs).words.add(pc)).op {
+    let word = *(*cs).words.add(pc);
+    let behind = match word.op {
         op::INIT_RETURN => INIT_RETURN,
         op::ASSIGNMENT_RETURN => ASSIGNMENT_RETURN,
-        _ => return (pc, length_at(cs, pc) as u16),
+        _ => {
+            let target = if resumes_generators(word.op) { word.oparg as usize } else { 0 };
+            return (pc, (length_at(cs, pc) + target) as u16);
+        }
     };
     (pc - behind, behind as u16)
+}
+
+fn resumes_generators(number: u16) -> bool {
+    matches!(INFO[usize::from(number)].base, op::FOR_ITER | op::SEND)
 }
 
 unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
@@ -116,6 +124,40 @@ pub(crate) unsafe fn suspend(frame: *mut InterpreterFrame, pc: u32, stack: usize
     (*frame).instr_ptr = code_units(frame_code(frame)).add(at);
     (*frame).return_offset = offset;
     (*frame).stacktop = (locals_of(frame) + stack) as i32;
+}
+
+/// Pushes the frame of a generator that runs on another, which has been suspended.
+pub(crate) unsafe fn link_generator(
+    ts: *mut ThreadState,
+    caller: *mut InterpreterFrame,
+    generator: *mut PyGenObject,
+) -> *mut InterpreterFrame {
+    let frame = generator_frame(generator);
+    (*frame).previous = caller;
+    (*frame).stacktop = -1;
+    (*generator).gi_exc_state.previous_item = (*ts).exc_info;
+    (*ts).exc_info = &raw mut (*generator).gi_exc_state;
+    (*ts).current_frame = frame;
+    (*ts).py_recursion_remaining -= 1;
+    frame
+}
+
+/// Whether the frame below this one is suspended at this position of the code. (None of C's has code that is recorded.)
+pub(crate) unsafe fn is_below(frame: *mut InterpreterFrame, code: *mut PyCodeObject, pc: u32) -> bool {
+    (*(*frame).previous).instr_ptr == code_units(code).add(pc as usize)
+}
+
+/// Takes the top frame, a generator's, off again, and answers the one below, which goes on.
+pub(crate) unsafe fn unlink_generator(ts: *mut ThreadState) -> *mut InterpreterFrame {
+    let frame = (*ts).current_frame;
+    let generator = frame_generator(frame);
+    let caller = (*frame).previous;
+    (*frame).previous = core::ptr::null_mut();
+    (*ts).exc_info = (*generator).gi_exc_state.previous_item;
+    (*generator).gi_exc_state.previous_item = core::ptr::null_mut();
+    (*ts).current_frame = caller;
+    (*ts).py_recursion_remaining += 1;
+    caller
 }
 
 impl Host {
@@ -186,6 +228,46 @@ impl Host {
         self.sp = frame_locals(frame).add(locals.len());
     }
 
+    /// Links the frame of a generator to the top one, which is suspended in the instruction at `caller_pc`.
+    unsafe fn link(&mut self, generator: Obj, caller_pc: u32) {
+        let caller = self.top();
+        (*caller).return_offset = suspended_at(state(caller), caller_pc).1;
+        self.frames.push(link_generator(self.ts, caller, generator.as_ptr().cast()));
+    }
+
+    /// Takes the top frame, a generator's, off, and goes on in the one below.
+    unsafe fn unlink(&mut self) {
+        self.frames.pop();
+        let caller = unlink_generator(self.ts);
+        self.sp = frame_locals(caller).offset((*caller).stacktop as isize);
+        (*caller).stacktop = -1;
+    }
+
+    /// `push_generator`: the height of the caller's stack comes with the next snapshot.
+    pub(super) unsafe fn push_generator_frame(&mut self, generator: Obj, caller_pc: u32) {
+        let caller = self.top();
+        (*caller).instr_ptr = code_units(frame_code(caller)).add(suspended_at(state(caller), caller_pc).0);
+        self.link(generator, caller_pc);
+    }
+
+    /// `pop_generator`.
+    pub(super) unsafe fn pop_generator_frame(&mut self) {
+        self.unlink();
+    }
+
+    /// `guard_caller`.
+    pub(super) unsafe fn is_below(&self, code: *mut PyCodeObject, pc: u32) -> bool {
+        is_below(self.frames[0], code, pc)
+    }
+
+    /// `unlink_first`.
+    pub(super) unsafe fn unlink_first_frame(&mut self) -> Obj {
+        let generator = made(frame_generator(self.frames[0]).cast());
+        self.unlink();
+        self.frames.push((*self.ts).current_frame);
+        generator
+    }
+
     /// `pop_frame`.
     pub(super) unsafe fn pop_real(&mut self) {
         let frame = self.top();
@@ -206,7 +288,11 @@ impl Host {
         }
         for (i, wanted) in states.iter().enumerate() {
             if i == self.frames.len() {
-                self.push(self.code(wanted.code), states[i - 1].pc, raw(wanted.function));
+                if let Some(generator) = wanted.generator {
+                    self.link(generator, states[i - 1].pc);
+                } else {
+                    self.push(self.code(wanted.code), states[i - 1].pc, raw(wanted.function));
+                }
                 self.pushed += 1;
             }
             let frame = self.frames[i];
@@ -228,8 +314,9 @@ impl Host {
 
     /// Takes back what was pushed, if that can be; see the module's documentation.
     pub(super) unsafe fn withdraw(&mut self) -> Vec<(usize, usize, Option<Obj>)> {
-        let is_virtual = |i: usize| i + self.pushed >= self.frames.len();
-        if (0..self.frames.len()).any(|i| is_virtual(i) && !(*self.frames[i]).frame_obj.is_null()) {
+        let ends =
+            |i: usize| i + self.pushed >= self.frames.len() && (*self.frames[i]).owner != FRAME_OWNED_BY_GENERATOR;
+        if (0..self.frames.len()).any(|i| ends(i) && !(*self.frames[i]).frame_obj.is_null()) {
             self.disturbed = true;
         } else if !self.disturbed {
             // Once disturbed, what is pushed stays until the exit.
@@ -253,6 +340,11 @@ impl Host {
     unsafe fn unpush(&mut self) {
         let frame = self.top();
         debug_assert!((*self.ts).current_frame == frame);
+        if (*frame).owner == FRAME_OWNED_BY_GENERATOR {
+            self.unlink();
+            self.pushed -= 1;
+            return;
+        }
         self.frames.pop();
         let caller = (*frame).previous;
         (*self.ts).current_frame = caller;
@@ -270,6 +362,11 @@ impl Host {
     /// Ends a frame that stayed although it has no place in the snapshot.
     unsafe fn end_empty(&mut self) {
         let frame = self.top();
+        if (*frame).owner == FRAME_OWNED_BY_GENERATOR {
+            self.unlink();
+            self.pushed = self.pushed.saturating_sub(1);
+            return;
+        }
         let locals = frame_locals(frame);
         for i in 0..locals_of(frame) {
             *locals.add(i) = core::ptr::null_mut();

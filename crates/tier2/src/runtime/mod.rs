@@ -12,13 +12,17 @@
 pub(crate) mod calls;
 mod dying;
 mod frames;
+mod generators;
 mod heap;
 mod iterators;
 mod quiet;
 mod values;
 
 pub(crate) use dying::dies_quietly;
-pub(crate) use frames::{push_on, suspend, suspended_at};
+pub(crate) use frames::{is_below, link_generator, push_on, suspend, suspended_at, unlink_generator};
+pub(crate) use generators::{
+    finish_generator, finishes_quietly, is_suspended_at, new_generator, suspend as suspend_generator,
+};
 pub(crate) use iterators::is_exhausted;
 pub(crate) use values::{build as build_of, free_simple};
 
@@ -415,6 +419,69 @@ impl Runtime for Host {
     fn return_value(&mut self, value: Obj, dropped: Vec<Option<Obj>>) {
         // SAFETY: see the module's documentation. A guard has found the frame plain.
         unsafe { self.return_from_top(value, &dropped) }
+    }
+
+    fn is_suspended_at(&mut self, generator: Obj, code: CodeRef, pc: u32) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { generators::is_suspended_at(generator, self.code(code), pc) }
+    }
+    fn is_untracked(&mut self) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { (*self.ts).coroutine_origin_tracking_depth == 0 }
+    }
+    fn load_generator(&mut self, generator: Obj, index: usize) -> Option<Obj> {
+        // SAFETY: see the module's documentation.
+        cooked(unsafe { *generators::slot(generator, index) })
+    }
+    fn store_generator(&mut self, generator: Obj, index: usize, content: Option<Obj>) {
+        // SAFETY: see the module's documentation.
+        unsafe { *generators::slot(generator, index) = raw(content) }
+    }
+    fn generator_globals(&mut self, generator: Obj) -> Obj {
+        // SAFETY: see the module's documentation.
+        made(unsafe { (*generator_frame(generator.as_ptr().cast())).f_globals })
+    }
+    fn generator_builtins(&mut self, generator: Obj) -> Obj {
+        // SAFETY: see the module's documentation.
+        made(unsafe { (*generator_frame(generator.as_ptr().cast())).f_builtins })
+    }
+    fn resume_generator(&mut self, generator: Obj) {
+        // SAFETY: see the module's documentation.
+        unsafe { (*generator.as_ptr().cast::<PyGenObject>()).gi_frame_state = FRAME_EXECUTING }
+    }
+    fn suspend_generator(&mut self, generator: Obj, code: CodeRef, pc: u32, stack: usize, delegates: bool) {
+        // SAFETY: see the module's documentation.
+        unsafe { generators::suspend(generator, self.code(code), pc, stack, delegates) }
+    }
+    fn push_generator(&mut self, generator: Obj, caller_pc: u32) {
+        // SAFETY: see the module's documentation.
+        unsafe { self.push_generator_frame(generator, caller_pc) }
+    }
+    fn pop_generator(&mut self) {
+        // SAFETY: see the module's documentation.
+        unsafe { self.pop_generator_frame() }
+    }
+    fn is_caller_at(&mut self, code: CodeRef, pc: u32) -> bool {
+        // SAFETY: see the module's documentation.
+        unsafe { self.is_below(self.code(code), pc) }
+    }
+    fn unlink_first(&mut self) -> Obj {
+        // SAFETY: see the module's documentation.
+        unsafe { self.unlink_first_frame() }
+    }
+    fn finish_generator(&mut self, generator: Obj) {
+        // SAFETY: see the module's documentation.
+        unsafe { finish_generator(self.ts, generator.as_ptr().cast()) }
+    }
+    fn new_generator(&mut self, code: CodeRef, pc: u32, function: Obj, locals: Vec<Option<Obj>>) -> Obj {
+        // SAFETY: see the module's documentation.
+        unsafe {
+            let generator = new_generator(function.as_ptr(), self.code(code), pc);
+            for (i, &local) in locals.iter().enumerate() {
+                *generators::slot(generator, i) = raw(local);
+            }
+            generator
+        }
     }
 
     fn execute(&mut self, pc: u32, _: Moves) {
