@@ -164,7 +164,7 @@ unsafe fn count_hotness(words: &mut [Word]) {
     for word in words {
         match word.op {
             op::JUMP_BACKWARD => (word.op, word.counter) = (op::JUMP_BACKWARD_COUNTED, back_edge),
-            op::RESUME | op::RESUME_IN_YIELD_FROM => (word.op, word.counter) = (op::RESUME_COUNTED, entry),
+            op::RESUME => (word.op, word.counter) = (op::RESUME_COUNTED, entry),
             _ => {}
         }
     }

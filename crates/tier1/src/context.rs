@@ -43,6 +43,8 @@ pub struct Thread {
     pub instructions: [u64; table::COUNT],
     /// Whether tier 2 records a trace in this thread.
     pub tracing: bool,
+    /// Whether somebody looks at each instruction, so that none may be executed together with others.
+    pub watched: bool,
     /// Where the executor that tier 1 entered last has led to.
     pub landing: crate::tier2::Landing,
     /// The context that dispatches to the next instruction.
@@ -394,6 +396,7 @@ unsafe fn find_context(tstate: *mut ThreadState) -> *mut Context {
             recorded: Vec::new(),
             instructions: [0; table::COUNT],
             tracing: false,
+            watched: false,
             landing: Landing::default(),
             running: context(table::NORMAL),
             stepping: context([crate::tier2::stop; table::COUNT]),
@@ -415,7 +418,8 @@ impl Thread {
 
     /// Makes the thread's dispatch what its state asks for.
     pub(crate) fn choose_table(&mut self) {
-        self.running.table = match (self.tools_active, self.noting || self.tracing || counting()) {
+        self.watched = self.noting || self.tracing || counting();
+        self.running.table = match (self.tools_active, self.watched) {
             (true, _) => table::HAND_OVER,
             (false, true) => table::RECORDING,
             (false, false) => table::NORMAL,

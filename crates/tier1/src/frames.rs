@@ -85,6 +85,22 @@ impl State {
         self.enter_saved(callee)
     }
 
+    /// [`State::enter`] for the frame of a generator that waits for another one.
+    #[inline(always)]
+    pub unsafe fn enter_waiting(self, callee: *mut InterpreterFrame, return_offset: usize) -> Ret {
+        if !self.hook_is_ours() || (*self.tstate()).py_recursion_remaining <= 1 {
+            return self.enter(callee, return_offset);
+        }
+        self.save_ip();
+        self.save_sp();
+        (*self.frame).return_offset = return_offset as u16;
+        (*callee).previous = self.frame;
+        let ts = self.tstate();
+        (*ts).current_frame = callee;
+        (*ts).py_recursion_remaining -= 1;
+        State { frame: callee, ..self }.tail(crate::ops::generators::descend)
+    }
+
     /// The rest of [`State::enter`].
     #[inline(always)]
     unsafe fn enter_saved(self, callee: *mut InterpreterFrame) -> Ret {
@@ -108,7 +124,7 @@ impl State {
     /// Executes `frame`, the thread's current frame, from its `instr_ptr`. It must be counted in already. The other registers
     /// are not looked at.
     #[inline(always)]
-    unsafe fn start(self) -> Ret {
+    pub(crate) unsafe fn start(self) -> Ret {
         let cs = code::known_state_of(frame_code(self.frame));
         if cs.is_null() {
             return self.tail(start_undecoded);

@@ -2,8 +2,13 @@
 //!
 //! A generator's frame lies inside the generator object. Resuming it from SEND or FOR_ITER pushes it like a callee's;
 //! it leaves by YIELD_VALUE (which lands behind the cache of the SEND or FOR_ITER: both have one) or by returning.
+//!
+//! Generators that wait for each other (`yield from`, `await`) form chains: what is sent to the first goes down to the last, and what that
+//! yields goes up again. Each link of a chain executes the same three instructions on the way down, and one on the way up;
+//! [`descend`] and [`ascend`] do that for all links at once.
 
 use crate::adapt;
+use crate::code::{self, CodeState};
 use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::handler;
@@ -51,7 +56,85 @@ handler! {
         let previous = (*s.frame).previous;
         (*ts).current_frame = previous;
         (*s.frame).previous = ptr::null_mut();
+        if (*previous).owner == FRAME_OWNED_BY_GENERATOR && !(*(*s.cx).thread).watched {
+            return State { frame: previous, ..s }.tail_with(ascend, value.expose_provenance());
+        }
         frames::resume_with_value(s.cx, previous, value, AFTER_YIELD)
+    }
+
+    /// The generator whose frame is the current one was entered, its registers are not taken up yet, and it waits for another one: goes down
+    /// the chain.
+    descend(s) {
+        let ts = s.tstate();
+        let mut frame = s.frame;
+        let (mut code, mut cs) = (ptr::null_mut(), ptr::null_mut());
+        // The limit is checked where there is an end to the chain.
+        while (*ts).py_recursion_remaining > 1 {
+            if frame_code(frame) != code {
+                code = frame_code(frame);
+                cs = code::known_state_of(code);
+                if cs.is_null() {
+                    break;
+                }
+            }
+            let resume = CodeState::word_at(cs, (*frame).instr_ptr);
+            let is_plain = matches!((*resume).op, op::RESUME_IN_YIELD_FROM | op::RESUME_EXECUTOR)
+                && (*resume).oparg & 3 >= 2
+                && (*resume.add(1)).op == op::JUMP_BACKWARD_NO_INTERRUPT
+                && (*ts).eval_breaker == (*cs).version;
+            if !is_plain {
+                break;
+            }
+            let send = resume.add(2).sub((*resume.add(1)).oparg as usize);
+            let top = frame_locals(frame).offset((*frame).stacktop as isize);
+            let receiver = *top.sub(2);
+            let target = AFTER_YIELD + (*send).oparg as usize;
+            let resumes = matches!((*send).op, op::SEND | op::SEND_GEN)
+                && target <= usize::from(u16::MAX)
+                && is_suspended_generator(receiver);
+            if !resumes {
+                break;
+            }
+            (*frame).instr_ptr = (*frame).instr_ptr.offset(send.offset_from(resume));
+            (*frame).stacktop -= 1;
+            (*frame).return_offset = target as u16;
+            let generator = receiver.cast();
+            let inner = generator_frame(generator);
+            push_sent(ts, generator, inner, *top.sub(1));
+            (*inner).previous = frame;
+            (*ts).py_recursion_remaining -= 1;
+            frame = inner;
+        }
+        (*ts).current_frame = frame;
+        State { frame, ..s }.start()
+    }
+
+    /// A generator has yielded the value to the frame, which is another generator's: goes up the chain.
+    ascend(s, value: usize) {
+        let ts = s.tstate();
+        let mut frame = s.frame;
+        let (mut code, mut cs) = (ptr::null_mut(), ptr::null_mut());
+        while (*frame).owner == FRAME_OWNED_BY_GENERATOR {
+            if frame_code(frame) != code {
+                code = frame_code(frame);
+                cs = code::existing_state_of(code);
+            }
+            let yields = CodeState::word_at(cs, (*frame).instr_ptr).add(AFTER_YIELD);
+            if (*yields).op != op::YIELD_VALUE {
+                break;
+            }
+            (*frame).instr_ptr = (*frame).instr_ptr.add(AFTER_YIELD + 1);
+            let generator = frame_generator(frame);
+            (*generator).gi_frame_state = FRAME_SUSPENDED + (*yields).oparg as FrameState;
+            (*ts).exc_info = (*generator).gi_exc_state.previous_item;
+            (*generator).gi_exc_state.previous_item = ptr::null_mut();
+            leave_recursive_py(ts);
+            let previous = (*frame).previous;
+            (*frame).previous = ptr::null_mut();
+            frame = previous;
+        }
+        (*ts).current_frame = frame;
+        frames::resume_with_value(s.cx, frame, ptr::with_exposed_provenance_mut(value), AFTER_YIELD)
     }
 
     SEND(s) {
@@ -117,13 +200,24 @@ pub(crate) unsafe fn enter_generator(
     target: usize,
 ) -> Ret {
     let frame = generator_frame(generator);
+    let waits = (*generator).gi_frame_state == FRAME_SUSPENDED_YIELD_FROM && !(*(*s.cx).thread).watched;
+    push_sent(s.tstate(), generator, frame, value);
+    if waits { s.enter_waiting(frame, target) } else { s.enter(frame, target) }
+}
+
+/// Puts what is sent to a generator on its stack. It runs from now on.
+#[inline(always)]
+unsafe fn push_sent(
+    ts: *mut ThreadState,
+    generator: *mut PyGenObject,
+    frame: *mut InterpreterFrame,
+    value: *mut PyObject,
+) {
     *frame_locals(frame).offset((*frame).stacktop as isize) = value;
     (*frame).stacktop += 1;
     (*generator).gi_frame_state = FRAME_EXECUTING;
-    let ts = s.tstate();
     (*generator).gi_exc_state.previous_item = (*ts).exc_info;
     (*ts).exc_info = &raw mut (*generator).gi_exc_state;
-    s.enter(frame, target)
 }
 
 /// `_PyFrame_Copy`: moves a frame's contents into a generator's.

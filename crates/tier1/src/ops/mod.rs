@@ -10,7 +10,7 @@ mod coroutines;
 mod exceptions;
 mod format;
 mod functions;
-mod generators;
+pub(crate) mod generators;
 mod globals;
 mod imports;
 mod iteration;
