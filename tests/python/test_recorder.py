@@ -142,7 +142,7 @@ class Loops(RecorderCase):
 
         found = self.record(f, 2, start="entry")
         self.assertEqual(found.ops[-1], "exit")
-        self.assertIn("exit end_of_trace", found.lines[-1])
+        self.assertIn("exit inner_loop", found.lines[-1])
         short = Superblock(types.FunctionType(f.__code__.replace(co_name="short"), globals()), 2, start="entry",
                            limits={"useful": 1000})
         self.assertFalse(short.is_recorded)

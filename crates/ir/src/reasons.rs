@@ -105,6 +105,7 @@ reasons! {
         Linked = linked, "execution goes on in another executor";
         FrameKept = frame_kept, "somebody has an object of the frame, or it is a generator's";
         EndOfTrace = end_of_trace, "recording ended here";
+        InnerLoop = inner_loop, "recording ended here, in a loop within the trace";
         ColdPath = cold_path, "a path that was never recorded is taken";
         Unsupported = unsupported, "the next instruction is left to tier 1";
     }

@@ -469,7 +469,7 @@ impl Recorder {
             return Err(reason);
         }
         self.f.begin(place.position as u32);
-        self.f.exit(ExitReason::EndOfTrace);
+        self.f.exit(if reason == AbortReason::InnerLoop { ExitReason::InnerLoop } else { ExitReason::EndOfTrace });
         self.ended = true;
         Ok(())
     }

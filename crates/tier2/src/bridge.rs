@@ -10,15 +10,17 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
-use hotspur_ir::{Inst, ObjRef, Op, ResultKind, Resume, Slot, Superblock, Value, Virtual, VirtualId};
+use hotspur_ir::{ExitReason, Inst, ObjRef, Op, ResultKind, Resume, Slot, Superblock, Value, Virtual, VirtualId};
 use hotspur_recorder::{Inherited, InheritedFrame, InheritedValue, Keep, Object};
 use std::collections::HashMap;
 
-/// Whether the exit can lead to a bridge: it leaves the frames that its snapshot describes, of which the first alone is in memory.
+/// Whether the exit can lead to a bridge: it leaves the frames that its snapshot describes, of which the first alone is in memory. Where a loop
+/// begins, a trace becomes that loop only if it can go round, and what a bridge begins with is there once.
 fn can_lead_to(executor: &Executor, exit: &Exit) -> bool {
     let snapshot = &executor.trace.superblock.snapshots[exit.snapshot];
     matches!(exit.resume, Resume::At | Resume::After)
         && exit.leaves.is_none()
+        && exit.reason != ExitReason::InnerLoop
         && !exit.is_dynamic()
         && snapshot.in_memory() == 1
         && executor.trace.superblock.live(exit.snapshot).len() <= hotspur_codegen::MAX_VALUES

@@ -103,6 +103,7 @@ impl Exit {
             | ExitReason::DynamicTarget
             | ExitReason::FrameKept
             | ExitReason::EndOfTrace
+            | ExitReason::InnerLoop
             | ExitReason::ColdPath
             | ExitReason::Unsupported => true,
             ExitReason::Invalidated

@@ -142,6 +142,11 @@ impl Runtime for Toy {
         while self.frames.len() > in_memory {
             self.unlink();
         }
+        for (memory, frame) in self.frames.iter_mut().zip(frames) {
+            // What was written above what is there was only shown.
+            let there = frame.stack.iter().rposition(|c| matches!(c, Content::Unchanged)).map_or(0, |i| i + 1);
+            memory.stack.truncate(there);
+        }
         changed
     }
 
