@@ -84,7 +84,8 @@ class Mechanisms(Tier2Case):
                 total += x
             return total
 
-        self.inlined(f, N, expect=3 * N * (N - 1) // 2)
+        n = 5 * N
+        self.inlined(f, n, expect=3 * n * (n - 1) // 2)
 
     def test_a_generator_within_a_loop(self):
         def three(i):

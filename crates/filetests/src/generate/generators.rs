@@ -15,15 +15,29 @@ fn code() -> CodeRef {
     CodeRef::new(CODE)
 }
 
-/// The frame of a generator that runs, with all its slots in the generator.
-pub(super) fn frame_of(generator: Value, pc: u32) -> FrameState {
-    FrameState {
-        code: code(),
-        pc,
-        function: None,
-        generator: Some(Slot::Value(generator)),
-        locals: vec![Slot::Unchanged; LOCALS],
-        stack: vec![],
+/// A generator that runs, without its frame being pushed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    pub generator: Value,
+    /// The frame that has it on its stack.
+    pub depth: usize,
+    /// Whether the superblock owns it; else that stack does.
+    pub is_owned: bool,
+    code: CodeRef,
+    locals: usize,
+}
+
+impl Running {
+    /// Its frame, with all its slots in the generator.
+    pub(super) fn frame(&self, pc: u32) -> FrameState {
+        FrameState {
+            code: self.code,
+            pc,
+            function: None,
+            generator: Some(Slot::Value(self.generator)),
+            locals: vec![Slot::Unchanged; self.locals],
+            stack: vec![],
+        }
     }
 }
 
@@ -46,19 +60,44 @@ impl Model {
         self.b.guard_suspended(g, code(), expected);
         self.owned.retain(|&v| v != g);
         self.b.resume_generator(g);
-        self.running = Some((g, self.frames.len() - 1));
+        self.running =
+            Some(Running { generator: g, depth: self.frames.len() - 1, is_owned: true, code: code(), locals: LOCALS });
         match self.pick(3) {
             0 => self.run_pushed(g),
-            _ => self.run(g),
+            _ => self.run(g, LOCALS),
         }
         self.borrowed.clear();
         self.leave(g);
     }
 
+    /// The first frame is a generator's: follows it to the one below.
+    pub(super) fn follow(&mut self) {
+        self.at();
+        let (below, pc) = (CodeRef::new(world::BELOW), if self.pick(8) == 0 { 1 } else { world::BELOW_PC });
+        self.b.guard_caller(below, pc);
+        let generator = self.b.unlink_first(below);
+        let code = std::mem::replace(&mut self.top().code, below);
+        self.top().stack = 1;
+        self.running = Some(Running { generator, depth: 0, is_owned: false, code, locals: world::LOCALS });
+        self.run(generator, world::LOCALS);
+        self.borrowed.clear();
+        self.next_pc += 1;
+        if self.pick(2) == 0 {
+            self.b.suspend_generator(generator, code, SUSPENDED, 0, false);
+            self.running = None;
+        } else {
+            let pc = self.next_pc;
+            self.running = None;
+            self.snapshot(Resume::After, pc, &[]);
+            self.b.finish_generator(generator);
+            self.check_validity();
+        }
+    }
+
     /// It runs, and its frame is not pushed.
-    fn run(&mut self, g: Value) {
+    fn run(&mut self, g: Value, locals: usize) {
         let _ = (self.b.generator_globals(g), self.b.generator_builtins(g));
-        let (local, raw) = (self.pick(LOCALS) as u32, self.raw);
+        let (local, raw) = (self.pick(locals) as u32, self.raw);
         let old = self.b.load_generator(g, local);
         self.at();
         if self.pick(2) == 0 {

@@ -16,6 +16,7 @@ mod ops;
 mod world;
 
 use cranelift_entity::EntityRef;
+use generators::Running;
 use hotspur_interp::toy::{Step, Toy, ToyRef};
 use hotspur_ir::*;
 use std::collections::BTreeMap;
@@ -85,8 +86,8 @@ struct Model {
     borrowed: Vec<Value>,
     /// References that the superblock owns.
     owned: Vec<Value>,
-    /// A generator that runs, which is on the stack of the frame at this depth.
-    running: Option<(Value, usize)>,
+    /// A generator that runs.
+    running: Option<Running>,
     script: Vec<Step>,
     /// Whether instructions that tier 1 executes are allowed: the script is repeated, so only in one of the sections.
     may_execute: bool,
@@ -212,7 +213,7 @@ impl Model {
         let running = self.running;
         let state = |(i, f): (usize, &FrameModel)| {
             let mut stack = vec![Slot::Unchanged; f.stack];
-            stack.extend(running.filter(|&(_, depth)| depth == i).map(|(g, _)| Slot::Owned(g)));
+            stack.extend(running.filter(|r| r.is_owned && r.depth == i).map(|r| Slot::Owned(r.generator)));
             if i == last {
                 stack.extend(owned.iter().map(|&v| Slot::Owned(v)));
                 stack.extend(more);
@@ -220,8 +221,8 @@ impl Model {
             FrameState { code: f.code, pc: f.pc, function: None, generator: None, locals: f.locals.clone(), stack }
         };
         let mut frames: Vec<FrameState> = self.frames.iter().enumerate().map(state).collect();
-        if let Some((g, _)) = running.filter(|&(_, depth)| depth == last) {
-            frames.push(generators::frame_of(g, pc));
+        if let Some(running) = running.filter(|r| r.depth == last) {
+            frames.push(running.frame(pc));
         }
         frames
     }
@@ -411,6 +412,9 @@ pub fn generate(recipe: &Recipe) -> Program {
     let (n, x) = (m.b.unbox_i64(m.constants[world::INT]), m.b.unbox_f64(m.constants[world::FLOAT]));
     m.ints.extend([n; 4]);
     m.floats.extend([x; 2]);
+    if world.begins_in_generator() {
+        m.follow();
+    }
     recipe.prefix.iter().for_each(|&s| m.step(s));
     match &recipe.body {
         None => m.end(recipe.end),

@@ -1,11 +1,14 @@
 //! Heaps that programs run on.
 
 use cranelift_entity::EntityRef;
-use hotspur_interp::toy::{Action, Kind, Toy};
+use hotspur_interp::toy::{Action, Generator, Kind, Toy, ToyFrame};
 use hotspur_ir::{CodeRef, ObjRef};
 
 /// Locals of the first frame.
 pub(super) const LOCALS: usize = 3;
+/// The code of the frame below the first one, if that is a generator's; it has as many locals. Where it is suspended.
+pub(super) const BELOW: usize = 4;
+pub(super) const BELOW_PC: u32 = 3;
 /// Constants below this are objects without surprises: they may be anywhere.
 pub(super) const SIMPLE: usize = 7;
 pub(super) const INT: usize = 0;
@@ -37,6 +40,11 @@ pub struct World {
 impl World {
     pub(super) fn new(raw: u32) -> World {
         World { raw }
+    }
+
+    /// Whether the first frame is a generator's.
+    pub(super) fn begins_in_generator(self) -> bool {
+        self.raw % 8 == 3
     }
 
     fn action(which: u32) -> Action {
@@ -103,6 +111,16 @@ impl World {
         });
         let locals = locals.collect();
         toy.enter(code, pc, locals, vec![]);
+        if self.begins_in_generator() {
+            let generator = Generator { code, pc, function: None, state: 0, slots: vec![] };
+            let name = ObjRef::new(200);
+            let generator = toy.define(name, Kind::Generator(generator));
+            let locals = (0..LOCALS).map(|_| toy.reference(ObjRef::new(STR))).collect();
+            let stack = vec![toy.reference(name)];
+            toy.forget(name);
+            let (code, pc) = (CodeRef::new(BELOW), BELOW_PC);
+            toy.enter_generator(generator, ToyFrame { code, pc, function: None, locals, stack, generator: None });
+        }
         toy.periods = u64::from(self.raw % 7);
         toy
     }

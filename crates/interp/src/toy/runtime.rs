@@ -113,7 +113,7 @@ impl Runtime for Toy {
         self.drop_frame();
     }
     fn is_plain_frame(&mut self) -> bool {
-        !self.frames_kept
+        !self.frames_kept && self.frames.last().is_some_and(|f| f.generator.is_none())
     }
     fn return_value(&mut self, value: ToyRef, dropped: Vec<Nullable>) {
         self.return_to_caller(value, dropped);
