@@ -51,6 +51,14 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
     if t == &raw mut PyTupleIter_Type {
         return stays((*op.cast::<TupleIterObject>()).it_seq.cast());
     }
+    if t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type {
+        // Its frame is cleared already, but for the code.
+        let generator = op.cast::<PyGenObject>();
+        return (*generator).gi_frame_state >= FRAME_COMPLETED
+            && (*generator).gi_weakreflist.is_null()
+            && (*generator).gi_origin_or_finalizer.is_null()
+            && refcnt(frame_code(generator_frame(generator)).cast()) > 1;
+    }
     if t == &raw mut ffi::PyCell_Type {
         return stays((*op.cast::<PyCellObject>()).ob_ref);
     }
