@@ -55,6 +55,14 @@ impl Translator<'_> {
         self.b.ins().ineg(a)
     }
 
+    /// The absolute value as an unsigned number, which that of the least integer is, too.
+    pub(crate) fn bit_length(&mut self, a: Value) -> clif::Value {
+        let a = self.v(a);
+        let absolute = self.b.ins().iabs(a);
+        let zeros = self.b.ins().clz(absolute);
+        self.b.ins().irsub_imm(zeros, 64)
+    }
+
     pub(crate) fn shl_ovf(&mut self, a: Value, b: Value) -> clif::Value {
         let (x, y) = (self.v(a), self.v(b));
         if !self.known(b).is_some_and(|n| (0..64).contains(&n)) {

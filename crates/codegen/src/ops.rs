@@ -125,6 +125,7 @@ impl<'a> Translator<'a> {
             Op::FloorDivI64 { a, b } => Some(self.floor_div(a, b)),
             Op::ModI64 { a, b } => Some(self.modulo(a, b)),
             Op::I64ToF64 { a } => Some(self.one(a, |ins, a| ins.fcvt_from_sint(types::F64, a))),
+            Op::BitLengthI64 { a } => Some(self.bit_length(a)),
             Op::BoolToI64 { a } => Some(self.one(a, |ins, a| ins.uextend(types::I64, a))),
             Op::F64ToI64Ovf { a } => Some(self.truncate(a)),
 

@@ -208,6 +208,7 @@ impl<R: Runtime> Machine<'_, R> {
             Op::FloorDivI64 { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::floor_div(a, b).map(I64)))?,
             Op::ModI64 { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::modulo(a, b).map(I64)))?,
             Op::I64ToF64 { a } => Yields(F64(self.int(a)? as f64)),
+            Op::BitLengthI64 { a } => Yields(I64(arith::bit_length(self.int(a)?))),
             Op::BoolToI64 { a } => Yields(I64(self.truth(a)?.into())),
             Op::F64ToI64Ovf { a } => or_exit(arith::truncate(self.float(a)?).map(I64)),
 

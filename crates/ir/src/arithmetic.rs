@@ -27,6 +27,11 @@ pub fn shift_right(a: i64, b: i64) -> Option<i64> {
     (b >= 0).then(|| a >> b.min(63))
 }
 
+/// How many bits the absolute value takes.
+pub fn bit_length(a: i64) -> i64 {
+    (64 - a.unsigned_abs().leading_zeros()).into()
+}
+
 /// How many numbers there are in a range whose ends and step are of a size that leaves room for computing with them.
 pub fn range_len(start: i64, stop: i64, step: i64) -> Option<i64> {
     const LIMIT: i64 = 1 << 60;

@@ -181,6 +181,8 @@ ModI64 = mod_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision);
 I64ToF64 = i64_to_f64(a: i64) -> F64, pure();
 /// 1 or 0.
 BoolToI64 = bool_to_i64(a: bool) -> I64, pure();
+/// How many bits the absolute value takes.
+BitLengthI64 = bit_length_i64(a: i64) -> I64, pure();
 /// The double rounded towards zero; exits if that does not fit, or it is no number.
 F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow);
 

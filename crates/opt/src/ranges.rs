@@ -211,6 +211,8 @@ impl Ranges {
             Some(Range(0, 1 << 61))
         } else if let Op::BoolToI64 { .. } = op {
             Some(Range(0, 1))
+        } else if let Op::BitLengthI64 { .. } = op {
+            Some(Range(0, 64))
         } else if let Op::AddI64 { a, b } = *op {
             self.get(a).add(self.get(b)).fits()
         } else if let Op::SubI64 { a, b } = *op {

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 
-from support import Tier2Case
+import hotspur
+from support import Tier2Case, describe
 
 N = 3000
 
@@ -293,6 +294,24 @@ class Calls(Tier2Case):
 
         expect = sum(i + 1 + 1 + i + min(i, 5) + max(i, 5) + 97 + len(str(i)) for i in range(N))
         self.hot(f, N, expect=expect, share=0.8)
+
+    def test_bits_of_ints(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += (i - 70).bit_length() * 1000 + (-i).bit_length()
+            return total
+
+        expect = sum((i - 70).bit_length() * 1000 + (-i).bit_length() for i in range(N))
+        self.hot(f, N, expect=expect, share=0.8)
+        self.assertTrue(any("bit_length_i64" in op for e in hotspur.executors(f) for op in e.ops), describe(f))
+        # Ints of more digits, and what only looks like an int.
+        numbers = [0, -1, 2**30 - 1, 2**30, -(2**63), 2**64, True]
+
+        def g(numbers, n):
+            return [x.bit_length() for _ in range(n) for x in numbers]
+
+        self.hot(g, numbers, 100, expect=[0, 1, 30, 31, 64, 65, 1] * 100)
 
     def test_methods_of_builtin_types(self):
         def f(n):

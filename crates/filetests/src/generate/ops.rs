@@ -59,7 +59,7 @@ impl Model {
 
     fn int_op(&mut self) {
         let (a, b) = (self.int(), self.int());
-        let v = match self.pick(8) {
+        let v = match self.pick(9) {
             0 => self.b.add_i64(a, b),
             1 => self.b.sub_i64(a, b),
             2 => self.b.mul_i64(a, b),
@@ -67,6 +67,7 @@ impl Model {
             4 => self.b.or_i64(a, b),
             5 => self.b.xor_i64(a, b),
             6 => self.b.neg_i64(a),
+            7 => self.b.bit_length_i64(a),
             _ => self.b.not_i64(a),
         };
         self.ints.push(v);

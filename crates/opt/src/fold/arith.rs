@@ -71,6 +71,8 @@ impl Fold<'_> {
             ends.and_then(|((start, stop), step)| arith::range_len(start, stop, step)).map_or(Stays, int)
         } else if let Op::I64ToF64 { a } = *op {
             self.known.i64(a).map_or(Stays, |a| float(a as f64))
+        } else if let Op::BitLengthI64 { a } = *op {
+            i1(a, |a| Some(arith::bit_length(a)))
         } else if let Op::BoolToI64 { a } = *op {
             self.known.truth(a).map_or(Stays, |a| int(a.into()))
         } else if let Op::F64ToI64Ovf { a } = *op {

@@ -46,6 +46,7 @@ impl Fold<'_> {
             | Op::FloorDivI64 { .. }
             | Op::ModI64 { .. }
             | Op::I64ToF64 { .. }
+            | Op::BitLengthI64 { .. }
             | Op::BoolToI64 { .. }
             | Op::F64ToI64Ovf { .. }
             | Op::CmpI64 { .. }

@@ -314,6 +314,9 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if let Some(outcome) = number(l, callable, &args) {
         return Some(outcome);
     }
+    if let Some(outcome) = bit_length(l, callable) {
+        return Some(outcome);
+    }
     l.guard_callable(n, has_receiver)?;
     let function = l.f.peek(n + 2)?;
     let mut values = vec![function];
@@ -337,6 +340,19 @@ unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
     let class = l.f.builder.type_of(v);
     let class = l.f.borrowed(class);
     l.called(1, class)
+}
+
+/// `n.bit_length()`, the callable being one of the table.
+unsafe fn bit_length(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcome> {
+    let (Err(_), name) = identify(callable)? else { return None };
+    if CStr::from_ptr(name) != c"bit_length" || !facts::is_compact_int(l.real(1)) {
+        return None;
+    }
+    l.guard_callable(0, true)?;
+    let a = l.int(1)?;
+    let bits = l.f.builder.bit_length_i64(a);
+    let result = l.box_int(bits);
+    l.called(0, result)
 }
 
 /// Calls that become micro-ops on numbers.
