@@ -11,7 +11,7 @@ import time
 from progress import Progress, duration
 from target_python import add_target_options, end_cleanly_on_signals, name_and_value
 
-from . import baseline, comparison, configurations, coverage, figures, plots, report
+from . import baseline, comparison, configurations, coverage, figures, plots, publish, report
 from .libraries import default_cache, from_command_line
 from .programs import OWN, PYPERFORMANCE, choose
 from .running import Bench, headline
@@ -74,6 +74,8 @@ def result_options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False)
     group = parser.add_argument_group("the result")
     group.add_argument("--output", metavar="NAME", help="write NAME.json, NAME.md and NAME-*.svg")
+    group.add_argument("--publish", type=pathlib.Path, metavar="DOCS",
+                       help="write the pictures and the measured part of DOCS/results.md")
     group.add_argument("--no-plots", action="store_true", help="no SVG files (matplotlib is not downloaded)")
     group.add_argument("--threshold", type=float, default=figures.LOSS, help="a ratio below is a loss (%(default)s)")
     group.add_argument("--require-mean", type=float, help="exit with 1 if a geometric mean is lower")
@@ -103,6 +105,8 @@ def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
     again.add_argument("result", type=pathlib.Path, help="NAME.json")
     again.add_argument("--cache", default=default_cache())
     again.add_argument("--no-plots", action="store_true")
+    again.add_argument("--publish", type=pathlib.Path, metavar="DOCS",
+                       help="write the pictures and the measured part of DOCS/results.md, too")
     return parser.parse_args(arguments)
 
 
@@ -165,6 +169,8 @@ def measure(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result) + "\n")
         write_report(result, path, options)
+    if options.publish:
+        publish.publish(result, options.publish, pathlib.Path(options.cache))
     print(report.markdown(result, short=quick or bool(options.output)))
     good = good_enough(result, comparisons, options)
     for name, programs in result["failures"].items():
@@ -188,7 +194,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     end_cleanly_on_signals()
     if options.command == "report":
-        write_report(json.loads(options.result.read_text()), options.result, options)
+        result = json.loads(options.result.read_text())
+        write_report(result, options.result, options)
+        if options.publish:
+            publish.publish(result, options.publish, pathlib.Path(options.cache))
         return 0
     if options.command == "list":
         available = from_command_line(options).programs
