@@ -128,6 +128,7 @@ unsafe extern "C-unwind" {
     pub fn PyUnicode_Append(left: *mut *mut PyObject, right: *mut PyObject);
     pub fn _PyUnicode_ExactDealloc(op: *mut PyObject);
     pub fn _PyFloat_ExactDealloc(op: *mut PyObject);
+    pub fn PyDict_Pop(dict: *mut PyObject, key: *mut PyObject, result: *mut *mut PyObject) -> core::ffi::c_int;
     pub fn _PyLong_Add(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Subtract(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
     pub fn _PyLong_Multiply(a: *mut PyLongObject, b: *mut PyLongObject) -> *mut PyObject;
@@ -150,6 +151,10 @@ unsafe extern "C-unwind" {
     pub fn PyTraceBack_Here(frame: *mut PyObject) -> c_int;
 
     pub static mut PyListIter_Type: PyTypeObject;
+    pub static mut PyDictIterKey_Type: PyTypeObject;
+    pub static mut PyDictIterValue_Type: PyTypeObject;
+    pub static mut PyDictIterItem_Type: PyTypeObject;
+    pub static mut PyZip_Type: PyTypeObject;
     pub static mut PyTupleIter_Type: PyTypeObject;
     pub static mut PyRangeIter_Type: PyTypeObject;
     pub static mut PyMethodDescr_Type: PyTypeObject;

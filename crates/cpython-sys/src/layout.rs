@@ -330,6 +330,45 @@ pub struct RangeIterObject {
     pub len: c_long,
 }
 
+/// `dictiterobject`, of keys, values or items.
+#[repr(C)]
+pub struct DictIterObject {
+    pub ob_base: PyObject,
+    /// Null when exhausted.
+    pub di_dict: *mut PyDictObject,
+    /// Number of items when the iterator was made.
+    pub di_used: Py_ssize_t,
+    pub di_pos: Py_ssize_t,
+    /// The tuple that is used again if nobody else has it.
+    pub di_result: *mut PyObject,
+    /// Items that are left.
+    pub len: Py_ssize_t,
+}
+
+/// `enumobject`.
+#[repr(C)]
+pub struct EnumObject {
+    pub ob_base: PyObject,
+    pub en_index: Py_ssize_t,
+    pub en_sit: *mut PyObject,
+    /// The tuple that is used again if nobody else has it.
+    pub en_result: *mut PyObject,
+    /// Not null when the index does not fit.
+    pub en_longindex: *mut PyObject,
+}
+
+/// `zipobject`.
+#[repr(C)]
+pub struct ZipObject {
+    pub ob_base: PyObject,
+    pub tuplesize: Py_ssize_t,
+    /// The iterators.
+    pub ittuple: *mut PyObject,
+    /// The tuple that is used again if nobody else has it.
+    pub result: *mut PyObject,
+    pub strict: core::ffi::c_int,
+}
+
 /// `PyASCIIObject`: the head of every string. `state`: interned (2 bits), kind (3), compact (1), ascii (1), ...
 #[repr(C)]
 pub struct PyASCIIObject {

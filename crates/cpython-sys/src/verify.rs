@@ -354,6 +354,33 @@ unsafe fn numbers_and_sequences() -> Checked {
     step(&iterator)?;
     let raw = iterator.0.cast::<TupleIterObject>();
     same("tuple iterator", ((*raw).it_index, (*raw).it_seq), (1, tuple.0.cast()))?;
+    let dict = Owned::new(ffi::PyDict_New(), "a dict")?;
+    for key in [number(1)?, number(2)?] {
+        same("dict item", ffi::PyDict_SetItem(dict.0, key.0, float.0), 0)?;
+    }
+    let items = Owned::new(ffi::PyUnicode_FromString(c"items".as_ptr()), "a string")?;
+    let view = Owned::new(ffi::PyObject_CallMethodNoArgs(dict.0, items.0), "a view")?;
+    let iterator = Owned::new(ffi::PyObject_GetIter(view.0), "an iterator")?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<DictIterObject>();
+    same("dict iterator", ((*raw).di_dict, (*raw).di_used, (*raw).di_pos, (*raw).len), (dict.0.cast(), 2, 1, 1))?;
+    same("dict iterator's item", object::ty((*raw).di_result), &raw mut ffi::PyTuple_Type)?;
+    let call = |class: *mut ffi::PyTypeObject, argument: &Owned| {
+        let no_more = null_mut::<PyObject>();
+        Owned::new(ffi::PyObject_CallFunctionObjArgs(class.cast(), argument.0, no_more), "an iterator")
+    };
+    let iterator = call(&raw mut ffi::PyEnum_Type, &list)?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<EnumObject>();
+    same("enumerate", ((*raw).en_index, (*raw).en_longindex), (1, null_mut()))?;
+    same("enumerate's iterator", object::ty((*raw).en_sit), &raw mut crate::PyListIter_Type)?;
+    same("enumerate's item", object::ty((*raw).en_result), &raw mut ffi::PyTuple_Type)?;
+    let iterator = call(&raw mut crate::PyZip_Type, &list)?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<ZipObject>();
+    same("zip", ((*raw).tuplesize, (*raw).strict), (1, 0))?;
+    same("zip's iterators", object::ty((*raw).ittuple), &raw mut ffi::PyTuple_Type)?;
+    same("zip's item", object::ty((*raw).result), &raw mut ffi::PyTuple_Type)?;
     let (start, stop, by) = (number(10)?, number(22)?, number(3)?);
     let range = Owned::new(
         ffi::PyObject_CallFunctionObjArgs(

@@ -112,6 +112,9 @@ pub struct Effects {
     pub exits: Option<ExitReason>,
     /// Makes a new object.
     pub allocates: bool,
+    /// Changes nothing if it cannot do what it does, which its result says. The guard that follows looks at that, and may leave for the
+    /// instruction to be executed by tier 1.
+    pub tries: bool,
     /// What it terminates.
     pub ends: Ends,
 }
@@ -125,6 +128,7 @@ impl Effects {
         raises: false,
         exits: None,
         allocates: false,
+        tries: false,
         ends: Ends::Nothing,
     };
 
@@ -168,6 +172,12 @@ impl Effects {
     /// Also makes an object.
     pub const fn allocates(mut self) -> Effects {
         self.allocates = true;
+        self
+    }
+
+    /// Also changes nothing if it cannot.
+    pub const fn tries(mut self) -> Effects {
+        self.tries = true;
         self
     }
 

@@ -138,6 +138,26 @@ helpers! {
     /// Has a list or tuple iterator that is exhausted let go of what it iterated over, as it does when it is asked for one item more.
     /// Yields that, or None if it had let go of it before.
     IterFinish = iter_finish(obj) -> New, reads(M::ITER).writes(M::ITER);
+    /// `del d[k]` for exactly a dict. Yields what was there. Null (and no exception, nothing has changed) if there is no such item, code
+    /// would have to run, or the change is somebody's business.
+    DictDelete = dict_delete(obj, obj) -> New, reads(M::DICT).reads(M::VERSION).writes(M::DICT).writes(M::VERSION).tries();
+    /// A dictionary with the keys and values behind the first argument, which is null. The keys are such that comparing them runs no code.
+    BuildMap = build_map(obj, obj; objs) -> New, allocates().raises();
+    /// Adds to exactly a set: 1; 0 (and nothing has changed) if code would have to run.
+    SetAdd = set_add(obj, obj) -> I64, reads(M::DICT).writes(M::DICT).tries();
+    /// Removes from exactly a set: 1, or 0 if it is not in there; negative (and nothing has changed) if code would have to run.
+    SetDiscard = set_discard(obj, obj) -> I64, reads(M::DICT).writes(M::DICT).tries();
+    /// `x[s]` for exactly a list, tuple, str or bytes object and a slice. Null (and no exception) if code would have to run, or it cannot be.
+    SliceItem = slice_item(obj, obj) -> New, reads(M::LIST).allocates();
+    /// `x[start:stop] = y` for exactly a list and a list or tuple: 1; 0 (and nothing has changed) if code would have to run.
+    StoreSlice = store_slice(obj, obj, obj, obj) -> I64, reads(M::LIST).writes(M::LIST).tries();
+    /// Extends exactly a list by a list or tuple: 0, or negative when memory is short.
+    ListExtend = list_extend(obj, obj) -> I64, reads(M::LIST).writes(M::LIST).raises();
+    /// The next item of an iterator of dictionaries, `enumerate` or `zip`. Null (and no exception) if there is none, or code would have
+    /// to run to get it; it is as it was then, as far as anyone can tell.
+    QuietNext = quiet_next(obj) -> New, reads(CONTAINERS.union(M::ITER)).writes(M::ITER).tries();
+    /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
+    BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
     /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.

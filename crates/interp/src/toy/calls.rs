@@ -230,6 +230,79 @@ impl Toy {
                 let old = items[i].replace(value);
                 obj(old.unwrap_or_else(|| self.singleton(Kind::None)))
             }
+            Helper::DictDelete => {
+                let at = self.index(arg(0)?, arg(1)?);
+                let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                Register::Obj(at.ok().and_then(|i| items[i].take()))
+            }
+            Helper::BuildMap => {
+                let values = a[2..].iter().map(|&r| object(r).ok()).collect::<Vec<_>>();
+                values.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                obj(self.alloc(Kind::List(values)))
+            }
+            Helper::SetAdd => {
+                let key = arg(1)?;
+                if !self.items(arg(0)?)?.contains(&Some(key)) {
+                    let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                    items.push(Some(key));
+                    self.adjust(key, 1);
+                }
+                Register::I64(1)
+            }
+            Helper::SetDiscard => {
+                let (set, key) = (arg(0)?, arg(1)?);
+                let at = self.items(set)?.iter().position(|&item| item == Some(key));
+                if let Some(i) = at {
+                    let Kind::List(items) = self.look(set) else { return Err(()) };
+                    items.remove(i);
+                    // The caller has another one.
+                    self.adjust(key, -1);
+                }
+                Register::I64(at.is_some().into())
+            }
+            Helper::SliceItem => {
+                let Kind::Slice([Some(start), Some(stop), _]) = *self.look(arg(1)?) else { return Ok(Register::Obj(None)) };
+                let bounds = self.bound(start).and_then(|start| Ok(start..self.bound(stop)?));
+                let items = self.items(arg(0)?)?;
+                let Some(items) = bounds.ok().and_then(|bounds| items.get(bounds)) else { return Ok(Register::Obj(None)) };
+                items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                obj(self.alloc(Kind::List(items.to_vec())))
+            }
+            Helper::StoreSlice => {
+                let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
+                let (old, new) = (self.items(arg(0)?)?, self.items(arg(3)?)?);
+                // What would die has a finalizer, perhaps.
+                let stays = bounds.ok().filter(|b| old.get(b.clone()).is_some_and(|old| old.iter().all(Option::is_none)));
+                if let Some(bounds) = stays {
+                    new.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                    let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                    items.splice(bounds, new);
+                    return Ok(Register::I64(1));
+                }
+                Register::I64(0)
+            }
+            Helper::ListExtend => {
+                let new = self.items(arg(1)?)?;
+                new.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                items.extend(new);
+                Register::I64(0)
+            }
+            Helper::QuietNext => {
+                let Kind::ListIter(Some(list), at) = *self.look(arg(0)?) else { return Ok(Register::Obj(None)) };
+                let item = self.items(list)?.get(at as usize).copied().flatten();
+                if item.is_some() {
+                    let Kind::ListIter(_, at) = self.look(arg(0)?) else { return Err(()) };
+                    *at += 1;
+                }
+                item.into_iter().for_each(|o| _ = self.adjust(o, 1));
+                Register::Obj(item)
+            }
+            Helper::BoundSelf => {
+                let descriptor = arg(1)?;
+                let Kind::Method([Some(function), receiver]) = *self.look(arg(0)?) else { return Ok(Register::Obj(None)) };
+                Register::Obj(receiver.filter(|_| function == descriptor))
+            }
             Helper::IterFinish => {
                 let (Kind::ListIter(sequence, _) | Kind::TupleIter(sequence, _)) = self.look(arg(0)?) else {
                     return Err(());

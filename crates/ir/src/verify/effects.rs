@@ -19,6 +19,8 @@ struct State {
     since: [Since; Resume::ALL.len()],
     /// The result of an op that raises, not checked yet.
     unchecked: Option<Value>,
+    /// What an op that changes nothing if it cannot has answered, which was not looked at yet.
+    tried: Option<(Value, &'static str)>,
     /// The op that escaped since validity was checked.
     escaped: Option<&'static str>,
 }
@@ -34,7 +36,10 @@ pub(super) fn effects(sb: &Superblock, report: &mut Report) {
                 order(sb, inst, &mut state, report);
             }
             // An instruction of the loop is executed anew, even if it is the one that the prefix ended with.
-            Step::LoopHeader => state.instruction.clear(),
+            Step::LoopHeader => {
+                state.instruction.clear();
+                state.tried = None;
+            }
         }
     }
 }
@@ -90,6 +95,12 @@ fn name_of(inst: &Inst) -> &'static str {
 
 fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
     let exits = inst.op.exit_reason().is_some();
+    let effects = inst.op.effects();
+    let tried = state.tried.filter(|&(v, _)| exits && inst.op.operands().iter().any(|&(operand, _)| operand == v));
+    if tried.is_none() && (exits || effects.is_side_effect()) {
+        let name = state.tried.take().map(|(_, name)| name);
+        state.happened(name);
+    }
     if let Op::CheckPeriodic {} = inst.op {
         // It comes first in its instruction: a jump backward that is executed again, with all in between optimized away.
         state.instruction.clear();
@@ -120,11 +131,21 @@ fn order(sb: &Superblock, inst: &Inst, state: &mut State, report: &mut Report) {
         // They are the last thing that an instruction does.
         state.instruction.clear();
     }
-    if inst.op.effects().is_side_effect() {
-        for effect in state.since.iter_mut().flatten() {
-            if effect.is_none_or(is_flush) {
-                *effect = Some(name_of(inst));
-            }
+    if let Some((_, name)) = tried {
+        state.tried = None;
+        state.happened(Some(name));
+    }
+    if let (true, true, Some(v)) = (effects.tries, effects.is_side_effect(), inst.result) {
+        state.tried = Some((v, name_of(inst)));
+    } else if effects.is_side_effect() {
+        state.happened(Some(name_of(inst)));
+    }
+}
+
+impl State {
+    fn happened(&mut self, name: Option<&'static str>) {
+        for effect in self.since.iter_mut().flatten().filter(|effect| effect.is_none_or(is_flush)) {
+            *effect = name.or(*effect);
         }
     }
 }

@@ -43,6 +43,7 @@
 //!   exited there. (That is: as long as ops name snapshots of the same instruction, in the same frames; `check_periodic`
 //!   begins an instruction, `resume_generator` and `suspend_generator` end one.) Bringing frames to memory is no such effect
 //!   before a `link`.
+//!   What changes nothing if it cannot has happened only behind the guard that looks at its answer.
 //! * `error_check`: an op that raises is followed at once by `check_error` or `check_negative` of its result; these follow
 //!   nothing else.
 //! * `validity`: between an op that escapes and the next `check_validity` (or `guard_landed`), there are only ops on references, checks of the

@@ -266,25 +266,45 @@ unsafe fn dict_value(l: &mut Lowering, name: *mut PyObject) -> Option<(Value, *m
     Some((dict, value, u32::try_from(index).ok()?))
 }
 
-/// An attribute of a class that is known: as long as the class has its version, it is the same object.
+/// An attribute of a class that is known.
 unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outcome> {
     let real = l.real(1);
     let owner = l.f.peek(1)?;
-    let class = real.cast::<PyTypeObject>();
-    if l.f.info(owner).constant != real || !facts::has_version(class) {
+    if l.f.info(owner).constant != real {
         return None;
     }
-    if !_PyType_Lookup(&raw mut ffi::PyType_Type, name).is_null() {
+    let attr = found_in_class(l, real, name)??;
+    l.loaded(attr)
+}
+
+/// What a class whose metaclass is `type` has under this name: as long as the class has its version, it is the same object, or there is
+/// none. The outer none: that cannot be told.
+pub(super) unsafe fn found_in_class(l: &mut Lowering, real: *mut PyObject, name: *mut PyObject) -> Option<Option<Value>> {
+    let class = real.cast::<PyTypeObject>();
+    if !facts::has_version(class) {
+        return None;
+    }
+    let of_type = _PyType_Lookup(&raw mut ffi::PyType_Type, name);
+    if !of_type.is_null() && (*ty(of_type)).tp_descr_set.is_some() {
         return None;
     }
     let attr = _PyType_Lookup(class, name);
     if attr.is_null() {
-        return None;
+        if !of_type.is_null() {
+            return None;
+        }
+        l.depend_on_type(class);
+        return Some(None);
     }
     let kind = ty(attr);
-    // What is no descriptor must not become one; a function is not bound to a class.
-    let is_itself = has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE)
-        && ((*kind).tp_descr_get.is_none() || kind == &raw mut PyFunction_Type);
+    // What is no descriptor must not become one; functions, methods and slots of built-in classes are not bound to a class.
+    let is_unbound = kind == &raw mut PyFunction_Type
+        || kind == &raw mut PyMethodDescr_Type
+        || kind == &raw mut ffi::PyWrapperDescr_Type
+        || kind == &raw mut ffi::PyMemberDescr_Type
+        || kind == &raw mut ffi::PyGetSetDescr_Type;
+    let is_itself =
+        has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) && ((*kind).tp_descr_get.is_none() || is_unbound);
     let instance_of_known = facts::has_version(kind) && (*kind).tp_descr_get.is_none();
     if !is_itself && !instance_of_known {
         return None;
@@ -293,15 +313,13 @@ unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outco
     if instance_of_known && !is_itself {
         l.depend_on_type(kind);
     }
-    let v = if is_immortal(attr) {
-        l.f.constant(attr, Keep::Immortal)
-    } else {
-        let v = l.f.constant(attr, Keep::Guarded);
-        l.f.borrowed(v);
-        l.f.info(v).kept = true;
-        v
-    };
-    l.loaded(v)
+    if is_immortal(attr) {
+        return Some(Some(l.f.constant(attr, Keep::Immortal)));
+    }
+    let v = l.f.constant(attr, Keep::Guarded);
+    l.f.borrowed(v);
+    l.f.info(v).kept = true;
+    Some(Some(v))
 }
 
 impl Lowering<'_> {

@@ -8,6 +8,7 @@
 
 use super::{Lowering, Outcome};
 use crate::facts;
+use crate::state::Content;
 use crate::trace::Keep;
 use core::ffi::CStr;
 use core::ptr;
@@ -34,10 +35,14 @@ enum Arg {
     Simple,
     /// Exactly a list or tuple, whose items are not looked at, or are to be strings.
     Sequence,
+    /// What is iterated over without running code, or such an iterator; exactly of these types.
+    Iterable,
     /// Exactly a container of the built-in types, or a range.
     Sized,
     /// A class whose metaclass is `type`.
     Class,
+    /// Anything: it is passed on.
+    Any,
 }
 
 /// Where a function is found.
@@ -72,13 +77,15 @@ const TUPLE: Owner = Owner::Type(|| &raw mut ffi::PyTuple_Type);
 const DICT: Owner = Owner::Type(|| &raw mut ffi::PyDict_Type);
 const SET: Owner = Owner::Type(|| &raw mut ffi::PySet_Type);
 const RANGE: Owner = Owner::Type(|| &raw mut ffi::PyRange_Type);
+const ZIP: Owner = Owner::Type(|| &raw mut PyZip_Type);
 const ENUMERATE: Owner = Owner::Type(|| &raw mut ffi::PyEnum_Type);
 
-use Arg::{Bytes, Class, Float as Double, Int, Number, Sequence, Simple, Sized, Small, Str};
+use Arg::{Any, Bytes, Class, Float as Double, Int, Iterable, Number, Sequence, Simple, Sized, Small, Str};
 
 static FUNCTIONS: &[Function] = &[
     f(BUILTINS, &[c"abs", c"round", c"hash", c"callable"], &[Number], 1),
     f(BUILTINS, &[c"hash", c"repr", c"callable"], &[Simple], 1),
+    f(BUILTINS, &[c"repr"], &[Small], 1),
     f(BUILTINS, &[c"chr"], &[Int], 1),
     f(BUILTINS, &[c"ord"], &[Str], 1),
     f(BUILTINS, &[c"ord"], &[Bytes], 1),
@@ -87,7 +94,7 @@ static FUNCTIONS: &[Function] = &[
     f(BUILTINS, &[c"round"], &[Double, Int], 2),
     f(BUILTINS, &[c"len"], &[Sized], 1),
     f(BUILTINS, &[c"issubclass"], &[Class, Class], 2),
-    f(BUILTINS, &[c"iter"], &[Sequence], 1),
+    f(BUILTINS, &[c"iter"], &[Iterable], 1),
     f(
         MATH,
         &[
@@ -175,6 +182,7 @@ static FUNCTIONS: &[Function] = &[
     f(BYTES, &[c"startswith", c"endswith", c"find", c"count"], &[Bytes], 1),
     f(LIST, &[c"pop", c"copy", c"reverse"], &[], 0),
     f(LIST, &[c"pop"], &[Int], 1),
+    f(LIST, &[c"insert"], &[Int, Any], 2),
     f(LIST, &[c"extend"], &[Sequence], 1),
     f(DICT, &[c"items", c"keys", c"values", c"copy"], &[], 0),
     f(SET, &[c"copy"], &[], 0),
@@ -183,12 +191,14 @@ static FUNCTIONS: &[Function] = &[
     f(FLOAT, &[c"float"], &[Number], 0),
     f(FLOAT, &[c"float"], &[Str], 1),
     f(STR, &[c"str"], &[Simple], 0),
+    f(STR, &[c"str"], &[Small], 1),
     f(LIST, &[c"list"], &[Sequence], 0),
     f(TUPLE, &[c"tuple"], &[Sequence], 0),
     f(DICT, &[c"dict"], &[], 0),
     f(SET, &[c"set"], &[], 0),
     f(RANGE, &[c"range"], &[Small, Small, Small], 1),
-    f(ENUMERATE, &[c"enumerate"], &[Sequence, Int], 1),
+    f(ENUMERATE, &[c"enumerate"], &[Iterable, Int], 1),
+    f(ZIP, &[c"zip"], &[Iterable, Iterable, Iterable, Iterable], 1),
 ];
 
 impl Arg {
@@ -207,6 +217,21 @@ impl Arg {
                 is_truth || Arg::Float.accepts(op) || Arg::Str.accepts(op) || op == ffi::Py_None()
             }
             Arg::Sequence => is(&raw mut ffi::PyList_Type) || is(&raw mut ffi::PyTuple_Type),
+            Arg::Iterable => {
+                let others = [
+                    &raw mut ffi::PyDict_Type,
+                    &raw mut ffi::PyRange_Type,
+                    &raw mut ffi::PyDictKeys_Type,
+                    &raw mut ffi::PyDictValues_Type,
+                    &raw mut ffi::PyDictItems_Type,
+                    &raw mut PyListIter_Type,
+                    &raw mut PyTupleIter_Type,
+                    &raw mut PyRangeIter_Type,
+                    &raw mut ffi::PyEnum_Type,
+                    &raw mut PyZip_Type,
+                ];
+                Arg::Sequence.accepts(op) || others.iter().any(|&t| is(t)) || is_dict_iter_type(ty(op))
+            }
             Arg::Sized => {
                 Arg::Sequence.accepts(op)
                     || Arg::Str.accepts(op)
@@ -217,6 +242,7 @@ impl Arg {
                     || is(&raw mut ffi::PyByteArray_Type)
             }
             Arg::Class => is(&raw mut ffi::PyType_Type),
+            Arg::Any => true,
         }
     }
 }
@@ -243,15 +269,22 @@ unsafe fn identify(
     None
 }
 
+unsafe fn is_named(module: *mut PyObject, name: &CStr) -> bool {
+    ffi::PyUnicode_Check(module) != 0 && ffi::PyUnicode_CompareWithASCIIString(module, name.as_ptr()) == 0
+}
+
+/// Whether this is the built-in function with this name.
+unsafe fn is_builtin(callable: *mut PyObject, wanted: &CStr) -> bool {
+    matches!(identify(callable), Some((Ok(module), name)) if CStr::from_ptr(name) == wanted && is_named(module, c"builtins"))
+}
+
 /// The row that says that the callable runs no other code with these arguments, besides a receiver of its own type.
 unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'static Function> {
     let (owner, name) = identify(callable)?;
     let name = CStr::from_ptr(name);
     FUNCTIONS.iter().find(|row| {
         let is_owner = match (row.owner, owner) {
-            (Owner::Module(wanted), Ok(module)) => {
-                ffi::PyUnicode_Check(module) != 0 && ffi::PyUnicode_CompareWithASCIIString(module, wanted.as_ptr()) == 0
-            }
+            (Owner::Module(wanted), Ok(module)) => is_named(module, wanted),
             (Owner::Type(wanted), Err(found)) => wanted() == found,
             _ => false,
         };
@@ -273,6 +306,23 @@ impl Lowering<'_> {
         let v = self.f.boxed(v);
         self.f.guard_class(v, class);
         Some(v)
+    }
+
+    /// The operands of a call, guarded to be what the row says.
+    unsafe fn arguments(&mut self, row: &Function, n: usize, values: &mut Vec<Value>) -> Option<()> {
+        for i in (1..=n).rev() {
+            if row.args[n - i] == Any {
+                let v = self.f.peek(i)?;
+                values.push(self.f.boxed(v));
+                continue;
+            }
+            let v = self.exact(i)?;
+            if row.args[n - i] == Small && facts::is_int(self.real(i)) {
+                self.wide(v);
+            }
+            values.push(v);
+        }
+        Some(())
     }
 
     /// Calls a helper that raises and runs no code. The result is new.
@@ -300,6 +350,22 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 && !has_receiver {
         return type_of(l);
     }
+    if ty(callable) == &raw mut ffi::PyCFunction_Type {
+        let folded = if is_builtin(callable, c"getattr") && (2..=3).contains(&n) {
+            getattr(l)
+        } else if is_builtin(callable, c"issubclass") && n == 2 {
+            issubclass(l)
+        } else {
+            None
+        };
+        if folded.is_some() {
+            return folded;
+        }
+        let this = (*callable.cast::<PyCFunctionObject>()).m_self;
+        if !this.is_null() && !is_type(this, &raw mut ffi::PyModule_Type) {
+            return bound(l);
+        }
+    }
     let is_method = ty(callable) == &raw mut PyMethodDescr_Type;
     if is_method != has_receiver {
         return None;
@@ -321,13 +387,7 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     let function = l.f.peek(n + 2)?;
     let mut values = vec![function];
     values.push(if has_receiver { l.exact(n + 1)? } else { l.f.builder.const_null() });
-    for i in (1..=n).rev() {
-        let v = l.exact(i)?;
-        if row.args[n - i] == Small && facts::is_int(l.real(i)) {
-            l.wide(v);
-        }
-        values.push(v);
-    }
+    l.arguments(row, n, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
 }
@@ -335,7 +395,15 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
 /// `type(x)`.
 unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
     l.guard_callable(1, false)?;
+    let real = l.real(1);
+    let class = ty(real);
     let v = l.f.peek(1)?;
+    if facts::is_static(class) || facts::has_version(class) {
+        // What is done next depends on it most probably.
+        l.guard_version(v, real, (*class).tp_version_tag);
+        let class = l.type_constant(class, class.cast());
+        return l.called(1, class);
+    }
     let v = l.f.boxed(v);
     let class = l.f.builder.type_of(v);
     let class = l.f.borrowed(class);
@@ -405,10 +473,122 @@ unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObjec
     None
 }
 
+/// A method of a built-in object that was bound before (`append = items.append`): which one it is is guarded, and the receiver is taken
+/// from it.
+unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let callable = l.real(n + 2);
+    let method = callable.cast::<PyCFunctionObject>();
+    let receiver = (*method).m_self;
+    if !l.real(n + 1).is_null() || receiver.is_null() || !facts::is_static(ty(receiver)) {
+        return None;
+    }
+    let name = ffi::PyUnicode_InternFromString((*(*method).m_ml).ml_name);
+    if name.is_null() {
+        ffi::PyErr_Clear();
+        return None;
+    }
+    let descriptor = _PyType_Lookup(ty(receiver), name);
+    decref(name);
+    let is_made_of = !descriptor.is_null()
+        && is_type(descriptor, &raw mut PyMethodDescr_Type)
+        && ptr::eq((*descriptor.cast::<PyMethodDescrObject>()).d_method, (*method).m_ml);
+    if !is_made_of {
+        return None;
+    }
+    let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
+    let is_append = descriptor == hotspur_tier1::context::known().list_append && n == 1;
+    let name = CStr::from_ptr((*(*method).m_ml).ml_name);
+    let of_set = is_type(receiver, &raw mut ffi::PySet_Type) && n == 1 && is_key(args[0]) && is_set_method(name);
+    let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
+    let v = l.f.peek(n + 2)?;
+    if is_append {
+        l.f.peek(1)?;
+    }
+    l.guard_receiver(n, false);
+    let descriptor = l.type_constant(ty(receiver), descriptor);
+    l.f.at();
+    let this = l.f.builder.call_helper(Helper::BoundSelf, &[v, descriptor])?;
+    l.f.builder.guard_not_null(this);
+    l.f.guard_class(this, ty(receiver));
+    if of_set {
+        return change_set(l, name, this);
+    }
+    let Some(row) = row else {
+        let Content::Value(item) = l.f.pop() else { return None };
+        l.append(this, item)?;
+        let (null, callable) = (l.f.pop(), l.f.pop());
+        let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
+        l.f.push_value(none);
+        l.f.release(null);
+        l.f.release(callable);
+        return l.done();
+    };
+    let mut values = vec![descriptor, this];
+    l.arguments(row, n, &mut values)?;
+    let result = l.raising(Helper::QuietCall, &values)?;
+    l.called(n, result)
+}
+
+/// What is known of the class is guarded by its version, so `getattr` of a name that is known has this result, or the default.
+unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let (real, name) = (l.real(n), l.real(n - 1));
+    if !is_type(real, &raw mut ffi::PyType_Type) || !facts::is_str(name) || !unicode_is_interned(name) {
+        return None;
+    }
+    let (class, key) = (l.f.peek(n)?, l.f.peek(n - 1)?);
+    if l.f.info(class).constant != real || l.f.info(key).constant != name {
+        return None;
+    }
+    l.guard_callable(n, false)?;
+    let attribute = super::attributes::found_in_class(l, real, name)?;
+    let result = match attribute {
+        Some(v) => v,
+        None if n == 3 => l.f.peek(1)?,
+        None => return None,
+    };
+    l.called(n, result)
+}
+
+/// `issubclass` of classes that are known.
+unsafe fn issubclass(l: &mut Lowering) -> Option<Outcome> {
+    let (class, base) = (l.real(2), l.real(1));
+    for (i, real) in [(2, class), (1, base)] {
+        let v = l.f.peek(i)?;
+        let is_known = is_type(real, &raw mut ffi::PyType_Type) && l.f.info(v).constant == real;
+        if !is_known || !facts::has_version(real.cast()) {
+            return None;
+        }
+    }
+    l.guard_callable(2, false)?;
+    l.depend_on_type(class.cast());
+    let truth = ffi::PyType_IsSubtype(class.cast(), base.cast()) != 0;
+    let result = l.f.constant(if truth { ffi::Py_True() } else { ffi::Py_False() }, Keep::Immortal);
+    l.called(2, result)
+}
+
 /// Methods that compare keys, so that it depends on the container whether they run code.
 unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let n = args.len();
     let (Err(owner), name) = identify(callable)? else { return None };
+    let is_method = ty(callable) == &raw mut PyMethodDescr_Type && !l.real(n + 1).is_null();
+    if is_method && owner == &raw mut ffi::PySet_Type && n == 1 && is_key(args[0]) {
+        let name = CStr::from_ptr(name);
+        if !is_set_method(name) {
+            return None;
+        }
+        l.guard_callable(1, true)?;
+        let set = l.exact(2)?;
+        return change_set(l, name, set);
+    }
+    let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"pop";
+    if is_pop && (1..=2).contains(&n) && is_key(args[0]) {
+        l.guard_callable(n, true)?;
+        let args = [l.exact(n + 1)?, l.exact(n)?];
+        let result = l.found(Helper::DictDelete, &args)?;
+        return l.called(n, result);
+    }
     let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
         return None;
@@ -424,6 +604,27 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     };
     let result = l.found(Helper::LookupOr, &[dict, key, default])?;
     l.called(n, result)
+}
+
+fn is_set_method(name: &CStr) -> bool {
+    [c"add", c"discard", c"remove"].contains(&name)
+}
+
+/// A call of one of these, of which it is guarded that it is called, and with this receiver.
+unsafe fn change_set(l: &mut Lowering, name: &CStr, set: Value) -> Option<Outcome> {
+    let args = [set, l.exact(1)?];
+    if name == c"add" {
+        l.done_unless_zero(Helper::SetAdd, &args)?;
+    } else {
+        l.f.at();
+        let zero = l.f.builder.const_i64(0);
+        let found = l.f.builder.call_helper(Helper::SetDiscard, &args)?;
+        // Tier 1 raises a KeyError.
+        let cond = if name == c"remove" { Cond::Gt } else { Cond::Ge };
+        l.f.builder.guard_cmp_i64(cond, found, zero);
+    }
+    let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
+    l.called(1, none)
 }
 
 /// Whether an object is hashed and compared without running code.

@@ -71,7 +71,7 @@ impl Lowering<'_> {
     }
 
     /// Guards that there is no receiver, if there really is none.
-    unsafe fn guard_receiver(&mut self, n: usize, has_receiver: bool) {
+    pub(super) unsafe fn guard_receiver(&mut self, n: usize, has_receiver: bool) {
         if !has_receiver && let Some(receiver) = self.f.peek_or_null(n + 1) {
             self.decide_null(receiver, true);
             self.f.item_stays_null(n + 1);

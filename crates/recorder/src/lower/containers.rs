@@ -8,7 +8,7 @@ use crate::state::Content;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, Helper};
+use hotspur_ir::{Cond, Helper, Resume, Value};
 
 unsafe fn is_one_of(op: *mut PyObject, types: &[*mut PyTypeObject]) -> bool {
     types.iter().any(|&t| ptr::eq(ty(op), t))
@@ -27,9 +27,20 @@ unsafe fn is_number(op: *mut PyObject) -> bool {
     facts::is_int(op) || facts::is_float(op) || is_type(op, &raw mut ffi::PyBool_Type)
 }
 
+/// What can be sliced without running code, if the bounds are None and ints.
+fn sliced() -> [*mut PyTypeObject; 4] {
+    [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]
+}
+
 /// BINARY_SUBSCR of other containers than lists and tuples.
 pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     let (container, key) = (l.real(2), l.real(1));
+    if is_one_of(container, &sliced()) && is_type(key, &raw mut ffi::PySlice_Type) {
+        let args = [l.exact(2)?, l.exact(1)?];
+        let items = l.found(Helper::SliceItem, &args)?;
+        l.f.of_class(items, ty(container));
+        return l.replace(2, items);
+    }
     let is_string = is_one_of(container, &[&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]);
     if !(is_dict(container) && is_key(key) || is_string && facts::is_compact_int(key)) {
         return None;
@@ -51,10 +62,7 @@ pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
     let (dict, key) = (l.exact(2)?, l.exact(1)?);
     let value = l.f.peek(3)?;
     let value = l.f.boxed(value);
-    l.f.at();
-    let storable = l.f.builder.call_helper(Helper::Storable, &[dict, key])?;
-    let zero = l.f.builder.const_i64(0);
-    l.f.builder.guard_cmp_i64(Cond::Ne, storable, zero);
+    l.done_unless_zero(Helper::Storable, &[dict, key])?;
     let old = l.raising(Helper::DictStore, &[dict, key, value])?;
     let (sub, container, content) = (l.f.pop(), l.f.pop(), l.f.pop());
     l.f.release(Content::Value(old));
@@ -62,6 +70,131 @@ pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
     l.f.release(container);
     l.f.release(sub);
     l.done()
+}
+
+/// DELETE_SUBSCR of a dictionary.
+pub(super) unsafe fn delete_subscr(l: &mut Lowering) -> Option<Outcome> {
+    if !is_dict(l.real(2)) || !is_key(l.real(1)) {
+        return None;
+    }
+    let args = [l.exact(2)?, l.exact(1)?];
+    let old = l.found(Helper::DictDelete, &args)?;
+    let (sub, container) = (l.f.pop(), l.f.pop());
+    l.f.release(Content::Value(old));
+    l.f.release(container);
+    l.f.release(sub);
+    l.done()
+}
+
+/// Pops what is below `n` operands: key and value by turns, the keys of classes that compare without running code.
+unsafe fn new_map(l: &mut Lowering, n: usize) -> Option<Outcome> {
+    let null = l.f.builder.const_null();
+    let mut args = vec![null, null];
+    for i in (1..=2 * n).rev() {
+        if i % 2 == 0 {
+            if !is_key(l.real(i)) {
+                return None;
+            }
+            args.push(l.exact(i)?);
+        } else {
+            let v = l.f.peek(i)?;
+            args.push(l.f.boxed(v));
+        }
+    }
+    let dict = l.raising(Helper::BuildMap, &args)?;
+    l.f.of_class(dict, &raw mut ffi::PyDict_Type);
+    let operands: Vec<_> = (0..2 * n).map(|_| l.f.pop()).collect();
+    l.f.push_value(dict);
+    operands.into_iter().rev().for_each(|operand| l.f.release(operand));
+    l.done()
+}
+
+pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    new_map(l, n)
+}
+
+/// MAP_ADD to a dictionary that a comprehension makes.
+pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    if !is_dict(l.real(n + 2)) || !is_key(l.real(2)) {
+        return None;
+    }
+    let (dict, key) = (l.exact(n + 2)?, l.exact(2)?);
+    let value = l.f.peek(1)?;
+    let value = l.f.boxed(value);
+    l.store_in_dict(dict, key, value)?;
+    let (content, key) = (l.f.pop(), l.f.pop());
+    l.f.release(key);
+    l.f.release(content);
+    l.done()
+}
+
+/// SET_ADD to a set that a comprehension makes.
+pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    if !is_type(l.real(n + 1), &raw mut ffi::PySet_Type) || !is_key(l.real(1)) {
+        return None;
+    }
+    let args = [l.exact(n + 1)?, l.exact(1)?];
+    l.done_unless_zero(Helper::SetAdd, &args)?;
+    let key = l.f.pop();
+    l.f.release(key);
+    l.done()
+}
+
+/// LIST_EXTEND by a list or tuple.
+pub(super) unsafe fn list_extend(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let is_list = is_type(l.real(n + 1), &raw mut ffi::PyList_Type);
+    if !is_list || !super::sequences::is_list_or_tuple(l.real(1)) {
+        return None;
+    }
+    let args = [l.exact(n + 1)?, l.exact(1)?];
+    l.f.snapshot(Resume::Raise);
+    let error = l.f.builder.call_helper(Helper::ListExtend, &args)?;
+    l.f.builder.check_negative(error);
+    let items = l.f.pop();
+    l.f.release(items);
+    l.done()
+}
+
+/// STORE_SLICE of a list.
+pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
+    let (items, list, start, stop) = (l.real(4), l.real(3), l.real(2), l.real(1));
+    let is_bound = |op| unsafe {
+        // SAFETY: a stack item that is an operand.
+        op == ffi::Py_None() || facts::is_int(op)
+    };
+    let is_list = is_type(list, &raw mut ffi::PyList_Type);
+    if !is_list || !super::sequences::is_list_or_tuple(items) || !is_bound(start) || !is_bound(stop) {
+        return None;
+    }
+    let args = [l.exact(3)?, l.exact(2)?, l.exact(1)?, l.exact(4)?];
+    l.done_unless_zero(Helper::StoreSlice, &args)?;
+    let operands: Vec<_> = (0..4).map(|_| l.f.pop()).collect();
+    // As tier 1 does it: the bounds, what was stored, the list.
+    [1, 0, 3, 2].into_iter().for_each(|i| l.f.release(operands[i]));
+    l.done()
+}
+
+impl Lowering<'_> {
+    /// Calls a helper that answers with zero if it cannot do it: then the instruction is left to tier 1.
+    pub(super) unsafe fn done_unless_zero(&mut self, helper: Helper, args: &[Value]) -> Option<()> {
+        self.f.at();
+        let zero = self.f.builder.const_i64(0);
+        let done = self.f.builder.call_helper(helper, args)?;
+        self.f.builder.guard_cmp_i64(Cond::Ne, done, zero);
+        Some(())
+    }
+
+    /// Stores an item in exactly a dict, and drops what was there.
+    unsafe fn store_in_dict(&mut self, dict: Value, key: Value, value: Value) -> Option<()> {
+        self.done_unless_zero(Helper::Storable, &[dict, key])?;
+        let old = self.raising(Helper::DictStore, &[dict, key, value])?;
+        self.f.release(Content::Value(old));
+        Some(())
+    }
 }
 
 pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
@@ -88,18 +221,12 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn binary_slice(l: &mut Lowering) -> Option<Outcome> {
-    let sliced = [
-        &raw mut ffi::PyList_Type,
-        &raw mut ffi::PyTuple_Type,
-        &raw mut ffi::PyUnicode_Type,
-        &raw mut ffi::PyBytes_Type,
-    ];
     let is_bound = |op| unsafe {
         // SAFETY: a stack item that is an operand.
         op == ffi::Py_None() || facts::is_int(op)
     };
     let (sequence, start, stop) = (l.real(3), l.real(2), l.real(1));
-    if !is_one_of(sequence, &sliced) || !is_bound(start) || !is_bound(stop) {
+    if !is_one_of(sequence, &sliced()) || !is_bound(start) || !is_bound(stop) {
         return None;
     }
     let args = [l.exact(3)?, l.exact(2)?, l.exact(1)?];
@@ -146,6 +273,7 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
     const LINEAR: [usize; 7] = [0, 1, 3, 7, 9, 10, 12];
     const ADD: usize = 0;
     const MULTIPLY: usize = 5;
+    const REMAINDER: usize = 6;
     /// `@`: no number has it.
     const MATRIX_MULTIPLY: usize = 4;
     let (left, right) = (l.real(2), l.real(1));
@@ -157,11 +285,17 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
     let is_quiet =
         is_number(left) && is_number(right) && (has_float && operator != MATRIX_MULTIPLY || LINEAR.contains(&operator))
             || operator == ADD && same && is_one_of(left, &sequences)
+            // One item to format, which is no tuple.
+            || operator == REMAINDER && facts::is_str(left) && (facts::is_str(right) || facts::is_compact_int(right) || facts::is_float(right))
             || operator == MULTIPLY && facts::is_int(right) && (is_one_of(left, &sequences) || facts::is_str(left));
     if !is_quiet {
         return None;
     }
     let args = [l.exact(2)?, l.exact(1)?, l.f.builder.const_i64(oparg as i64)];
+    if operator == REMAINDER && facts::is_str(left) && facts::is_int(right) {
+        // Making text of a large one checks for signals.
+        l.wide(args[1]);
+    }
     let result = l.raising(Helper::QuietBinary, &args)?;
     if is_one_of(left, &sequences) {
         l.f.of_class(result, ty(left));

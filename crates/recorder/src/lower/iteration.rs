@@ -1,4 +1,4 @@
-//! FOR_ITER over lists, tuples, ranges and generators.
+//! FOR_ITER over lists, tuples, ranges and generators; over dictionaries, `enumerate` and `zip` by a helper.
 
 use super::{Lowering, Outcome};
 use crate::state::Content;
@@ -46,6 +46,17 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
             return finished(l, iter);
         }
         l.f.builder.tuple_iter_next(iter)
+    } else if is_dict_iter_type(class) || class == &raw mut ffi::PyEnum_Type || class == &raw mut PyZip_Type {
+        if !iterator_has_next(real) {
+            return None;
+        }
+        l.f.guard_class(iter, class);
+        let item = l.found(Helper::QuietNext, &[iter])?;
+        if class != &raw mut PyDictIterKey_Type && class != &raw mut PyDictIterValue_Type {
+            l.f.of_class(item, &raw mut ffi::PyTuple_Type);
+        }
+        l.f.push_value(item);
+        return l.done();
     } else {
         return None;
     };

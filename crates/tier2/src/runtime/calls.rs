@@ -1,6 +1,6 @@
 //! Helpers.
 
-use super::{Obj, cooked, quiet, raw};
+use super::{Obj, containers, cooked, quiet, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
@@ -53,6 +53,18 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::Member => Register::I64(quiet::member(object(0), object(1))),
         Helper::Storable => Register::I64(quiet::storable(object(0), object(1))),
         Helper::DictStore => new(quiet::dict_store(object(0), object(1), object(2))),
+        Helper::DictDelete => new(containers::dict_delete(object(0), object(1))),
+        Helper::BuildMap => {
+            let items: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
+            new(containers::build_map(&items))
+        }
+        Helper::SetAdd => Register::I64(containers::set_add(object(0), object(1))),
+        Helper::SetDiscard => Register::I64(containers::set_discard(object(0), object(1))),
+        Helper::SliceItem => new(containers::slice_item(object(0), object(1))),
+        Helper::StoreSlice => Register::I64(containers::store_slice(object(0), object(1), object(2), object(3))),
+        Helper::ListExtend => status(list_extend(object(0), object(1))),
+        Helper::QuietNext => new(containers::next(object(0))),
+        Helper::BoundSelf => new(containers::bound_self(object(0), object(1))),
         Helper::IterFinish => new(quiet::finish(object(0))),
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
         Helper::InstanceLacks => Register::I64(quiet::instance_lacks(object(0), object(1))),
@@ -85,6 +97,11 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         }
         Helper::FloatPow => Register::F64(double(0).powf(double(1))),
     }
+}
+
+unsafe fn list_extend(list: *mut PyObject, items: *mut PyObject) -> core::ffi::c_int {
+    let none = _PyList_Extend(list.cast(), items);
+    if none.is_null() { -1 } else { 0 }
 }
 
 unsafe fn call_with(callable: *mut PyObject, args: *const *mut PyObject, count: usize) -> *mut PyObject {

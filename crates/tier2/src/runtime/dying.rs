@@ -14,9 +14,7 @@ use hotspur_cpython_sys::*;
 /// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. At most `depth`
 /// levels of what it refers to are looked at.
 pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
-    let stays = |item: *mut PyObject| {
-        item.is_null() || refcnt(item) > 1 || is_immortal(item) || (depth > 0 && dies_quietly(item, depth - 1))
-    };
+    let stays = |item: *mut PyObject| stays(item, depth);
     let t = ty(op);
     if t == &raw mut ffi::PyFloat_Type
         || t == &raw mut ffi::PyLong_Type
@@ -63,6 +61,11 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
         return stays((*op.cast::<PyCellObject>()).ob_ref);
     }
     has_feature(t, TPFLAGS_HEAPTYPE) && instance_dies_quietly(op, t, stays)
+}
+
+/// Whether no code runs when a reference to this object is dropped, if there is one.
+pub(super) unsafe fn stays(item: *mut PyObject, depth: u32) -> bool {
+    item.is_null() || refcnt(item) > 1 || is_immortal(item) || (depth > 0 && dies_quietly(item, depth - 1))
 }
 
 /// Containers with more items are not looked at.

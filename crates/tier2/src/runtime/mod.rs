@@ -10,6 +10,7 @@
 #![allow(unsafe_op_in_unsafe_fn, reason = "one contract for the module, stated above")]
 
 pub(crate) mod calls;
+mod containers;
 mod dying;
 mod frames;
 mod generators;

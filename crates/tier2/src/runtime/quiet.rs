@@ -64,7 +64,7 @@ unsafe fn entry_at(keys: *mut DictKeys, index: usize) -> isize {
 }
 
 /// The value under a key in exactly a dict (borrowed; null if there is none). None if looking for it might run code.
-unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
+pub(super) unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
     let keys = (*dict.cast::<PyDictObject>()).ma_keys;
     if !is_simple_object(key) {
         return None;
@@ -103,7 +103,7 @@ unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyOb
 const NEIGHBOURS: usize = 9;
 
 /// Whether looking for the key, of a simple class, in exactly a set or frozenset runs no code.
-unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
+pub(super) unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
     if !is_simple_object(key) {
         return false;
     }

@@ -1,0 +1,61 @@
+//! Looking at iterators of built-in types without advancing them.
+
+use crate::*;
+use pyo3_ffi::{self as ffi, PyObject};
+
+/// Whether the type is that of iterators over the keys, values or items of a dictionary.
+pub fn is_dict_iter_type(t: *mut ffi::PyTypeObject) -> bool {
+    t == &raw mut PyDictIterKey_Type || t == &raw mut PyDictIterValue_Type || t == &raw mut PyDictIterItem_Type
+}
+
+/// Whether an iterator of a list, tuple, range or dictionary, or an `enumerate` or `zip` over such, has another item, and is in order
+/// (a dictionary that changed size is not). False for all others.
+///
+/// # Safety
+/// GIL held, a live object.
+pub unsafe fn iterator_has_next(iter: *mut PyObject) -> bool {
+    let t = object::ty(iter);
+    if t == &raw mut PyListIter_Type {
+        let iter = iter.cast::<ListIterObject>();
+        let list = (*iter).it_seq;
+        return !list.is_null() && (*iter).it_index >= 0 && (*iter).it_index < object::size(list.cast());
+    }
+    if t == &raw mut PyTupleIter_Type {
+        let iter = iter.cast::<TupleIterObject>();
+        let tuple = (*iter).it_seq;
+        return !tuple.is_null() && (*iter).it_index < object::size(tuple.cast());
+    }
+    if t == &raw mut PyRangeIter_Type {
+        return (*iter.cast::<RangeIterObject>()).len > 0;
+    }
+    if is_dict_iter_type(t) {
+        return dict_iter_has_next(iter.cast());
+    }
+    if t == &raw mut ffi::PyEnum_Type {
+        let iter = iter.cast::<EnumObject>();
+        let is_ordinary = (*iter).en_longindex.is_null() && (*iter).en_index < isize::MAX;
+        return is_ordinary && iterator_has_next((*iter).en_sit);
+    }
+    if t == &raw mut PyZip_Type {
+        let iter = iter.cast::<ZipObject>();
+        let n = (*iter).tuplesize;
+        return n > 0 && (0..n as usize).all(|i| iterator_has_next(object::tuple_item((*iter).ittuple, i)));
+    }
+    false
+}
+
+unsafe fn dict_iter_has_next(iter: *mut DictIterObject) -> bool {
+    let dict = (*iter).di_dict;
+    if dict.is_null() || (*iter).len <= 0 || (*iter).di_used != (*dict).ma_used || !(*dict).ma_values.is_null() {
+        return false;
+    }
+    // If keys were replaced, there may be none left although some were not seen yet.
+    let (keys, mut index) = ((*dict).ma_keys, (*iter).di_pos as usize);
+    while dict::keys_have_entry(keys, index) {
+        if !(*dict::dict_value_slot(dict, index)).is_null() {
+            return true;
+        }
+        index += 1;
+    }
+    false
+}

@@ -1,0 +1,160 @@
+//! More helpers that run no other code: what changes dictionaries, sets and lists, and what iterates over them. See `quiet.rs` for what
+//! they have to take care of. Nothing may die of them whose end could be noticed.
+
+use super::dying::stays;
+use super::quiet::{dict_find, set_is_quiet};
+use core::ptr;
+use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// How deep it is looked at what an item refers to, before it is dropped.
+const DEPTH: u32 = 3;
+
+/// `Helper::DictDelete`.
+pub(super) unsafe fn dict_delete(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    if dict_is_watched(dict.cast()) || dict_find(dict, key).is_none_or(|value| value.is_null()) {
+        return ptr::null_mut();
+    }
+    let mut value = ptr::null_mut();
+    if PyDict_Pop(dict, key, &raw mut value) < 0 {
+        ffi::PyErr_Clear();
+    }
+    value
+}
+
+/// `Helper::BuildMap`: keys and values by turns.
+pub(super) unsafe fn build_map(items: &[*mut PyObject]) -> *mut PyObject {
+    let dict = ffi::PyDict_New();
+    if dict.is_null() {
+        return dict;
+    }
+    for pair in items.chunks_exact(2) {
+        if ffi::PyDict_SetItem(dict, pair[0], pair[1]) < 0 {
+            decref(dict);
+            return ptr::null_mut();
+        }
+    }
+    dict
+}
+
+/// `Helper::SetAdd`.
+pub(super) unsafe fn set_add(set: *mut PyObject, key: *mut PyObject) -> i64 {
+    if !set_is_quiet(set, key) {
+        return 0;
+    }
+    if ffi::PySet_Add(set, key) < 0 {
+        ffi::PyErr_Clear();
+        return 0;
+    }
+    1
+}
+
+/// `Helper::SetDiscard`.
+pub(super) unsafe fn set_discard(set: *mut PyObject, key: *mut PyObject) -> i64 {
+    if !set_is_quiet(set, key) {
+        return -1;
+    }
+    let found = ffi::PySet_Discard(set, key);
+    if found < 0 {
+        ffi::PyErr_Clear();
+    }
+    found.into()
+}
+
+/// Whether a bound of a slice is None or exactly an int, so that no `__index__` is called.
+unsafe fn is_plain_bound(op: *mut PyObject) -> bool {
+    op == ffi::Py_None() || is_type(op, &raw mut ffi::PyLong_Type)
+}
+
+/// `Helper::SliceItem`.
+pub(super) unsafe fn slice_item(sequence: *mut PyObject, slice: *mut PyObject) -> *mut PyObject {
+    let parts = slice.cast::<ffi::PySliceObject>();
+    if ![(*parts).start, (*parts).stop, (*parts).step].into_iter().all(|part| is_plain_bound(part)) {
+        return ptr::null_mut();
+    }
+    let items = ffi::PyObject_GetItem(sequence, slice);
+    if items.is_null() {
+        // Tier 1 raises it again.
+        ffi::PyErr_Clear();
+    }
+    items
+}
+
+/// `Helper::StoreSlice`.
+pub(super) unsafe fn store_slice(
+    list: *mut PyObject,
+    start: *mut PyObject,
+    stop: *mut PyObject,
+    items: *mut PyObject,
+) -> i64 {
+    let slice = ffi::PySlice_New(start, stop, ptr::null_mut());
+    if slice.is_null() {
+        ffi::PyErr_Clear();
+        return 0;
+    }
+    let (mut from, mut to, mut step) = (0, 0, 0);
+    let unpacked = ffi::PySlice_Unpack(slice, &raw mut from, &raw mut to, &raw mut step);
+    decref(slice);
+    if unpacked < 0 {
+        ffi::PyErr_Clear();
+        return 0;
+    }
+    ffi::PySlice_AdjustIndices(size(list), &raw mut from, &raw mut to, step);
+    let old = from..to.max(from);
+    if !old.clone().all(|i| stays(*list_items(list).offset(i), DEPTH)) {
+        return 0;
+    }
+    if ffi::PyList_SetSlice(list, old.start, old.end, items) < 0 {
+        ffi::PyErr_Clear();
+        return 0;
+    }
+    1
+}
+
+/// Whether a tuple that an iterator uses again for its items can let go of what is in it.
+unsafe fn is_free(result: *mut PyObject) -> bool {
+    result.is_null() || refcnt(result) > 1 || (0..size(result) as usize).all(|i| stays(tuple_item(result, i), DEPTH))
+}
+
+/// `Helper::QuietNext`.
+pub(super) unsafe fn next(iter: *mut PyObject) -> *mut PyObject {
+    let t = ty(iter);
+    let is_ready = if t == &raw mut ffi::PyEnum_Type {
+        let iter = iter.cast::<EnumObject>();
+        is_free((*iter).en_result) && is_free_within((*iter).en_sit)
+    } else if t == &raw mut PyZip_Type {
+        let iter = iter.cast::<ZipObject>();
+        let parts = (*iter).ittuple;
+        is_free((*iter).result) && (0..size(parts) as usize).all(|i| is_free_within(tuple_item(parts, i)))
+    } else {
+        is_free_within(iter)
+    };
+    if !is_ready || !iterator_has_next(iter) {
+        return ptr::null_mut();
+    }
+    let Some(next) = (*t).tp_iternext else { return ptr::null_mut() };
+    let item = next(iter);
+    if item.is_null() {
+        ffi::PyErr_Clear();
+    }
+    item
+}
+
+/// The same for one that iterates over a container itself.
+unsafe fn is_free_within(iter: *mut PyObject) -> bool {
+    let t = ty(iter);
+    if is_dict_iter_type(t) {
+        return is_free((*iter.cast::<DictIterObject>()).di_result);
+    }
+    t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type || t == &raw mut PyRangeIter_Type
+}
+
+/// `Helper::BoundSelf`, borrowed.
+pub(super) unsafe fn bound_self(callable: *mut PyObject, descriptor: *mut PyObject) -> *mut PyObject {
+    if !is_type(callable, &raw mut ffi::PyCFunction_Type) {
+        return ptr::null_mut();
+    }
+    let method = callable.cast::<PyCFunctionObject>();
+    let is_it = ptr::eq((*method).m_ml, (*descriptor.cast::<PyMethodDescrObject>()).d_method);
+    if is_it { (*method).m_self } else { ptr::null_mut() }
+}
