@@ -448,6 +448,12 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
+    (@function four $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, c: Object, d: Object) -> u64 {
+            helper(state, Helper::$helper, &[obj(a), obj(b), obj(c), obj(d)])
+        }
+        f as *const c_void
+    }};
     (@function operator $helper:ident) => {{
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, n: i64) -> u64 {
             helper(state, Helper::$helper, &[obj(a), obj(b), Register::I64(n)])
@@ -478,12 +484,14 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction
+        DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf;
     three: SetItem SetAttr Slice LookupOr DictStore;
     operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
-    many: Call QuietCall JoinStrings;
+    four: StoreSlice;
+    many: Call QuietCall JoinStrings BuildMap;
     doubles: FloatPow;
 }
 

@@ -201,7 +201,7 @@ class Lowered(Tier2Case):
                 total += i + len(x)
             return total
 
-        self.hot(f, N, expect=f(N), share=0.9)
+        self.hot(f, N, expect=f(N), share=0.8)
 
     def test_items_that_are_kept(self):
         def f(n):

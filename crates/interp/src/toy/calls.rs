@@ -261,10 +261,14 @@ impl Toy {
                 Register::I64(at.is_some().into())
             }
             Helper::SliceItem => {
-                let Kind::Slice([Some(start), Some(stop), _]) = *self.look(arg(1)?) else { return Ok(Register::Obj(None)) };
+                let Kind::Slice([Some(start), Some(stop), _]) = *self.look(arg(1)?) else {
+                    return Ok(Register::Obj(None));
+                };
                 let bounds = self.bound(start).and_then(|start| Ok(start..self.bound(stop)?));
                 let items = self.items(arg(0)?)?;
-                let Some(items) = bounds.ok().and_then(|bounds| items.get(bounds)) else { return Ok(Register::Obj(None)) };
+                let Some(items) = bounds.ok().and_then(|bounds| items.get(bounds)) else {
+                    return Ok(Register::Obj(None));
+                };
                 items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
                 obj(self.alloc(Kind::List(items.to_vec())))
             }
@@ -272,7 +276,8 @@ impl Toy {
                 let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
                 let (old, new) = (self.items(arg(0)?)?, self.items(arg(3)?)?);
                 // What would die has a finalizer, perhaps.
-                let stays = bounds.ok().filter(|b| old.get(b.clone()).is_some_and(|old| old.iter().all(Option::is_none)));
+                let stays =
+                    bounds.ok().filter(|b| old.get(b.clone()).is_some_and(|old| old.iter().all(Option::is_none)));
                 if let Some(bounds) = stays {
                     new.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
                     let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
@@ -300,7 +305,9 @@ impl Toy {
             }
             Helper::BoundSelf => {
                 let descriptor = arg(1)?;
-                let Kind::Method([Some(function), receiver]) = *self.look(arg(0)?) else { return Ok(Register::Obj(None)) };
+                let Kind::Method([Some(function), receiver]) = *self.look(arg(0)?) else {
+                    return Ok(Register::Obj(None));
+                };
                 Register::Obj(receiver.filter(|_| function == descriptor))
             }
             Helper::IterFinish => {

@@ -279,9 +279,13 @@ unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outco
 
 /// What a class whose metaclass is `type` has under this name: as long as the class has its version, it is the same object, or there is
 /// none. The outer none: that cannot be told.
-pub(super) unsafe fn found_in_class(l: &mut Lowering, real: *mut PyObject, name: *mut PyObject) -> Option<Option<Value>> {
+pub(super) unsafe fn found_in_class(
+    l: &mut Lowering,
+    real: *mut PyObject,
+    name: *mut PyObject,
+) -> Option<Option<Value>> {
     let class = real.cast::<PyTypeObject>();
-    if !facts::has_version(class) {
+    if !facts::is_static(class) && !facts::has_version(class) {
         return None;
     }
     let of_type = _PyType_Lookup(&raw mut ffi::PyType_Type, name);
@@ -303,8 +307,7 @@ pub(super) unsafe fn found_in_class(l: &mut Lowering, real: *mut PyObject, name:
         || kind == &raw mut ffi::PyWrapperDescr_Type
         || kind == &raw mut ffi::PyMemberDescr_Type
         || kind == &raw mut ffi::PyGetSetDescr_Type;
-    let is_itself =
-        has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) && ((*kind).tp_descr_get.is_none() || is_unbound);
+    let is_itself = has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) && ((*kind).tp_descr_get.is_none() || is_unbound);
     let instance_of_known = facts::has_version(kind) && (*kind).tp_descr_get.is_none();
     if !is_itself && !instance_of_known {
         return None;
@@ -316,6 +319,9 @@ pub(super) unsafe fn found_in_class(l: &mut Lowering, real: *mut PyObject, name:
     if is_immortal(attr) {
         return Some(Some(l.f.constant(attr, Keep::Immortal)));
     }
+    if facts::is_static(class) {
+        return Some(Some(l.f.constant(attr, Keep::Hold)));
+    }
     let v = l.f.constant(attr, Keep::Guarded);
     l.f.borrowed(v);
     l.f.info(v).kept = true;
@@ -323,8 +329,11 @@ pub(super) unsafe fn found_in_class(l: &mut Lowering, real: *mut PyObject, name:
 }
 
 impl Lowering<'_> {
-    /// Has the executor become invalid when the type changes.
+    /// Has the executor become invalid when the type changes, if it can.
     pub(super) unsafe fn depend_on_type(&mut self, class: *mut PyTypeObject) {
+        if facts::is_static(class) {
+            return;
+        }
         let entry = (class.cast::<PyObject>(), (*class).tp_version_tag);
         if !self.f.types.contains(&entry) {
             self.f.types.push(entry);

@@ -557,7 +557,7 @@ unsafe fn issubclass(l: &mut Lowering) -> Option<Outcome> {
     for (i, real) in [(2, class), (1, base)] {
         let v = l.f.peek(i)?;
         let is_known = is_type(real, &raw mut ffi::PyType_Type) && l.f.info(v).constant == real;
-        if !is_known || !facts::has_version(real.cast()) {
+        if !is_known || !facts::is_static(real.cast()) && !facts::has_version(real.cast()) {
             return None;
         }
     }

@@ -282,8 +282,7 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
     let sequences = [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyBytes_Type];
     let same = ptr::eq(ty(left), ty(right));
     let has_float = facts::is_float(left) || facts::is_float(right);
-    let is_quiet =
-        is_number(left) && is_number(right) && (has_float && operator != MATRIX_MULTIPLY || LINEAR.contains(&operator))
+    let is_quiet = is_number(left) && is_number(right) && (has_float && operator != MATRIX_MULTIPLY || LINEAR.contains(&operator))
             || operator == ADD && same && is_one_of(left, &sequences)
             // One item to format, which is no tuple.
             || operator == REMAINDER && facts::is_str(left) && (facts::is_str(right) || facts::is_compact_int(right) || facts::is_float(right))
