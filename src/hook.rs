@@ -95,7 +95,7 @@ impl Config {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Config {
             stress: variable("HOTSPUR_STRESS").is_some_and(|value| value != "0"),
-            tier: variable("HOTSPUR_TIER").and_then(|name| Tier::from_name(&name)).unwrap_or(Tier::One),
+            tier: variable("HOTSPUR_TIER").and_then(|name| Tier::from_name(&name)).unwrap_or(Tier::Two),
             engine: variable("HOTSPUR_ENGINE").and_then(|name| Engine::from_name(&name)).unwrap_or(Engine::Jit),
             stats: variable("HOTSPUR_STATS").and_then(|form| StatsForm::from_name(&form)),
             views: Views::from_environment(),

@@ -25,49 +25,53 @@ const TIER2: &str = "tests/python/tier2";
 
 #[test]
 fn tier1_with_warm_up() {
-    suite("tier1", TIER1, &[]);
+    suite("tier1", TIER1, &[("HOTSPUR_TIER", "1")]);
 }
 
 #[test]
 fn tier1_without_warm_up() {
-    suite("tier1-stress", TIER1, &[("HOTSPUR_STRESS", "1")]);
+    suite("tier1-stress", TIER1, &[("HOTSPUR_TIER", "1"), ("HOTSPUR_STRESS", "1")]);
 }
 
-/// Tier 2 on an engine; `hot` is when counters trigger, if not as they do by default.
-fn tier2(engine: &str, hot: Option<&str>) {
-    let mut variables = vec![("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine)];
+/// As users have it: nothing is set.
+#[test]
+fn by_default() {
+    suite("default", TIER1, &[]);
+}
+
+/// Tier 2 on an engine, with these passes of the optimizer; `hot` is when counters trigger, if not as they do by default.
+fn tier2(engine: &str, passes: &str, hot: Option<&str>) {
+    let mut variables = vec![("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine), ("HOTSPUR_PASSES", passes)];
     if let Some(hot) = hot {
         let counters = ["HOTSPUR_BACK_EDGE_THRESHOLD", "HOTSPUR_ENTRY_THRESHOLD", "HOTSPUR_EXIT_THRESHOLD"];
         variables.extend(counters.map(|name| (name, hot)));
         variables.push(("HOTSPUR_BACKOFF", "1"));
     }
-    suite(&format!("tier2-{engine}-{}", hot.unwrap_or("default")), TIER2, &variables);
+    suite(&format!("tier2-{engine}-{passes}-{}", hot.unwrap_or("default")), TIER2, &variables);
 }
 
 #[test]
 fn tier2_interpreted() {
-    tier2("interp", None);
+    tier2("interp", "all", None);
 }
 
 #[test]
 fn tier2_interpreted_at_once() {
-    tier2("interp", Some("2"));
+    tier2("interp", "all", Some("2"));
 }
 
 #[test]
 fn tier2_compiled() {
-    tier2("jit", None);
+    tier2("jit", "all", None);
 }
 
 #[test]
 fn tier2_compiled_at_once() {
-    tier2("jit", Some("2"));
+    tier2("jit", "all", Some("2"));
 }
 
 #[test]
-fn tier2_optimized() {
-    for engine in ["jit", "interp"] {
-        let name = format!("tier2-passes-{engine}");
-        suite(&name, TIER2, &[("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine), ("HOTSPUR_PASSES", "all")]);
-    }
+fn tier2_not_optimized() {
+    tier2("jit", "none", None);
+    tier2("interp", "none", Some("2"));
 }

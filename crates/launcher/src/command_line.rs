@@ -18,7 +18,7 @@ Runs a Python program in CPython 3.13 with Hotspur's tracing JIT.
 
 Hotspur's options (anywhere before the program):
   --python PATH   the CPython 3.13 to use (also: environment variable HOTSPUR_PYTHON)
-  --tier N        the highest tier to use; 1: the specializing interpreter, 2: executors as well
+  --tier N        the highest tier to use; 1: the specializing interpreter, 2 (default): executors as well
   --engine NAME   how executors run: jit (machine code) or interp (the tier 2 interpreter)
   --stats[=FORM]  print what Hotspur did when the program ends, as a table or as json
   --log[=FILE]    one line for each thing that happens to a trace, on standard error or in FILE

@@ -21,7 +21,7 @@ use hotspur_ir::{Inst, Op, Slot, SnapshotId, Superblock, Value, VirtualId, verif
 use rustc_hash::FxHashMap as HashMap;
 
 /// Loops with more ops are not peeled.
-const LONGEST: usize = 1000;
+const LONGEST: usize = 400;
 
 struct Copy {
     sb: Superblock,

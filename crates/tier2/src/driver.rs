@@ -289,7 +289,13 @@ fn without_args(executor: Rc<Executor>) -> Next {
 #[cold]
 pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
     let exit = &executor.exits[number];
-    if at.kind != LandingKind::Running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+    let is_one_too_many = exit.does_nothing() && executor.alternative.get() >= Parameter::Alternatives.get();
+    if at.kind != LandingKind::Running
+        || is_one_too_many
+        || !exit.can_grow()
+        || !executor.is_valid()
+        || !exit.temperature.advance()
+    {
         return;
     }
     if let Some(bridge) = exit.target() {

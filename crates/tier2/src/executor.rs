@@ -61,6 +61,9 @@ pub struct Executor {
     pub(crate) rounds: Cell<u64>,
     /// The executor and the exit that it grows from, if it takes over from there as a bridge.
     pub(crate) grown_from: Cell<Option<(u64, usize)>>,
+    /// How many executors are between this one and the first that began at this instruction, each being the alternative to the one
+    /// before.
+    pub(crate) alternative: Cell<u32>,
     /// Whether entering it is worth it.
     pub(crate) books: Books,
     /// Where it is attached, if it can be found by place.
@@ -96,6 +99,7 @@ impl Executor {
             rounds: Cell::new(0),
             entry: Cell::new(core::ptr::null()),
             grown_from: Cell::new(None),
+            alternative: Cell::new(0),
             books: Books::default(),
             place: Cell::new(None),
             incoming: RefCell::new(Vec::new()),

@@ -73,6 +73,11 @@ impl Exit {
         }
     }
 
+    /// Whether it goes back to where the executor began, which has not done anything.
+    pub(crate) fn does_nothing(&self) -> bool {
+        self.instructions == 0 && self.resume == Resume::At
+    }
+
     /// Whether where it leads depends on data.
     pub fn is_dynamic(&self) -> bool {
         self.reason == ExitReason::DynamicTarget

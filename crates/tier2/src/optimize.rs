@@ -10,7 +10,7 @@ use hotspur_opt::PassSet;
 use hotspur_recorder::{Constants, Trace};
 use std::time::Instant;
 
-static PASSES: AtomicU32 = AtomicU32::new(PassSet::NONE.bits());
+static PASSES: AtomicU32 = AtomicU32::new(PassSet::ALL.bits());
 
 /// The passes that run on traces that are recorded.
 pub fn passes() -> PassSet {

@@ -63,6 +63,9 @@ parameters! {
     Backoff = backoff, 9 "power of two", 1..=12;
     /// Recordings that may fail at one place before it is left alone for good.
     Attempts = attempts, 6 "recordings", 1..=255;
+    /// Executors on top of each other that begin at the same instruction, each where a guard of the one before failed before anything was
+    /// done: further alternatives are left to tier 1.
+    Alternatives = alternatives, 12 "executors", 1..=4095;
     /// Micro-ops in a trace.
     TraceLength = trace_length, 6000 "micro-ops", 16..=65535;
     /// Frames on top of each other in a trace.

@@ -271,6 +271,11 @@ pub unsafe fn finish(
                 executor.grown_from.set(origin.parent());
             }
             observe::recorded(&executor);
+            if let Some((parent, number)) = &origin.exit
+                && parent.exits[*number].does_nothing()
+            {
+                executor.alternative.set(parent.alternative.get() + 1);
+            }
             Ok(executor)
         });
         let (made, origin) = match made {

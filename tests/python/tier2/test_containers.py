@@ -13,7 +13,7 @@ from support import Tier2Case, describe
 
 import hotspur
 
-N = 3000
+N = 1200
 LEFT = "execute "
 
 

@@ -57,6 +57,25 @@ class Losing(Tier2Case):
         self.assertEqual(counts["executors.invalidated.losing"], 0)
         self.assertGreater(counts["runs"], 5000)
 
+    def test_alternatives_are_limited(self):
+        classes = [type(f"C{i}", (), {"x": i}) for i in range(60)]
+        objects = [c() for c in classes]
+
+        def f(objects):
+            total = 0
+            for o in objects:
+                total += o.x
+            return total
+
+        hotspur.set_parameter("alternatives", 5)
+        for name in ["back_edge_threshold", "exit_threshold"]:
+            hotspur.set_parameter(name, 2)
+        for _ in range(300):
+            self.assertEqual(f(objects), sum(range(60)))
+        executors = [e for e in hotspur.executors(f) if e.is_valid()]
+        self.assertGreater(len(executors), 3)
+        self.assertLess(len(executors), 30)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -164,7 +164,7 @@ pub(super) unsafe fn binary_op(l: &mut Lowering) -> Option<Outcome> {
     let native = if facts::is_int(left) && facts::is_int(right) {
         ints(l, operator)
     } else if facts::is_str(left) && facts::is_str(right) {
-        return concatenate(l, operator);
+        concatenate(l, operator)
     } else {
         floats(l, operator)
     };

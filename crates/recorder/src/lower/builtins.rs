@@ -499,7 +499,11 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
     let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
     let is_append = descriptor == hotspur_tier1::context::known().list_append && n == 1;
     let name = CStr::from_ptr((*(*method).m_ml).ml_name);
-    let of_set = is_type(receiver, &raw mut ffi::PySet_Type) && n == 1 && is_key(args[0]) && is_set_method(name);
+    let of_set = is_type(receiver, &raw mut ffi::PySet_Type)
+        && n == 1
+        && is_key(args[0])
+        && is_set_method(name)
+        && set_is_quiet(receiver, args[0]);
     let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
     let v = l.f.peek(n + 2)?;
     if is_append {
@@ -573,7 +577,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     let n = args.len();
     let (Err(owner), name) = identify(callable)? else { return None };
     let is_method = ty(callable) == &raw mut PyMethodDescr_Type && !l.real(n + 1).is_null();
-    if is_method && owner == &raw mut ffi::PySet_Type && n == 1 && is_key(args[0]) {
+    if is_method && owner == &raw mut ffi::PySet_Type && n == 1 && is_key(args[0]) && set_is_quiet(l.real(2), args[0]) {
         let name = CStr::from_ptr(name);
         if !is_set_method(name) {
             return None;
@@ -583,7 +587,8 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         return change_set(l, name, set);
     }
     let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"pop";
-    if is_pop && (1..=2).contains(&n) && is_key(args[0]) {
+    let deletes = is_pop && (1..=2).contains(&n) && is_key(args[0]);
+    if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
         l.guard_callable(n, true)?;
         let args = [l.exact(n + 1)?, l.exact(n)?];
         let result = l.found(Helper::DictDelete, &args)?;
@@ -591,6 +596,9 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     }
     let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
+        return None;
+    }
+    if dict_find(l.real(n + 1), args[0]).is_none() {
         return None;
     }
     l.guard_callable(n, true)?;

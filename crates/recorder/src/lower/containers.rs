@@ -42,7 +42,9 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
         return l.replace(2, items);
     }
     let is_string = is_one_of(container, &[&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]);
-    if !(is_dict(container) && is_key(key) || is_string && facts::is_compact_int(key)) {
+    let is_found =
+        || is_dict(container) && is_key(key) && dict_find(container, key).is_some_and(|value| !value.is_null());
+    if !(is_found() || is_string && facts::is_compact_int(key)) {
         return None;
     }
     let args = [l.exact(2)?, l.exact(1)?];
@@ -56,7 +58,7 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
 
 /// STORE_SUBSCR of a dictionary.
 pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
-    if !is_dict(l.real(2)) || !is_key(l.real(1)) {
+    if !is_dict(l.real(2)) || !is_key(l.real(1)) || !is_storable(l.real(2), l.real(1)) {
         return None;
     }
     let (dict, key) = (l.exact(2)?, l.exact(1)?);
@@ -72,9 +74,19 @@ pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
+/// Whether storing under a key in a dictionary is nobody's business and runs no code, as the helper finds.
+unsafe fn is_storable(dict: *mut PyObject, key: *mut PyObject) -> bool {
+    !dict_is_watched(dict.cast()) && dict_find(dict, key).is_some()
+}
+
+/// The same for deleting, if there is such an item.
+pub(super) unsafe fn is_deletable(dict: *mut PyObject, key: *mut PyObject) -> bool {
+    !dict_is_watched(dict.cast()) && dict_find(dict, key).is_some_and(|value| !value.is_null())
+}
+
 /// DELETE_SUBSCR of a dictionary.
 pub(super) unsafe fn delete_subscr(l: &mut Lowering) -> Option<Outcome> {
-    if !is_dict(l.real(2)) || !is_key(l.real(1)) {
+    if !is_dict(l.real(2)) || !is_key(l.real(1)) || !is_deletable(l.real(2), l.real(1)) {
         return None;
     }
     let args = [l.exact(2)?, l.exact(1)?];
@@ -117,7 +129,7 @@ pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
 /// MAP_ADD to a dictionary that a comprehension makes.
 pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
-    if !is_dict(l.real(n + 2)) || !is_key(l.real(2)) {
+    if !is_dict(l.real(n + 2)) || !is_key(l.real(2)) || !is_storable(l.real(n + 2), l.real(2)) {
         return None;
     }
     let (dict, key) = (l.exact(n + 2)?, l.exact(2)?);
@@ -133,7 +145,8 @@ pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
 /// SET_ADD to a set that a comprehension makes.
 pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
-    if !is_type(l.real(n + 1), &raw mut ffi::PySet_Type) || !is_key(l.real(1)) {
+    let (set, key) = (l.real(n + 1), l.real(1));
+    if !is_type(set, &raw mut ffi::PySet_Type) || !is_key(key) || !set_is_quiet(set, key) {
         return None;
     }
     let args = [l.exact(n + 1)?, l.exact(1)?];
@@ -207,7 +220,9 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
         &raw mut ffi::PyTuple_Type,
     ];
     let is_text = facts::is_str(container) && facts::is_str(key);
-    if !(is_text || is_one_of(container, &searched) && is_key(key)) {
+    if !(is_text || is_one_of(container, &searched) && is_key(key))
+        || is_dict(container) && dict_find(container, key).is_none()
+    {
         return super::shims::containment(l);
     }
     let args = [l.exact(1)?, l.exact(2)?];

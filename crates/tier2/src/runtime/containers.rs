@@ -2,7 +2,6 @@
 //! they have to take care of. Nothing may die of them whose end could be noticed.
 
 use super::dying::stays;
-use super::quiet::{dict_find, set_is_quiet};
 use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;

@@ -1,0 +1,126 @@
+//! Looking for keys in dictionaries and sets without running Python code.
+//!
+//! A look-up compares keys, and a key whose class is not one of the *simple* ones might have an `__eq__` in Python. It is
+//! compared only if its hash is the same, so that is looked at first; if it comes to that, the answer is "cannot be told".
+
+use crate::*;
+use core::ptr;
+use pyo3_ffi::{self as ffi, Py_hash_t, PyObject, PyTypeObject};
+
+/// Whether hashing an object of exactly this type, and comparing it with another such one, runs no Python code. (That of a class whose
+/// metaclass is `type` compares addresses.)
+fn is_simple(t: *mut PyTypeObject) -> bool {
+    let simple = [
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyType_Type,
+        &raw mut PyFunction_Type,
+    ];
+    // SAFETY: None always exists; its type is read.
+    simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, unsafe { ty(ffi::Py_None()) })
+}
+
+unsafe fn is_simple_object(op: *mut PyObject) -> bool {
+    is_simple(ty(op))
+}
+
+/// Bytes and strings are not mixed: comparing them may be asked to warn.
+pub unsafe fn compares_quietly(a: *mut PyObject, b: *mut PyObject) -> bool {
+    a == b || (is_simple_object(a) && is_simple_object(b))
+}
+
+/// The indices at which a hash table of `mask + 1` places is probed for a hash.
+struct Probes {
+    index: usize,
+    perturb: usize,
+    mask: usize,
+}
+
+impl Probes {
+    fn new(hash: Py_hash_t, mask: usize) -> Probes {
+        Probes { index: hash as usize & mask, perturb: hash as usize, mask }
+    }
+
+    fn advance(&mut self) {
+        self.perturb >>= 5;
+        self.index = self.index.wrapping_mul(5).wrapping_add(self.perturb).wrapping_add(1) & self.mask;
+    }
+}
+
+/// An entry of a dictionary's table of indices: negative if there is none (-1), or none any more.
+unsafe fn entry_at(keys: *mut DictKeys, index: usize) -> isize {
+    let indices = (&raw const (*keys).dk_indices).cast::<u8>();
+    match (*keys).dk_log2_index_bytes - (*keys).dk_log2_size {
+        0 => *indices.cast::<i8>().add(index) as isize,
+        1 => *indices.cast::<i16>().add(index) as isize,
+        2 => *indices.cast::<i32>().add(index) as isize,
+        _ => *indices.cast::<i64>().add(index) as isize,
+    }
+}
+
+/// The value under a key in exactly a dict (borrowed; null if there is none). None if looking for it might run code.
+pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
+    let keys = (*dict.cast::<PyDictObject>()).ma_keys;
+    if !is_simple_object(key) {
+        return None;
+    }
+    // Strings are compared with the key, which is simple.
+    if keys_are_unicode(keys) {
+        return Some(ffi::PyDict_GetItemWithError(dict, key));
+    }
+    let hash = ffi::PyObject_Hash(key);
+    let entries = general_entries(keys);
+    let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
+    loop {
+        let entry = entry_at(keys, probes.index);
+        if entry == -1 {
+            return Some(ptr::null_mut());
+        }
+        if entry >= 0 {
+            let entry = entries.offset(entry);
+            if (*entry).me_key == key {
+                return Some((*entry).me_value);
+            }
+            if (*entry).me_hash == hash {
+                if !is_simple_object((*entry).me_key) {
+                    return None;
+                }
+                if ffi::PyObject_RichCompareBool((*entry).me_key, key, ffi::Py_EQ) == 1 {
+                    return Some((*entry).me_value);
+                }
+            }
+        }
+        probes.advance();
+    }
+}
+
+/// How many places behind the one that a hash leads to are looked at as well, in a set.
+const NEIGHBOURS: usize = 9;
+
+/// Whether looking for the key, of a simple class, in exactly a set or frozenset runs no code.
+pub unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
+    if !is_simple_object(key) {
+        return false;
+    }
+    let hash = ffi::PyObject_Hash(key);
+    let set = set.cast::<ffi::PySetObject>();
+    let mask = (*set).mask as usize;
+    let mut probes = Probes::new(hash, mask);
+    loop {
+        let neighbours = if probes.index + NEIGHBOURS <= mask { NEIGHBOURS } else { 0 };
+        for i in 0..=neighbours {
+            let entry = (*set).table.add(probes.index + i);
+            let found = (*entry).key;
+            if found.is_null() {
+                return true;
+            }
+            // What stands for a removed entry has the hash -1, which no object has.
+            if (*entry).hash == hash && !compares_quietly(found, key) {
+                return false;
+            }
+        }
+        probes.advance();
+    }
+}
