@@ -58,8 +58,9 @@ class Losing(Tier2Case):
         self.assertGreater(counts["runs"], 5000)
 
     def test_alternatives_are_limited(self):
-        classes = [type(f"C{i}", (), {"x": i}) for i in range(60)]
-        objects = [c() for c in classes]
+        objects = [type(f"C{i}", (), {})() for i in range(60)]
+        for i, o in enumerate(objects):
+            o.x = i
 
         def f(objects):
             total = 0
