@@ -598,9 +598,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
         return None;
     }
-    if dict_find(l.real(n + 1), args[0]).is_none() {
-        return None;
-    }
+    dict_find(l.real(n + 1), args[0])?;
     l.guard_callable(n, true)?;
     let dict = l.exact(n + 1)?;
     let key = l.exact(n)?;
