@@ -20,7 +20,7 @@ assert hotspur.is_enabled() is False
 hotspur.disable()
 assert hotspur.enable() is True and hotspur.enable() is True
 info = hotspur.info()
-assert (info['enabled'], info['reason'], info['layout'], info['tiers']) == (True, None, 'ok', ['1']), info
+assert (info['enabled'], info['reason'], info['layout'], info['tiers']) == (True, None, 'ok', ['1', '2']), info
 assert info['version'] == hotspur.__version__ and info['python'] == '%d.%d.%d' % sys.version_info[:3], info
 assert info['stress'] is False
 def count():
