@@ -4,21 +4,26 @@ use crate::entities::{SnapshotId, Value, VirtualId};
 use crate::ops::Op;
 use crate::snapshot::Slot;
 use crate::superblock::{Inst, Superblock};
-use rustc_hash::FxHashMap as HashMap;
+use cranelift_entity::SecondaryMap;
+use cranelift_entity::packed_option::PackedOption;
 
 /// Numbers that were given, and what is copied under them.
 struct Renumber<'a> {
     from: &'a Superblock,
     to: Superblock,
-    values: HashMap<Value, Value>,
-    snapshots: HashMap<SnapshotId, SnapshotId>,
-    virtuals: HashMap<VirtualId, VirtualId>,
+    values: SecondaryMap<Value, PackedOption<Value>>,
+    snapshots: SecondaryMap<SnapshotId, PackedOption<SnapshotId>>,
+    virtuals: SecondaryMap<VirtualId, PackedOption<VirtualId>>,
 }
 
 impl Renumber<'_> {
     fn value(&mut self, v: Value) -> Value {
-        let (from, to) = (self.from, &mut self.to);
-        *self.values.entry(v).or_insert_with(|| to.values.push(from.values[v]))
+        if let Some(known) = self.values[v].expand() {
+            return known;
+        }
+        let new = self.to.values.push(self.from.values[v]);
+        self.values[v] = new.into();
+        new
     }
 
     fn slot(&mut self, slot: Slot) -> Slot {
@@ -33,7 +38,7 @@ impl Renumber<'_> {
 
     /// Objects within come first: a malformed superblock may have a cycle, which is cut where it closes.
     fn virtual_object(&mut self, id: VirtualId) -> VirtualId {
-        if let Some(&known) = self.virtuals.get(&id) {
+        if let Some(known) = self.virtuals[id].expand() {
             return known;
         }
         let mut object = self.from.virtuals[id].clone();
@@ -44,12 +49,12 @@ impl Renumber<'_> {
             }
         }
         let new = self.to.virtuals.push(object);
-        self.virtuals.insert(id, new);
+        self.virtuals[id] = new.into();
         new
     }
 
     fn snapshot(&mut self, id: SnapshotId) -> SnapshotId {
-        if let Some(&known) = self.snapshots.get(&id) {
+        if let Some(known) = self.snapshots[id].expand() {
             return known;
         }
         let mut snapshot = self.from.snapshots[id].clone();
@@ -57,7 +62,7 @@ impl Renumber<'_> {
             *slot = self.slot(*slot);
         }
         let new = self.to.snapshots.push(snapshot);
-        self.snapshots.insert(id, new);
+        self.snapshots[id] = new.into();
         new
     }
 
@@ -79,9 +84,9 @@ impl Superblock {
         let mut r = Renumber {
             from: self,
             to: Superblock::new(self.code, self.pc),
-            values: HashMap::default(),
-            snapshots: HashMap::default(),
-            virtuals: HashMap::default(),
+            values: SecondaryMap::with_capacity(self.values.len()),
+            snapshots: SecondaryMap::with_capacity(self.snapshots.len()),
+            virtuals: SecondaryMap::with_capacity(self.virtuals.len()),
         };
         r.to.params = self.params.iter().map(|&v| r.value(v)).collect();
         r.to.prefix = self.prefix.iter().map(|i| r.inst(i)).collect();

@@ -5,31 +5,32 @@
 //! is found by going round until nothing new is.
 
 use crate::edit::{is_object, loop_params, named, operands, set_loop_params};
-use hotspur_ir::{Ends, Inst, Op, Superblock, Value};
+use cranelift_entity::EntitySet;
+use hotspur_ir::{Ends, Inst, Op, SnapshotId, Superblock, Value};
 use rustc_hash::FxHashSet as HashSet;
 
 /// Removes dead code.
 pub(crate) fn dce(mut sb: Superblock) -> Superblock {
-    let mut needed = Needed { live: HashSet::default() };
+    let mut needed = Needed { live: EntitySet::new(), snapshots: EntitySet::new(), grown: false };
     let mut params = loop_params(&sb);
     // A reference that the superblock owns may pass from parameter to parameter: only those that carry none may go.
     let invariant = invariant_params(&sb, &params);
     loop {
-        let before = needed.live.len();
+        needed.grown = false;
         for &(p, e, j) in &params {
             let carries = is_object(&sb, p) && !invariant.contains(&p);
-            if carries || needed.live.contains(&p) {
-                needed.live.extend([p, e, j]);
+            if carries || needed.live.contains(p) {
+                needed.add([p, e, j]);
             }
         }
         for inst in sb.insts().collect::<Vec<_>>().into_iter().rev() {
             needed.inst(&sb, inst);
         }
-        if needed.live.len() == before {
+        if !needed.grown {
             break;
         }
     }
-    params.retain(|&(p, ..)| needed.live.contains(&p));
+    params.retain(|&(p, ..)| needed.live.contains(p));
     set_loop_params(&mut sb, &params);
     sb.prefix.retain(|i| needed.is_needed(i));
     if let Some(body) = &mut sb.body {
@@ -53,10 +54,20 @@ fn invariant_params(sb: &Superblock, params: &[(Value, Value, Value)]) -> HashSe
 }
 
 struct Needed {
-    live: HashSet<Value>,
+    live: EntitySet<Value>,
+    /// Those of which all that they name is live.
+    snapshots: EntitySet<SnapshotId>,
+    /// Whether more has become live.
+    grown: bool,
 }
 
 impl Needed {
+    fn add(&mut self, values: impl IntoIterator<Item = Value>) {
+        for v in values {
+            self.grown |= self.live.insert(v);
+        }
+    }
+
     fn is_needed(&self, inst: &Inst) -> bool {
         let effects = inst.op.effects();
         let acts = effects.exits.is_some()
@@ -65,7 +76,7 @@ impl Needed {
             || effects.raises
             || effects.allocates
             || effects.ends != Ends::Nothing;
-        acts || inst.result.is_some_and(|v| self.live.contains(&v))
+        acts || inst.result.is_some_and(|v| self.live.contains(v))
     }
 
     fn inst(&mut self, sb: &Superblock, inst: &Inst) {
@@ -74,10 +85,12 @@ impl Needed {
         }
         // Arguments of the loop are needed if its parameters are.
         if !matches!(inst.op, Op::EnterLoop { .. } | Op::JumpLoop { .. }) {
-            self.live.extend(operands(sb, &inst.op));
+            self.add(operands(sb, &inst.op));
         }
-        if let Some(id) = inst.snapshot {
-            self.live.extend(named(sb, &sb.snapshots[id]).into_iter().map(|(v, _)| v));
+        if let Some(id) = inst.snapshot
+            && self.snapshots.insert(id)
+        {
+            self.add(named(sb, &sb.snapshots[id]).into_iter().map(|(v, _)| v));
         }
     }
 }
