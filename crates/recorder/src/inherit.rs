@@ -9,7 +9,8 @@
 //!
 //! # References
 //! What a slot of the snapshot `own`s is passed along with the parameter: `adopt` makes it the superblock's. What a slot only names is alive
-//! where the superblock begins, for the slot would have taken a reference to it; so one is taken.
+//! where the superblock begins, for the slot would have taken a reference to it; so one is taken. (A value that several slots own comes with a
+//! reference for each; the recorder's picture has one for all, so the others are dropped.)
 
 use crate::facts;
 use crate::lower::calls;
@@ -20,7 +21,7 @@ use hotspur_cpython_sys::*;
 use hotspur_ir::{CodeRef, Slot, Type, Value, Virtual, VirtualId, VirtualKind};
 use hotspur_tier1::code::known_state_of;
 use hotspur_tier1::dispatch::State;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What a trace inherits. Slots name values by their place in `values`.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ pub(crate) unsafe fn begin(inherited: &Inherited, state: State) -> Option<Frames
     }
     f.frames = frames;
     let mut heir =
-        Heir { inherited, f, owned: HashSet::new(), params: Vec::new(), values: HashMap::new(), built: HashMap::new() };
+        Heir { inherited, f, owned: HashMap::new(), params: Vec::new(), values: HashMap::new(), built: HashMap::new() };
     heir.take_over()?;
     Some(heir.f)
 }
@@ -96,8 +97,8 @@ pub(crate) unsafe fn begin(inherited: &Inherited, state: State) -> Option<Frames
 struct Heir<'a> {
     inherited: &'a Inherited,
     f: Frames,
-    /// Values whose reference is passed along.
-    owned: HashSet<Value>,
+    /// How many slots own a value: so many references are passed along with it.
+    owned: HashMap<Value, usize>,
     params: Vec<Value>,
     /// What the parameters are as objects (or truth values).
     values: HashMap<Value, Value>,
@@ -110,7 +111,11 @@ impl Heir<'_> {
         let inherited = self.inherited;
         let all = inherited.frames.iter().flat_map(|f| f.function.iter().chain(&f.locals).chain(&f.stack));
         let fields = inherited.virtuals.values().flat_map(|v| &v.fields);
-        self.owned = all.chain(fields).filter_map(|s| if let Slot::Owned(v) = *s { Some(v) } else { None }).collect();
+        for slot in all.chain(fields) {
+            if let Slot::Owned(v) = *slot {
+                *self.owned.entry(v).or_default() += 1;
+            }
+        }
         // What is no virtual object comes first: then it is known how many slots hold what these take.
         for (depth, frame) in inherited.frames.iter().enumerate() {
             let function = match frame.function {
@@ -209,7 +214,16 @@ impl Heir<'_> {
                 self.f.constant(known.constant, Keep::Immortal)
             }
             Type::Obj => {
-                let object = if self.owned.contains(&v) {
+                let owned = self.owned.get(&v).copied().unwrap_or(0);
+                let object = if owned > 0 {
+                    if owned > 1 && known.nullable {
+                        return None;
+                    }
+                    for _ in 1..owned {
+                        // Slots take references of their own as soon as they are written.
+                        let another = self.f.builder.adopt(param);
+                        self.f.builder.decref_no_dealloc(another);
+                    }
                     let object = self.f.builder.adopt(param);
                     self.f.owned(object)
                 } else if known.nullable {

@@ -264,11 +264,18 @@ impl Fold<'_> {
         let facts = self.facts;
         let class =
             own_class(op).or_else(|| if let Op::ConstObj { object } = *op { class_of(object, facts) } else { None });
-        let fresh = op.effects().allocates && op.helper().is_none();
+        // Small ints have been there all the time, and the empty tuple.
+        let was_there = match op {
+            Op::BoxI64 { .. } => true,
+            Op::NewTuple { items } => items.is_empty(),
+            _ => false,
+        };
+        let makes = op.effects().allocates && op.helper().is_none();
+        let fresh = makes && !was_there;
         let known = self.known.get_mut(v);
         known.class = class;
         known.fresh = fresh;
-        known.not_null = class.is_some() || fresh;
+        known.not_null = class.is_some() || makes;
         if let Op::ConstObj { object } = *op {
             self.known.learn_object(v, object, facts);
         } else if let Op::ConstNull {} = op {
