@@ -848,6 +848,30 @@ class Liveness(Tier2Case):
         self.assertEqual(len(counts), 3)
         self.assertGreater(min(counts), 0)
 
+    def test_functions_of_frames_are_referred_to_once_for_each(self):
+        def recurse(n):
+            n -= 1
+            if n:
+                recurse(n)
+
+        def f(n):
+            for _ in range(n):
+                recurse(60)
+            return sys.getrefcount(recurse)
+
+        self.hot(f, 300, expect=f(1))
+
+    def test_small_ints_are_there_once(self):
+        def f(n):
+            same = 0
+            for i in range(n):
+                same += (i is i * 1) + (i is i & -1) + (i is i ^ 0) + (i is int(str(i)))
+            return same
+
+        self.hot(f, 257, expect=4 * 257, share=0.0)
+        for _ in range(10):
+            self.assertEqual(f(257), 4 * 257)
+
     def test_threads_run_and_record_the_same_code(self):
         def g(i):
             return i * 2
