@@ -16,6 +16,12 @@ from support import Tier2Case, counted
 N = 3000
 
 
+def descend(n):
+    n -= 1
+    if n:
+        descend(n)
+
+
 class Destructors(Tier2Case):
     def test_a_destructor_changes_a_local_of_its_caller(self):
         log = []
@@ -849,15 +855,10 @@ class Liveness(Tier2Case):
         self.assertGreater(min(counts), 0)
 
     def test_functions_of_frames_are_referred_to_once_for_each(self):
-        def recurse(n):
-            n -= 1
-            if n:
-                recurse(n)
-
         def f(n):
             for _ in range(n):
-                recurse(60)
-            return sys.getrefcount(recurse)
+                descend(60)
+            return sys.getrefcount(descend)
 
         self.hot(f, 300, expect=f(1))
 
