@@ -33,12 +33,6 @@ fn tier1_without_warm_up() {
     suite("tier1-stress", TIER1, &[("HOTSPUR_TIER", "1"), ("HOTSPUR_STRESS", "1")]);
 }
 
-/// As users have it: nothing is set.
-#[test]
-fn by_default() {
-    suite("default", TIER1, &[]);
-}
-
 /// Tier 2 on an engine, with these passes of the optimizer; `hot` is when counters trigger, if not as they do by default.
 fn tier2(engine: &str, passes: &str, hot: Option<&str>) {
     let mut variables = vec![("HOTSPUR_TIER", "2"), ("HOTSPUR_ENGINE", engine), ("HOTSPUR_PASSES", passes)];

@@ -584,18 +584,21 @@ class Instructions(RecorderCase):
             ("x = int(f)", "f = 7.5", "f64_to_i64_ovf"),
             ("x = len(d)", "d = {1: 2}", "quiet_call"),
             ("x = min(i, 7)", "", "quiet_call"),
-            ("x = type(i)", "", "type_of"),
+            ("x = type(i)", "", "const_obj"),
             ("x = s.startswith('a')", "s = 'abc'", "quiet_call"),
             ("x = d.get(i)", "d = {}", "lookup_or", "guard_not_null"),
             ("x = d.get(i, None)", "d = {}", "lookup_or", "guard_not_null"),
             ("x = l.pop(); l.append(x)", "l = [1]", "quiet_call", "list_append"),
             ("x = range(i)", "", "guard_wide", "quiet_call"),
-            ("x = issubclass(bool, int)", "", "quiet_call"),
+            ("x = issubclass(bool, int)", "", "const_obj"),
+            ("x = str(i)", "", "guard_wide", "quiet_call"),
+            ("x = a(i)", "l = []; a = l.append", "bound_self", "guard_not_null", "list_append"),
+            ("s.add(i)", "s = set()", "set_add", "guard_cmp_i64"),
         ]:
             with self.subTest(text):
                 self.has(self.body(text, setup), *ops)
         # What might run code of a class, or of a hook.
-        for text, setup in [("x = str(i)", ""), ("x = l.index(i)", "l = list(range(1000))"), ("x = sum(l)", "l = [1]"),
+        for text, setup in [("x = str(i << 70)", ""), ("x = l.index(i)", "l = list(range(1000))"), ("x = sum(l)", "l = [1]"),
                             ("x = int(s)", "s = '12'"), ("x = s.encode()", "s = 'a'")]:
             with self.subTest(text):
                 self.assertIn("execute", self.loop(text, setup).ops)
