@@ -2,6 +2,7 @@
 
 use crate::compile::Refusal;
 use crate::host::{ExecState, HostFn, MAX_VALUES};
+use crate::layout::{Layout, Returns};
 use crate::translate::{Translator, too_large};
 use core::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -181,14 +182,7 @@ impl Translator<'_> {
 
         self.b.switch_to_block(fast);
         self.store(next, thread, returns.datastack_top);
-        // The caller waits.
-        let below = self.b.use_var(self.addresses[self.frames.len() - 1]);
-        let height = self.number(constants.locals(caller) + caller_stack);
-        self.store(height, below, layout.stacktop);
-        let call = self.word(call);
-        self.store(call, below, layout.instr_ptr);
-        let behind = self.b.ins().iconst(types::I16, i64::from(behind));
-        self.store(behind, below, returns.return_offset);
+        let below = self.top_frame_waits(layout, returns, caller_stack, call, behind);
         // The callee begins.
         let object = self.word(constants.code(code));
         self.incref(object);
@@ -214,13 +208,7 @@ impl Translator<'_> {
             self.store(v, frame, layout.localsplus + 8 * i as i32);
         }
         self.store(frame, thread, layout.current_frame);
-        let counted = constants.counted(code);
-        if counted != 0 {
-            let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
-            let remaining = self.b.ins().iadd_imm(remaining, i64::from(-counted));
-            self.store(remaining, thread, returns.py_recursion_remaining);
-        }
-        self.store_state(frame, offset_of!(ExecState, top));
+        self.count_recursion(thread, returns, -constants.counted(code));
         self.b.ins().jump(done, &[BlockArg::Value(frame)]);
 
         self.b.set_cold_block(slow);
@@ -231,6 +219,36 @@ impl Translator<'_> {
         self.b.switch_to_block(done);
         self.add_frame(code, Some(pushed));
         Ok(())
+    }
+
+    /// The top frame waits for a call, with so many items on its stack; the call is at this address, and it goes on so many words behind. Answers
+    /// the frame's address.
+    pub(crate) fn top_frame_waits(
+        &mut self,
+        layout: &Layout,
+        returns: &Returns,
+        stack: u32,
+        call: u64,
+        behind: u16,
+    ) -> clif::Value {
+        let depth = self.frames.len() - 1;
+        let frame = self.b.use_var(self.addresses[depth]);
+        let height = self.number(self.env.constants.locals(self.frames[depth]) + stack);
+        self.store(height, frame, layout.stacktop);
+        let call = self.word(call);
+        self.store(call, frame, layout.instr_ptr);
+        let behind = self.b.ins().iconst(types::I16, i64::from(behind));
+        self.store(behind, frame, returns.return_offset);
+        frame
+    }
+
+    /// So many more calls may be made by Python code: negative if frames were pushed.
+    pub(crate) fn count_recursion(&mut self, thread: clif::Value, returns: &Returns, change: i32) {
+        if change != 0 {
+            let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
+            let remaining = self.b.ins().iadd_imm(remaining, i64::from(change));
+            self.store(remaining, thread, returns.py_recursion_remaining);
+        }
     }
 
     fn push_by_host(

@@ -144,13 +144,7 @@ impl Translator<'_> {
             self.frame_pushed(code);
             return;
         };
-        let caller = self.b.use_var(self.addresses[depth]);
-        let at = self.word(at);
-        self.store(at, caller, layout.instr_ptr);
-        let slots = self.number(self.env.constants.locals(self.frames[depth]) + caller_stack);
-        self.store(slots, caller, layout.stacktop);
-        let behind = self.b.ins().iconst(types::I16, i64::from(behind));
-        self.store(behind, caller, returns.return_offset);
+        let caller = self.top_frame_waits(layout, returns, caller_stack, at, behind);
         let frame = self.b.ins().iadd_imm(generator, i64::from(layout.gi_iframe));
         self.store(caller, frame, layout.previous);
         let runs = self.b.ins().iconst(types::I32, -1);
@@ -161,9 +155,7 @@ impl Translator<'_> {
         let item = self.b.ins().iadd_imm(generator, i64::from(returns.gi_exc_state));
         self.store(item, thread, returns.exc_info);
         self.store(frame, thread, layout.current_frame);
-        let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
-        let remaining = self.b.ins().iadd_imm(remaining, -1);
-        self.store(remaining, thread, returns.py_recursion_remaining);
+        self.count_recursion(thread, returns, -1);
         self.add_frame(code, Some(frame));
     }
 
@@ -195,9 +187,7 @@ impl Translator<'_> {
             self.store(null, frame, layout.previous);
             self.store(exceptions, thread, returns.exc_info);
             self.store(caller, thread, layout.current_frame);
-            let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
-            let remaining = self.b.ins().iadd_imm(remaining, 1);
-            self.store(remaining, thread, returns.py_recursion_remaining);
+            self.count_recursion(thread, returns, 1);
             let runs = self.b.ins().iconst(types::I32, -1);
             self.store(runs, caller, layout.stacktop);
             self.store_state(caller, offset_of!(ExecState, frame));

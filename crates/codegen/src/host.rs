@@ -39,7 +39,7 @@ pub struct ExecState {
     pub frame: *mut c_void,
     /// The thread state. Code reads it with a `Layout` only.
     pub thread: *mut c_void,
-    /// The top frame in memory: set by the host in `execute` and `push_frame`. Code reads it with a `Layout` only.
+    /// The frame that the host has pushed: set by `push_frame` and `push_generator`, and read by code with a `Layout` behind these.
     pub top: *mut c_void,
     /// The entry in the table of exits ([`ExitTable`]) of the exit that was taken last.
     pub exit: *mut c_void,

@@ -60,10 +60,8 @@ impl<'a> Translator<'a> {
         let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
         let caller = self.load(types::I64, frame, layout.previous);
         self.store(caller, thread, layout.current_frame);
-        let remaining = self.load(types::I32, thread, returns.py_recursion_remaining);
         let counted = self.env.constants.counted(self.frames[self.frames.len() - 1]);
-        let remaining = self.b.ins().iadd_imm(remaining, i64::from(counted));
-        self.store(remaining, thread, returns.py_recursion_remaining);
+        self.count_recursion(thread, returns, counted);
         for object in dropped {
             self.drop_returning(object, true)?;
         }

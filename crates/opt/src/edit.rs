@@ -102,6 +102,11 @@ pub(crate) fn operands(sb: &Superblock, op: &Op) -> Vec<Value> {
     out
 }
 
+/// Whether the op, which is no call, makes an object. (A small int or the empty tuple has been there before; nobody counts references to these.)
+pub(crate) fn makes_object(op: &Op) -> bool {
+    op.effects().allocates && op.helper().is_none()
+}
+
 /// Appends an op that needs no snapshot.
 pub(crate) fn emit(sb: &mut Superblock, out: &mut Vec<Inst>, op: Op) -> Option<Value> {
     let result = op.result().ty().map(|ty| sb.values.push(ty));

@@ -22,7 +22,7 @@
 //!
 //! Pairs are looked for within the prefix and within the loop.
 
-use crate::edit::Snapshots;
+use crate::edit::{Snapshots, makes_object};
 use crate::fold::own_class;
 use hotspur_ir::{Builtin, Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
@@ -40,7 +40,7 @@ impl Origins {
         let mut origins = Origins::default();
         for (at, inst) in sb.insts().enumerate() {
             if let Some(v) = inst.result {
-                origins.defined.insert(v, (at, inst.op.effects().allocates && inst.op.helper().is_none()));
+                origins.defined.insert(v, (at, makes_object(&inst.op)));
                 origins.class.extend(own_class(&inst.op).map(|class| (v, (at, class))));
             }
             if let Op::GuardType { value, class } = inst.op

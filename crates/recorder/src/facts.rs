@@ -58,6 +58,11 @@ pub(crate) unsafe fn int_value(op: *mut PyObject) -> Option<i64> {
     i64::try_from(if tag & 3 == 2 { -magnitude } else { magnitude }).ok()
 }
 
+/// Whether what is found in a type can be relied on: it cannot change, or has a version to guard.
+pub(crate) unsafe fn is_reliable(t: *mut PyTypeObject) -> bool {
+    is_static(t) || has_version(t)
+}
+
 /// Whether a type that can be changed has a version to guard.
 pub(crate) unsafe fn has_version(t: *mut PyTypeObject) -> bool {
     has_feature(t, TPFLAGS_HEAPTYPE) && (*t).tp_version_tag != 0

@@ -137,6 +137,14 @@ impl Trace {
         Noted { values, types, functions, codes, held: &self.held }
     }
 
+    /// Whether a constant is alive as long as the executor is valid: it is kept, or its end would be noticed.
+    pub fn is_alive(&self, constant: &Object) -> bool {
+        let Dependencies { functions, types, .. } = &self.dependencies;
+        let is_watched =
+            || functions.contains(&constant.object) || types.iter().any(|&(object, _)| object == constant.object);
+        constant.keep != Keep::Guarded || is_watched()
+    }
+
     /// What a constant stands for.
     pub fn object(&self, object: ObjRef) -> Object {
         self.objects[object.as_u32() as usize]

@@ -11,7 +11,7 @@ use crate::executor::Executor;
 use crate::exits::Exit;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_ir::{ExitReason, Inst, ObjRef, Op, ResultKind, Resume, Slot, Superblock, Value, Virtual, VirtualId};
-use hotspur_recorder::{Inherited, InheritedFrame, InheritedValue, Keep, Object};
+use hotspur_recorder::{Inherited, InheritedFrame, InheritedValue};
 use std::collections::HashMap;
 
 /// Whether the exit can lead to a bridge: it leaves the frames that its snapshot describes, of which the first alone is in memory. Where a loop
@@ -84,10 +84,8 @@ fn class_made_by(op: &Op) -> Option<*mut PyTypeObject> {
 
 /// A constant of the executor, if it is alive as long as the executor is valid.
 fn known(executor: &Executor, constant: ObjRef) -> Option<*mut PyObject> {
-    let Object { object, keep, .. } = executor.trace.object(constant);
-    let watched = &executor.trace.dependencies;
-    let is_watched = || watched.functions.contains(&object) || watched.types.iter().any(|t| t.0 == object);
-    (keep != Keep::Guarded || is_watched()).then_some(object)
+    let constant = executor.trace.object(constant);
+    executor.trace.is_alive(&constant).then_some(constant.object)
 }
 
 /// What is known of values where an exit is taken.

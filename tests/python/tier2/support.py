@@ -67,6 +67,21 @@ class Tier2Case(unittest.TestCase):
         return counts
 
 
+def dying(log, look):
+    """A class whose instances have a number. When one dies, the number is logged, with the line of the frame that runs then, from its
+    function's first, and what `look` makes of that frame's variables."""
+
+    class Dying:
+        def __init__(self, n):
+            self.n = n
+
+        def __del__(self):
+            frame = sys._getframe(1)
+            log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, *look(frame.f_locals)))
+
+    return Dying
+
+
 def compiled():
     """Waits until what is compiled in the background is there."""
     left = hotspur._hotspur.wait_for_compiler(60.0)

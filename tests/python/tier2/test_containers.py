@@ -9,7 +9,7 @@ import os
 import sys
 import unittest
 
-from support import Tier2Case, describe
+from support import Tier2Case, describe, dying
 
 import hotspur
 
@@ -67,13 +67,7 @@ class Lowered(Tier2Case):
     def test_what_is_deleted_dies_at_once(self):
         log = []
 
-        class Noisy:
-            def __init__(self, n):
-                self.n = n
-
-            def __del__(self):
-                frame = sys._getframe(1)
-                log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals["i"], len(frame.f_locals["d"])))
+        Noisy = dying(log, lambda v: (v["i"], len(v["d"])))
 
         def f(n):
             d = {}
@@ -164,13 +158,7 @@ class Lowered(Tier2Case):
     def test_a_slice_that_is_replaced_dies_at_once(self):
         log = []
 
-        class Noisy:
-            def __init__(self, n):
-                self.n = n
-
-            def __del__(self):
-                frame = sys._getframe(1)
-                log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals["i"]))
+        Noisy = dying(log, lambda v: (v["i"],))
 
         def f(n):
             items = [0, 0, 0]
@@ -259,13 +247,7 @@ class Lowered(Tier2Case):
     def test_the_last_reference_is_the_iterators(self):
         log = []
 
-        class Noisy:
-            def __init__(self, n):
-                self.n = n
-
-            def __del__(self):
-                frame = sys._getframe(1)
-                log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals.get("i")))
+        Noisy = dying(log, lambda v: (v.get("i"),))
 
         def f(n):
             for i in range(n):

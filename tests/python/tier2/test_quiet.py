@@ -8,7 +8,7 @@ import sys
 import traceback
 import unittest
 
-from support import Tier2Case
+from support import Tier2Case, dying
 
 N = 400
 
@@ -51,13 +51,7 @@ class Containers(Tier2Case):
     def test_a_replaced_value_dies_when_it_is_replaced(self):
         log = []
 
-        class Noisy:
-            def __init__(self, n):
-                self.n = n
-
-            def __del__(self):
-                frame = sys._getframe(1)
-                log.append((self.n, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals["i"]))
+        Noisy = dying(log, lambda v: (v["i"],))
 
         def f(n):
             d = {}

@@ -37,7 +37,7 @@ mod arith;
 mod header;
 mod simplify;
 
-use crate::edit::{Snapshots, Substitution};
+use crate::edit::{Snapshots, Substitution, makes_object};
 use crate::knowledge::{Const, Knowledge, Says, class_of};
 use crate::memory::{Memory, is_repeatable};
 use hotspur_ir::{Builtin, Cond, Facts, Inst, LoopBody, MemorySet, Op, Slot, SnapshotId, Superblock, Value};
@@ -270,7 +270,7 @@ impl Fold<'_> {
             Op::NewTuple { items } => items.is_empty(),
             _ => false,
         };
-        let makes = op.effects().allocates && op.helper().is_none();
+        let makes = makes_object(op);
         let fresh = makes && !was_there;
         let known = self.known.get_mut(v);
         known.class = class;

@@ -11,7 +11,7 @@ use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, Helper, Value};
+use hotspur_ir::{Helper, Value};
 use hotspur_tier1::context::known;
 use hotspur_tier1::table::op;
 
@@ -222,11 +222,7 @@ unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
     let owner = l.f.peek(1)?;
     l.guard_version(owner, real, (*class).tp_version_tag);
     let name = name_constant(l, name);
-    l.f.at();
-    let lacks = l.f.builder.call_helper(Helper::InstanceLacks, &[owner, name])?;
-    let zero = l.f.builder.const_i64(0);
-    l.f.builder.guard_cmp_i64(Cond::Ne, lacks, zero);
-    Some(())
+    l.done_unless_zero(Helper::InstanceLacks, &[owner, name])
 }
 
 /// A name of the code that runs.
@@ -285,7 +281,7 @@ pub(super) unsafe fn found_in_class(
     name: *mut PyObject,
 ) -> Option<Option<Value>> {
     let class = real.cast::<PyTypeObject>();
-    if !facts::is_static(class) && !facts::has_version(class) {
+    if !facts::is_reliable(class) {
         return None;
     }
     let of_type = _PyType_Lookup(&raw mut ffi::PyType_Type, name);

@@ -398,7 +398,7 @@ unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
     let class = ty(real);
     let v = l.f.peek(1)?;
-    if facts::is_static(class) || facts::has_version(class) {
+    if facts::is_reliable(class) {
         // What is done next depends on it most probably.
         l.guard_version(v, real, (*class).tp_version_tag);
         let class = l.type_constant(class, class.cast());
@@ -561,7 +561,7 @@ unsafe fn issubclass(l: &mut Lowering) -> Option<Outcome> {
     for (i, real) in [(2, class), (1, base)] {
         let v = l.f.peek(i)?;
         let is_known = is_type(real, &raw mut ffi::PyType_Type) && l.f.info(v).constant == real;
-        if !is_known || !facts::is_static(real.cast()) && !facts::has_version(real.cast()) {
+        if !is_known || !facts::is_reliable(real.cast()) {
             return None;
         }
     }

@@ -32,6 +32,11 @@ fn sliced() -> [*mut PyTypeObject; 4] {
     [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]
 }
 
+/// Whether a bound of a slice needs no `__index__`.
+unsafe fn is_bound(op: *mut PyObject) -> bool {
+    op == ffi::Py_None() || facts::is_int(op)
+}
+
 /// BINARY_SUBSCR of other containers than lists and tuples.
 pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     let (container, key) = (l.real(2), l.real(1));
@@ -64,10 +69,8 @@ pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
     let (dict, key) = (l.exact(2)?, l.exact(1)?);
     let value = l.f.peek(3)?;
     let value = l.f.boxed(value);
-    l.done_unless_zero(Helper::Storable, &[dict, key])?;
-    let old = l.raising(Helper::DictStore, &[dict, key, value])?;
+    l.store_in_dict(dict, key, value)?;
     let (sub, container, content) = (l.f.pop(), l.f.pop(), l.f.pop());
-    l.f.release(Content::Value(old));
     l.f.release(content);
     l.f.release(container);
     l.f.release(sub);
@@ -98,8 +101,9 @@ pub(super) unsafe fn delete_subscr(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
-/// Pops what is below `n` operands: key and value by turns, the keys of classes that compare without running code.
-unsafe fn new_map(l: &mut Lowering, n: usize) -> Option<Outcome> {
+/// BUILD_MAP: key and value by turns, the keys of classes that compare without running code.
+pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
     let null = l.f.builder.const_null();
     let mut args = vec![null, null];
     for i in (1..=2 * n).rev() {
@@ -119,11 +123,6 @@ unsafe fn new_map(l: &mut Lowering, n: usize) -> Option<Outcome> {
     l.f.push_value(dict);
     operands.into_iter().rev().for_each(|operand| l.f.release(operand));
     l.done()
-}
-
-pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
-    let n = l.oparg();
-    new_map(l, n)
 }
 
 /// MAP_ADD to a dictionary that a comprehension makes.
@@ -175,10 +174,6 @@ pub(super) unsafe fn list_extend(l: &mut Lowering) -> Option<Outcome> {
 /// STORE_SLICE of a list.
 pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
     let (items, list, start, stop) = (l.real(4), l.real(3), l.real(2), l.real(1));
-    let is_bound = |op| unsafe {
-        // SAFETY: a stack item that is an operand.
-        op == ffi::Py_None() || facts::is_int(op)
-    };
     let is_list = is_type(list, &raw mut ffi::PyList_Type);
     if !is_list || !super::sequences::is_list_or_tuple(items) || !is_bound(start) || !is_bound(stop) {
         return None;
@@ -236,10 +231,6 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn binary_slice(l: &mut Lowering) -> Option<Outcome> {
-    let is_bound = |op| unsafe {
-        // SAFETY: a stack item that is an operand.
-        op == ffi::Py_None() || facts::is_int(op)
-    };
     let (sequence, start, stop) = (l.real(3), l.real(2), l.real(1));
     if !is_one_of(sequence, &sliced()) || !is_bound(start) || !is_bound(stop) {
         return None;

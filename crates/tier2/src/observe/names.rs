@@ -6,7 +6,7 @@ use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::{
     PyCFunctionObject, PyCodeObject, PyFunctionObject, PyMethodDescr_Type, PyMethodDescrObject, is_type, ty,
 };
-use hotspur_recorder::{Keep, Object, Place, Trace, What};
+use hotspur_recorder::{Object, Place, Trace, What};
 
 /// The text of a string of Python's. An exception that is set stays.
 ///
@@ -100,14 +100,6 @@ unsafe fn class_name(class: *mut PyTypeObject) -> String {
     unsafe { CStr::from_ptr((*class).tp_name) }.to_string_lossy().into_owned()
 }
 
-/// Whether a constant of a trace that was just made is alive: it is kept, or its end would be noticed.
-fn is_alive(trace: &Trace, object: &Object) -> bool {
-    let watched = &trace.dependencies;
-    let is_watched =
-        || watched.functions.contains(&object.object) || watched.types.iter().any(|(class, _)| *class == object.object);
-    object.keep != Keep::Guarded || is_watched()
-}
-
 /// What a constant of a trace is, in a few words.
 ///
 /// # Safety
@@ -116,11 +108,11 @@ pub(super) unsafe fn constant(trace: &Trace, object: &Object) -> String {
     match object.what {
         What::Int(value) => return format!("int {value}"),
         What::Float(bits) => return format!("float {:?}", f64::from_bits(bits)),
-        What::Instance(class) if !is_alive(trace, object) => {
+        What::Instance(class) if !trace.is_alive(object) => {
             // SAFETY: a static type.
             return format!("{} that is guarded to be alive", unsafe { class_name(class) });
         }
-        What::Other if !is_alive(trace, object) => return "an object that is guarded to be alive".into(),
+        What::Other if !trace.is_alive(object) => return "an object that is guarded to be alive".into(),
         What::Instance(_) | What::Other => {}
     }
     let object = object.object;
