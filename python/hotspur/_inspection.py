@@ -78,12 +78,21 @@ def stats():
     `compile_gil_seconds` is the time for which the program was held up by it. `install_delay_seconds` adds up how long executors whose
     code was made in the background were waited for.
     """
-    flat = _hotspur.tier2_stats()
+    return arranged(read())
+
+
+def read():
+    """All counters of this moment. It calls no Python code, which would count, too, and may itself run in tier 2."""
+    return _hotspur.tier2_stats(), _hotspur.info()["counters"], _hotspur.instructions_executed()
+
+
+def arranged(reading):
+    """The counters that were read, as `stats` gives them."""
+    flat, counters, instructions = reading
 
     def by_reason(name):
         return {key[len(name) + 1 :]: n for key, n in flat.items() if key.startswith(name + ".")}
 
-    counters = _hotspur.info()["counters"]
     return {
         "traces": {
             "started": flat["traces_started"],
@@ -108,7 +117,7 @@ def stats():
             "hot_by_reason": by_reason("exits_linked"),
         },
         "bytecodes": {"tier1": counters["instructions"], "tier2": flat["instructions"]},
-        "instructions": _hotspur.instructions_executed(),
+        "instructions": instructions,
         "optimize_seconds": flat["optimize_nanoseconds"] / 1e9,
         "compile_seconds": flat["compile_nanoseconds"] / 1e9,
         "compile_gil_seconds": flat["compile_gil_nanoseconds"] / 1e9,

@@ -72,9 +72,8 @@ class Mechanisms(Tier2Case):
                 total += x
             return total
 
-        # A sweep may come in between, and have it recorded again.
-        runs = [self.inlined(f, N, expect=N * (N - 1) // 2, share=0.9)["runs"] for _ in range(3)]
-        self.assertLess(min(runs), N // 10)
+        counts = self.inlined(f, N, expect=N * (N - 1) // 2, share=0.9)
+        self.assertLess(counts["runs"], N // 10)
         self.assertIn("resume_generator", describe(f))
         self.assertIn("suspend_generator", describe(f))
 
