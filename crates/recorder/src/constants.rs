@@ -4,59 +4,136 @@
 //! are, and items only of tuples. Types and items that the optimizer is told of become constants of the trace, if they are not: a static type
 //! needs nobody to keep it alive, and an item is kept alive by whoever keeps its tuple alive.
 //!
-//! Safety, for all of the module: constants are alive except those that are [`Keep::Guarded`], and so are the types that the trace depends on, as the
-//! caller of [`Constants::of`] has promised; and the GIL is held.
-#![allow(clippy::undocumented_unsafe_blocks, reason = "one contract for the module, stated above")]
+//! Whatever can be asked is looked up beforehand, so that the optimizer may ask in another thread, without the GIL: what the constants refer to
+//! may have changed, or be gone, by then. (What it makes of the trace is of no use in that case: the executor is invalid.) Only static
+//! types are looked at later: they stay.
 
-use crate::trace::{Dependencies, Keep, Object, Trace, What};
+use crate::trace::{Keep, Object, Trace, What};
 use core::cell::RefCell;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Builtin, CodeRef, Facts, ObjRef};
+use std::collections::HashMap;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub struct Constants<'a> {
-    objects: RefCell<Vec<Object>>,
-    dependencies: &'a Dependencies,
+pub struct Constants {
+    known: RefCell<Vec<Known>>,
+    /// The items of tuples that are constants, or items of those.
+    tuples: HashMap<*mut PyObject, Vec<Known>>,
+    /// Types that are watched, with their version.
+    types: Vec<Watched>,
 }
 
-impl Constants<'_> {
+// SAFETY: the addresses are only compared; see the module's documentation for static types.
+unsafe impl Send for Constants {}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    object: Object,
+    immortal: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watched {
+    class: *mut PyObject,
+    version: u32,
+    no_finalizer: bool,
+}
+
+/// Items of tuples that are looked up for a trace. Those of further tuples are not told.
+const MOST_ITEMS: usize = 2000;
+
+impl Constants {
     /// The constants of a trace.
     ///
     /// # Safety
-    /// The GIL is held as long as questions are asked, and what the trace depends on is alive.
-    pub unsafe fn of(trace: &Trace) -> Constants<'_> {
-        Constants { objects: RefCell::new(trace.objects.clone()), dependencies: &trace.dependencies }
+    /// The GIL is held. What the trace depends on is alive, and so are its constants, except those that are [`Keep::Guarded`].
+    pub unsafe fn of(trace: &Trace) -> Constants {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let known: Vec<Known> = trace.objects.iter().map(|&object| Known::of(object)).collect();
+            let mut tuples = HashMap::new();
+            known.iter().for_each(|known| look_up_items(known.object, &mut tuples, &mut 0));
+            let types = trace.dependencies.types.iter().map(|&(class, version)| {
+                let ty: *mut PyTypeObject = class.cast();
+                let no_finalizer = (*ty).tp_finalize.is_none() && (*ty).tp_del.is_none();
+                Watched { class, version, no_finalizer }
+            });
+            Constants { known: RefCell::new(known), tuples, types: types.collect() }
+        }
     }
 
     /// The constants with those that were added, by [`ObjRef`].
     pub fn into_objects(self) -> Vec<Object> {
-        self.objects.into_inner()
+        self.known.into_inner().into_iter().map(|known| known.object).collect()
+    }
+
+    fn known(&self, object: ObjRef) -> Option<Known> {
+        self.known.borrow().get(object.as_u32() as usize).copied()
     }
 
     fn get(&self, object: ObjRef) -> Option<Object> {
-        self.objects.borrow().get(object.as_u32() as usize).copied()
+        self.known(object).map(|known| known.object)
     }
 
     fn address(&self, object: ObjRef) -> Option<*mut PyObject> {
         self.get(object).map(|o| o.object)
     }
 
-    /// The number of an object, which is added if it has none. One that only a guard proves to be alive is not the same as one that is kept.
-    fn number(&self, object: *mut PyObject, keep: Keep) -> ObjRef {
-        let mut objects = self.objects.borrow_mut();
-        let known = objects.iter().position(|o| o.object == object && o.keep != Keep::Guarded);
-        let index = known.unwrap_or_else(|| {
-            objects.push(unsafe { Object::new(object, keep) });
-            objects.len() - 1
+    /// The number of a constant, which is added if it has none. One that only a guard proves to be alive is not the same as one that is kept.
+    fn number(&self, added: Known) -> ObjRef {
+        let mut all = self.known.borrow_mut();
+        let is_it = |k: &Known| k.object.object == added.object.object && k.object.keep != Keep::Guarded;
+        let index = all.iter().position(is_it).unwrap_or_else(|| {
+            all.push(added);
+            all.len() - 1
         });
         ObjRef::from_u32(index as u32)
     }
+
+    fn watched(&self, class: ObjRef) -> Option<&Watched> {
+        let class = self.address(class)?;
+        self.types.iter().find(|watched| watched.class == class)
+    }
 }
 
-impl Facts for Constants<'_> {
+impl Known {
+    /// # Safety
+    /// As for [`Constants::of`].
+    unsafe fn of(object: Object) -> Known {
+        // SAFETY: the object is alive.
+        Known { object, immortal: object.keep != Keep::Guarded && unsafe { is_immortal(object.object) } }
+    }
+}
+
+/// Adds the items of a tuple, and of tuples among these.
+///
+/// # Safety
+/// As for [`Constants::of`].
+unsafe fn look_up_items(tuple: Object, tuples: &mut HashMap<*mut PyObject, Vec<Known>>, number: &mut usize) {
+    let Object { object, keep, .. } = tuple;
+    // SAFETY: as the caller promises. A tuple's items do not change, and it keeps them alive.
+    unsafe {
+        // What a guarded tuple is kept alive by may go after the guard, and its items with it.
+        let is_tuple = || is_type(object, &raw mut ffi::PyTuple_Type);
+        if keep == Keep::Guarded || !is_tuple() || tuples.contains_key(&object) {
+            return;
+        }
+        let len = ffi::PyTuple_GET_SIZE(object);
+        *number += len as usize;
+        if *number > MOST_ITEMS {
+            return;
+        }
+        let item = |i| Known::of(Object::new(ffi::PyTuple_GET_ITEM(object, i), keep));
+        let items: Vec<Known> = (0..len).map(item).collect();
+        tuples.insert(object, items.clone());
+        items.iter().for_each(|item| look_up_items(item.object, tuples, number));
+    }
+}
+
+impl Facts for Constants {
     fn type_of(&self, object: ObjRef) -> Option<ObjRef> {
         let class = match self.get(object)?.what {
             What::Int(_) => &raw mut ffi::PyLong_Type,
@@ -64,7 +141,9 @@ impl Facts for Constants<'_> {
             What::Instance(class) => class,
             What::Other => return None,
         };
-        Some(self.number(class.cast(), Keep::Immortal))
+        // SAFETY: a static type, which is always there and does not change.
+        let object = unsafe { Object::new(class.cast(), Keep::Immortal) };
+        Some(self.number(Known { object, immortal: true }))
     }
 
     fn as_i64(&self, object: ObjRef) -> Option<i64> {
@@ -77,27 +156,23 @@ impl Facts for Constants<'_> {
 
     fn as_bool(&self, object: ObjRef) -> Option<bool> {
         let object = self.address(object)?;
+        // SAFETY: addresses of objects that are always there.
         let (is_true, is_false) = unsafe { (object == ffi::Py_True(), object == ffi::Py_False()) };
         (is_true || is_false).then_some(is_true)
     }
 
     fn tuple_items(&self, object: ObjRef) -> Option<Vec<ObjRef>> {
         let Object { object, keep, .. } = self.get(object)?;
-        // What a guarded tuple is kept alive by may go after the guard, and its items with it.
-        if keep == Keep::Guarded || !unsafe { is_type(object, &raw mut ffi::PyTuple_Type) } {
-            return None;
-        }
-        let len = unsafe { ffi::PyTuple_GET_SIZE(object) };
-        Some((0..len).map(|i| self.number(unsafe { ffi::PyTuple_GET_ITEM(object, i) }, keep)).collect())
+        let items = self.tuples.get(&object).filter(|_| keep != Keep::Guarded)?;
+        Some(items.iter().map(|&item| self.number(item)).collect())
     }
 
     fn is_immortal(&self, object: ObjRef) -> bool {
-        self.get(object).is_some_and(|o| o.keep != Keep::Guarded && unsafe { is_immortal(o.object) })
+        self.known(object).is_some_and(|known| known.immortal)
     }
 
     fn type_version(&self, object: ObjRef) -> Option<u32> {
-        let object = self.address(object)?;
-        self.dependencies.types.iter().find(|(class, _)| *class == object).map(|(_, version)| *version)
+        self.watched(object).map(|watched| watched.version)
     }
 
     fn builtin(&self, class: ObjRef) -> Option<Builtin> {
@@ -107,10 +182,8 @@ impl Facts for Constants<'_> {
 
     /// A class that is watched, whose instances are freed as all instances of Python classes are, and which has no finalizer. (Giving it one
     /// changes its version.)
-    fn has_no_finalizer(&self, id: ObjRef) -> bool {
-        let Some(object) = self.address(id) else { return false };
-        let class: *mut PyTypeObject = object.cast();
-        self.type_version(id).is_some() && unsafe { (*class).tp_finalize.is_none() && (*class).tp_del.is_none() }
+    fn has_no_finalizer(&self, class: ObjRef) -> bool {
+        self.watched(class).is_some_and(|watched| watched.no_finalizer)
     }
 
     fn describe(&self, object: ObjRef) -> String {
@@ -119,7 +192,7 @@ impl Facts for Constants<'_> {
             return n.to_string();
         }
         let What::Instance(class) = what else { return object.to_string() };
-        // A static type's name is a C string that is always there.
+        // SAFETY: a static type's name is a C string that is always there.
         let name = unsafe { core::ffi::CStr::from_ptr((*class).tp_name) };
         format!("{object}: {}", name.to_string_lossy())
     }

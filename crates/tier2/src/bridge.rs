@@ -17,13 +17,13 @@ use std::collections::HashMap;
 /// Whether the exit can lead to a bridge: it leaves the frames that its snapshot describes, of which the first alone is in memory. Where a loop
 /// begins, a trace becomes that loop only if it can go round, and what a bridge begins with is there once.
 fn can_lead_to(executor: &Executor, exit: &Exit) -> bool {
-    let snapshot = &executor.trace.superblock.snapshots[exit.snapshot];
+    let snapshot = &executor.trace().superblock.snapshots[exit.snapshot];
     matches!(exit.resume, Resume::At | Resume::After)
         && exit.leaves.is_none()
         && exit.reason != ExitReason::InnerLoop
         && !exit.is_dynamic()
         && snapshot.in_memory() == 1
-        && executor.trace.superblock.live(exit.snapshot).len() <= hotspur_codegen::MAX_VALUES
+        && executor.trace().superblock.live(exit.snapshot).len() <= hotspur_codegen::MAX_VALUES
 }
 
 /// What a recording from an exit inherits. None if it has to begin with frames in memory.
@@ -32,11 +32,11 @@ fn can_lead_to(executor: &Executor, exit: &Exit) -> bool {
 /// GIL held, the executor valid, and the exit just taken, by whoever calls.
 pub unsafe fn inherited(executor: &Executor, exit: usize) -> Option<Inherited> {
     let number = exit;
-    let exit = &executor.exits[number];
+    let exit = &executor.exits()[number];
     if !can_lead_to(executor, exit) {
         return None;
     }
-    let sb = &executor.trace.superblock;
+    let sb = &executor.trace().superblock;
     let live = sb.live(exit.snapshot);
     let facts = Facts::at_exit(executor, number);
     let place: HashMap<Value, Value> = live.iter().enumerate().map(|(i, &v)| (v, Value::from_u32(i as u32))).collect();
@@ -56,7 +56,7 @@ pub unsafe fn inherited(executor: &Executor, exit: usize) -> Option<Inherited> {
     }
     let virtuals: HashMap<VirtualId, Virtual> = virtuals;
     let frames = sb.snapshots[exit.snapshot].frames.iter().map(|f| InheritedFrame {
-        code: executor.trace.code(f.code),
+        code: executor.trace().code(f.code),
         pc: f.pc,
         function: f.function.map(renamed),
         generator: f.generator.map(renamed),
@@ -84,8 +84,8 @@ fn class_made_by(op: &Op) -> Option<*mut PyTypeObject> {
 
 /// A constant of the executor, if it is alive as long as the executor is valid.
 fn known(executor: &Executor, constant: ObjRef) -> Option<*mut PyObject> {
-    let constant = executor.trace.object(constant);
-    executor.trace.is_alive(&constant).then_some(constant.object)
+    let constant = executor.trace().object(constant);
+    executor.trace().is_alive(&constant).then_some(constant.object)
 }
 
 /// What is known of values where an exit is taken.
@@ -101,7 +101,7 @@ impl Facts {
     fn at_exit(executor: &Executor, exit: usize) -> Facts {
         let mut facts = Facts::default();
         let mut left = exit;
-        for inst in executor.trace.superblock.insts() {
+        for inst in executor.trace().superblock.insts() {
             if inst.op.exit_reason().is_some() {
                 if left == 0 {
                     break;
@@ -115,7 +115,7 @@ impl Facts {
 
     /// What is so once the op has gone on.
     fn note(&mut self, executor: &Executor, inst: &Inst) {
-        let object = |object| executor.trace.object(object).object;
+        let object = |object| executor.trace().object(object).object;
         match inst.op {
             Op::GuardType { value, class } => {
                 self.not_null.insert(value);

@@ -145,14 +145,15 @@ unsafe fn interpret(cx: *mut Context, first: *const Executor, start: Landing) ->
         host.begin(Rc::as_ptr(&current), &at);
         loop {
             begun(&current);
-            let leads = |exit: ExitId| may_go_on(cx) && current.exits[exit.index()].leads_to_bridge();
-            let outcome = hotspur_interp::run_to_bridges(&current.trace.superblock, &mut host, &args, u64::MAX, &leads);
+            let leads = |exit: ExitId| may_go_on(cx) && current.exits()[exit.index()].leads_to_bridge();
+            let outcome =
+                hotspur_interp::run_to_bridges(&current.trace().superblock, &mut host, &args, u64::MAX, &leads);
             let mut outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
             current.running.set(current.running.get() - 1);
             current.rounds.set(current.rounds.get() + outcome.rounds);
             stats::count(|s| s.micro_ops += outcome.executed);
             if let Leave::Bridge(values) = &mut outcome.leave {
-                let exit = &current.exits[outcome.exit.index()];
+                let exit = &current.exits()[outcome.exit.index()];
                 let Some(next) = exit.target() else { broken(&current, "there is no bridge") };
                 args = core::mem::take(values);
                 exit.count_linked();
@@ -184,7 +185,7 @@ fn begun(executor: &Executor) {
 
 /// An executor was left: answers where execution stands.
 pub(crate) unsafe fn left(host: &mut Host, executor: &Executor, outcome: &Outcome<Obj>) -> Landing {
-    let exit = &executor.exits[outcome.exit.index()];
+    let exit = &executor.exits()[outcome.exit.index()];
     // SAFETY: as for `run`.
     unsafe {
         match outcome.leave {
@@ -207,7 +208,7 @@ pub(crate) enum Passage {
 /// Finds what the exit that was taken leads to, and counts it.
 pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landing, outcome: Outcome<Obj>) -> Passage {
     let number = outcome.exit.index();
-    let exit = &current.exits[number];
+    let exit = &current.exits()[number];
     // SAFETY: as for `run`.
     unsafe {
         if let Some((next, args)) = next(cx, current, exit, at, outcome.leave) {
@@ -224,7 +225,7 @@ pub(crate) unsafe fn go_on(cx: *mut Context, current: &Rc<Executor>, at: &Landin
 /// than the end.
 #[cold]
 pub(crate) fn broken(executor: &Executor, message: &str) -> ! {
-    eprintln!("hotspur: executor {}: {message}\n{}", executor.id, executor.trace.superblock);
+    eprintln!("hotspur: executor {}: {message}\n{}", executor.id, executor.trace().superblock);
     // SAFETY: it ends the process.
     unsafe { ffi::Py_FatalError(c"Hotspur: a superblock is not what it should be".as_ptr()) }
 }
@@ -262,9 +263,9 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
         let here = place_of(at);
         match leave {
             Leave::Link(executor, args) => {
-                let place = current.trace.executor(executor);
+                let place = current.trace().executor(executor);
                 let target = graph::at(place.code, place.position)?;
-                let fits = place == here && target.trace.superblock.params.len() == args.len();
+                let fits = place == here && target.trace().superblock.params.len() == args.len();
                 fits.then_some((target, args))
             }
             Leave::Bridge(_) => None,
@@ -277,7 +278,7 @@ unsafe fn next(cx: *mut Context, current: &Executor, exit: &Exit, at: &Landing, 
 }
 
 fn without_args(executor: Rc<Executor>) -> Next {
-    let can_be_entered = executor.trace.superblock.params.is_empty() && !executor.trace.inherits;
+    let can_be_entered = executor.trace().superblock.params.is_empty() && !executor.trace().inherits;
     if can_be_entered {
         return Some((executor, Vec::new()));
     }
@@ -288,7 +289,7 @@ fn without_args(executor: Rc<Executor>) -> Next {
 /// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
 #[cold]
 pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
-    let exit = &executor.exits[number];
+    let exit = &executor.exits()[number];
     let is_one_too_many = exit.does_nothing() && executor.alternative.get() >= Parameter::Alternatives.get();
     if at.kind != LandingKind::Running
         || is_one_too_many

@@ -18,6 +18,7 @@ use crate::exits::Exit;
 use crate::graph;
 use crate::jit::MachineCode;
 use crate::losing::Books;
+use crate::optimize::Prepared;
 use crate::stats::{self, Stats};
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
@@ -32,14 +33,10 @@ use std::rc::Rc;
 pub struct Executor {
     /// Its number, which no other ever has.
     pub id: u64,
-    /// What it executes.
-    pub trace: Trace,
-    /// The superblock as it was recorded, if the optimizer has looked at it since.
-    pub recorded: Option<Superblock>,
-    /// Its exits, by number.
-    pub exits: Box<[Exit]>,
-    /// The largest number of frames that it has on top of each other.
-    pub most_frames: usize,
+    /// What was recorded.
+    recorded: Trace,
+    /// What it executes, as soon as that is known: while the optimizer is at work it is not.
+    body: OnceCell<Body>,
     /// Its machine code, if it is run as such; otherwise the tier 2 interpreter runs it.
     code: OnceCell<MachineCode>,
     /// Not zero while it may be entered, and go on running: what machine code tests. It is valid and no tool is active.
@@ -74,24 +71,27 @@ pub struct Executor {
     pub(crate) words: RefCell<Vec<(usize, Word)>>,
 }
 
+/// What an executor executes.
+#[derive(Debug)]
+struct Body {
+    trace: Trace,
+    exits: Box<[Exit]>,
+    most_frames: usize,
+    /// Whether the optimizer has had it.
+    optimized: bool,
+}
+
 impl Executor {
-    /// A valid executor that is not attached anywhere. `held` are references that pass to it.
-    pub(crate) fn new(id: u64, trace: Trace, recorded: Option<Superblock>, held: Vec<*mut PyObject>) -> Rc<Executor> {
-        let superblock = &trace.superblock;
-        let exits: Box<[Exit]> = {
-            let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
-            superblock.exits().zip(ops).map(|(exit, op)| Exit::new(superblock, exit, op)).collect()
-        };
-        let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
+    /// A valid executor that is not attached anywhere, of what was recorded. `held` are references that pass to it. It cannot be run until
+    /// it is [prepared](Executor::prepare).
+    pub(crate) fn new(id: u64, recorded: Trace, held: Vec<*mut PyObject>) -> Rc<Executor> {
         Rc::new(Executor {
             id,
-            exits,
-            most_frames,
+            recorded,
+            body: OnceCell::new(),
             code: OnceCell::new(),
             go: Cell::new(1),
             held,
-            trace,
-            recorded,
             invalid: Cell::new(None),
             warm: Cell::new(true),
             running: Cell::new(0),
@@ -105,6 +105,39 @@ impl Executor {
             incoming: RefCell::new(Vec::new()),
             words: RefCell::new(Vec::new()),
         })
+    }
+
+    /// What it is to execute is known: what became of the recording.
+    pub(crate) fn prepare(&self, prepared: Prepared) {
+        let Prepared { superblock, objects, exits, optimized, time: _ } = prepared;
+        let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
+        let Trace { held, codes, executors, dependencies, .. } = self.recorded.clone();
+        let Trace { entry, inherits, .. } = self.recorded;
+        let trace = Trace { superblock, objects, held, codes, executors, dependencies, entry, inherits };
+        let set = self.body.set(Body { trace, exits, most_frames, optimized });
+        debug_assert!(set.is_ok());
+    }
+
+    /// What it executes; if that is not known yet, what was recorded.
+    #[inline(always)]
+    pub fn trace(&self) -> &Trace {
+        self.body.get().map_or(&self.recorded, |body| &body.trace)
+    }
+
+    /// The superblock as it was recorded, if the optimizer has looked at it since.
+    pub fn recorded(&self) -> Option<&Superblock> {
+        self.body.get().filter(|body| body.optimized).map(|_| &self.recorded.superblock)
+    }
+
+    /// Its exits, by number; none as long as it is not known what it executes.
+    #[inline(always)]
+    pub fn exits(&self) -> &[Exit] {
+        self.body.get().map_or(&[], |body| &body.exits)
+    }
+
+    /// The largest number of frames that it has on top of each other.
+    pub fn most_frames(&self) -> usize {
+        self.body.get().map_or(1, |body| body.most_frames)
     }
 
     /// Whether it may be entered, and go on running.
@@ -140,7 +173,7 @@ impl Executor {
     }
 
     pub(crate) fn set_code(&self, code: MachineCode) {
-        if self.trace.superblock.params.is_empty() && !self.trace.inherits {
+        if self.trace().superblock.params.is_empty() && !self.trace().inherits {
             self.entry.set(code.entry());
         }
         let set = self.code.set(code);
@@ -149,20 +182,20 @@ impl Executor {
 
     /// The number of an exit, given its address.
     pub(crate) fn number_of_exit(&self, exit: *const c_void) -> usize {
-        (exit.addr() - self.exits.as_ptr().addr()) / size_of::<Exit>()
+        (exit.addr() - self.exits().as_ptr().addr()) / size_of::<Exit>()
     }
 
     /// Leads one of its exits to another executor.
     pub(crate) fn lead(&self, exit: usize, target: Rc<Executor>) {
         target.incoming.borrow_mut().push((self.id, exit));
-        self.exits[exit].set_target(target);
+        self.exits()[exit].set_target(target);
     }
 
     /// Has the exits that lead here lead to the host again. They count anew.
     pub(crate) fn cut_off(&self) {
         for (id, exit) in self.incoming.take() {
             if let Some(source) = graph::find(id) {
-                source.exits[exit].forget(self);
+                source.exits()[exit].forget(self);
                 graph::bury_executor(Some(source));
             }
         }
@@ -170,15 +203,15 @@ impl Executor {
 
     /// How many instructions of tier 1 it has executed.
     pub(crate) fn instructions(&self) -> u64 {
-        let by_exit = self.exits.iter().map(|exit| exit.hits() * u64::from(exit.instructions));
-        self.rounds.get() * u64::from(self.trace.instructions_in_loop()) + by_exit.sum::<u64>()
+        let by_exit = self.exits().iter().map(|exit| exit.hits() * u64::from(exit.instructions));
+        self.rounds.get() * u64::from(self.trace().instructions_in_loop()) + by_exit.sum::<u64>()
     }
 
     /// Adds what it has counted to the numbers.
     pub(crate) fn account(&self, stats: &mut Stats) {
         stats.runs += self.runs.get();
         stats.instructions += self.instructions();
-        for exit in &self.exits {
+        for exit in self.exits() {
             stats.exits_linked[exit.reason as usize] += exit.linked.get();
             stats.exits_cold[exit.reason as usize] += exit.cold.get();
         }
@@ -204,7 +237,7 @@ impl Drop for Executor {
     fn drop(&mut self) {
         // SAFETY: the GIL is held.
         unsafe { stats::count(|s| self.account(s)) };
-        for exit in &self.exits {
+        for exit in self.exits() {
             graph::bury_executor(exit.take_target());
         }
         graph::bury(core::mem::take(&mut self.held));

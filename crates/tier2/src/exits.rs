@@ -156,7 +156,7 @@ impl Exit {
 
     /// Whether it leads to a bridge that may be entered.
     pub(crate) fn leads_to_bridge(&self) -> bool {
-        self.target.borrow().as_ref().is_some_and(|t| t.trace.inherits && t.is_valid())
+        self.target.borrow().as_ref().is_some_and(|t| t.trace().inherits && t.is_valid())
     }
 
     /// Whether a passage to the target is to be made, now that it has led there so often.
@@ -213,7 +213,7 @@ impl Exit {
     /// See [`Executor::lead`].
     pub(crate) fn set_target(&self, target: Rc<Executor>) {
         self.close();
-        if target.trace.inherits && target.has_code() {
+        if target.trace().inherits && target.has_code() {
             self.code.set(target.code().entry());
             self.bridged.set(true);
         }

@@ -178,7 +178,7 @@ pub(crate) fn let_go(executor: Rc<Executor>) {
 /// Has exits let go of executors that are invalid, so that those can be freed. (Otherwise exits do so when they are taken.)
 pub(crate) fn let_invalid_targets_go() {
     for executor in all() {
-        for exit in &executor.exits {
+        for exit in executor.exits() {
             bury_executor(exit.target());
         }
         bury_executor(Some(executor));

@@ -51,18 +51,18 @@ pub struct ExecutorView {
 }
 
 fn view(executor: &Executor) -> ExecutorView {
-    let exits = executor.exits.iter().map(|e| ExitView {
+    let exits = executor.exits().iter().map(|e| ExitView {
         reason: e.reason,
         pc: e.pc,
         remaining: e.temperature.remaining(),
         hits: e.hits(),
         target: e.target().map(|t| t.id),
     });
-    let trace = &executor.trace;
+    let trace = executor.trace();
     ExecutorView {
         id: executor.id,
         text: trace.superblock.to_string(),
-        recorded: executor.recorded.as_ref().map(ToString::to_string),
+        recorded: executor.recorded().map(ToString::to_string),
         exits: exits.collect(),
         invalid: executor.invalid_reason(),
         runs: executor.runs(),

@@ -31,9 +31,9 @@ pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
         stats::count(|s| s.executors_invalidated[reason as usize] += 1);
         graph::detach(executor);
     }
-    watch::rely_no_more(executor.id, &executor.trace.dependencies);
+    watch::rely_no_more(executor.id, &executor.trace().dependencies);
     executor.cut_off();
-    for exit in &executor.exits {
+    for exit in executor.exits() {
         graph::bury_executor(exit.take_target());
     }
 }

@@ -52,7 +52,7 @@ unsafe fn look(executor: *const Executor) -> bool {
         Rc::from_raw(executor)
     };
     executor.books.entries.set(0);
-    let cold = executor.exits.iter().map(|exit| exit.cold.get()).sum();
+    let cold = executor.exits().iter().map(|exit| exit.cold.get()).sum();
     let now = [executor.runs.get(), cold, executor.instructions()];
     let before = executor.books.before.replace(now);
     let [runs, cold, instructions] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));

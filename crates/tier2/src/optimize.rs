@@ -3,12 +3,13 @@
 //! The environment variable `HOTSPUR_PASSES`, and the API by the name `passes`, say which: see [`PassSet::parse`]. The text of
 //! what was recorded stays available beside that of what became of it.
 
-use crate::stats;
+use crate::exits::Exit;
+use crate::params::Parameter;
 use core::sync::atomic::{AtomicU32, Ordering};
-use hotspur_ir::Superblock;
+use hotspur_ir::{AbortReason, Superblock};
 use hotspur_opt::PassSet;
-use hotspur_recorder::{Constants, Trace};
-use std::time::Instant;
+use hotspur_recorder::{Constants, Object, Trace};
+use std::time::{Duration, Instant};
 
 static PASSES: AtomicU32 = AtomicU32::new(PassSet::ALL.bits());
 
@@ -33,24 +34,67 @@ pub fn set_from_environment() -> Result<(), String> {
     parsed.map(set_passes).map_err(|message| format!("{VARIABLE}: {message}"))
 }
 
-/// Optimizes a trace. Answers its superblock as it was recorded, if any pass was run.
-///
-/// # Safety
-/// GIL held, and what the trace refers to is alive.
-pub(crate) unsafe fn optimize(trace: &mut Trace) -> Option<Superblock> {
-    let passes = passes();
-    if passes == PassSet::NONE {
-        return None;
+/// What it takes to make of a recording what an executor executes, in whatever thread.
+#[derive(Debug)]
+pub(crate) struct Job {
+    superblock: Superblock,
+    constants: Constants,
+    passes: PassSet,
+    verifies: bool,
+}
+
+/// What became of a recording.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// What is executed.
+    pub superblock: Superblock,
+    /// Its constants, by [`hotspur_ir::ObjRef`].
+    pub objects: Vec<Object>,
+    /// Its exits, which lead nowhere.
+    pub exits: Box<[Exit]>,
+    /// Whether any pass was run.
+    pub optimized: bool,
+    /// What the optimizer took.
+    pub time: Duration,
+}
+
+// SAFETY: the constants are addresses, which nobody looks behind, and the exits refer to nothing yet.
+unsafe impl Send for Prepared {}
+
+impl Job {
+    /// # Safety
+    /// GIL held, and what the trace refers to is alive.
+    pub(crate) unsafe fn of(trace: &Trace) -> Job {
+        Job {
+            superblock: trace.superblock.clone(),
+            // SAFETY: as the caller promises.
+            constants: unsafe { Constants::of(trace) },
+            passes: passes(),
+            verifies: Parameter::Verify.get() != 0,
+        }
     }
-    let began = Instant::now();
-    let recorded = trace.superblock.clone();
-    // SAFETY: as the caller promises.
-    let constants = unsafe { Constants::of(trace) };
-    let optimized = hotspur_opt::optimize(recorded.clone(), &constants, passes);
-    trace.objects = constants.into_objects();
-    trace.superblock = optimized;
-    let spent = began.elapsed().as_nanos() as u64;
-    // SAFETY: as the caller promises.
-    unsafe { stats::count(|s| s.optimize_nanoseconds += spent) };
-    Some(recorded)
+
+    /// The same without the optimizer.
+    pub(crate) fn without_passes(self) -> Job {
+        Job { passes: PassSet::NONE, ..self }
+    }
+
+    /// Runs the optimizer.
+    ///
+    /// # Errors
+    /// The verifier does not accept what came of it.
+    pub(crate) fn run(self) -> Result<Prepared, AbortReason> {
+        let Job { superblock, constants, passes, verifies } = self;
+        let began = Instant::now();
+        let optimized = passes != PassSet::NONE;
+        let superblock = if optimized { hotspur_opt::optimize(superblock, &constants, passes) } else { superblock };
+        if verifies && let Err(problems) = hotspur_ir::verify(&superblock) {
+            debug_assert!(false, "{problems:?}");
+            return Err(AbortReason::VerifierFailed);
+        }
+        let time = began.elapsed();
+        let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
+        let exits = superblock.exits().zip(ops).map(|(exit, op)| Exit::new(&superblock, exit, op)).collect();
+        Ok(Prepared { exits, objects: constants.into_objects(), superblock, optimized, time })
+    }
 }

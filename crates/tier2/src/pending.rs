@@ -1,4 +1,4 @@
-//! Executors whose machine code is being made in the background: they are made, and rely on things, but are not attached yet.
+//! Executors that are being optimized and compiled in the background: they exist, and rely on things, but are not attached yet.
 //!
 //! Tier 1 goes on meanwhile. Results are looked for whenever tier 1 counts down at a back-edge or a function's entry, and whenever an
 //! executor is entered: [`poll`]. A place or an exit that waits for its executor is not recorded again; its counter is a short
@@ -11,6 +11,7 @@ use crate::executor::Executor;
 use crate::invalidate::invalidate;
 use crate::jit::background::{self, Done};
 use crate::jit::{self, symbols};
+use crate::optimize::Job;
 use crate::recording::{self, Origin};
 use crate::{graph, stats};
 use core::cell::UnsafeCell;
@@ -64,16 +65,17 @@ pub(crate) fn at_exit(executor: &Executor, exit: usize) -> bool {
     with(|pending| pending.values().any(|p| p.origin.parent() == Some((executor.id, exit))))
 }
 
-/// Has machine code made for an executor, which will be attached where the recording began. Gives both back if that is not possible.
+/// Has an executor optimized and machine code made for it; it will be attached where the recording began. Gives everything back if that is
+/// not possible.
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
-pub(crate) unsafe fn submit(executor: Rc<Executor>, origin: Origin) -> Result<u64, (Rc<Executor>, Origin)> {
+pub(crate) unsafe fn submit(executor: Rc<Executor>, origin: Origin, job: Job) -> Result<u64, (Rc<Executor>, Origin)> {
     // SAFETY: as the caller promises.
     unsafe { poll() };
     let id = executor.id;
     // SAFETY: as the caller promises.
-    let task = unsafe { jit::task(&executor) };
+    let task = unsafe { jit::task(&executor, job) };
     if !task.is_some_and(|task| task.is_ok_and(|task| background::submit(id, task))) {
         return Err((executor, origin));
     }
@@ -103,15 +105,17 @@ unsafe fn look() {
             drop_all(InvalidationReason::Forked);
             symbols::forked();
         }
-        for Done { id, code } in background::take() {
+        for Done { id, made } in background::take() {
             let Some(Pending { executor, origin, since }) = with(|pending| pending.remove(&id)) else { continue };
             let began = Instant::now();
             let made = if executor.is_valid() {
-                code.and_then(|code| recording::give_code(&executor, &code))
+                made.and_then(|made| recording::equip(&executor, made))
             } else {
                 Err(AbortReason::DependencyChanged)
             };
-            if made.is_ok() {
+            if made.is_err() {
+                invalidate(&executor, InvalidationReason::CodeMemory);
+            } else {
                 stats::count(|s| s.install_delay_nanoseconds += since.elapsed().as_nanos() as u64);
             }
             let _: Result<u64, AbortReason> =

@@ -8,15 +8,17 @@
 
 use crate::executor::Executor;
 use crate::invalidate::invalidate;
+use crate::jit::Made;
+use crate::optimize::{Job, Prepared};
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::reliance::{Reliance, Unreliable};
-use crate::{driver, graph, jit, observe, optimize, pending, runtime, stats, sweep, temperature};
+use crate::{driver, graph, jit, observe, pending, runtime, stats, sweep, temperature};
 use core::cell::UnsafeCell;
 use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{ffi, newref};
-use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
+use hotspur_ir::{AbortReason, InvalidationReason};
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::context::Context;
@@ -76,7 +78,7 @@ impl Origin {
 
     /// Whether the executor is to be attached to this place, and not to an exit alone.
     pub(crate) fn attaches_to(&self, place: Place) -> bool {
-        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits[*exit].is_dynamic())
+        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits()[*exit].is_dynamic())
     }
 
     /// Has the words that count for the place trigger soon: the executor is on its way.
@@ -213,7 +215,7 @@ unsafe fn give_up(word: *mut Word) {
 
 /// An exit has become hot: asks for a recording.
 pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc<Executor>, exit: usize) -> bool {
-    if executor.exits[exit].failures() >= Parameter::Attempts.get() {
+    if executor.exits()[exit].failures() >= Parameter::Attempts.get() {
         return false;
     }
     // SAFETY: `at` is a landing that is running.
@@ -259,34 +261,34 @@ pub unsafe fn finish(
     let id = reliance.id();
     // SAFETY: as the caller promises; the origin keeps its code alive.
     unsafe {
-        let recorded = recorded.and_then(|mut trace| {
-            reliance.complete(&trace).map_err(|Unreliable| AbortReason::DependencyChanged)?;
-            Ok((optimize::optimize(&mut trace), trace))
-        });
         let began = Instant::now();
-        let made = recorded.and_then(|(before, trace)| {
+        let made = recorded.and_then(|trace| {
+            reliance.complete(&trace).map_err(|Unreliable| AbortReason::DependencyChanged)?;
             sweep::make_ready()?;
-            let executor = make(trace, before, reliance)?;
-            if executor.trace.inherits {
+            let job = Job::of(&trace);
+            let executor = make(trace, reliance);
+            if executor.trace().inherits {
                 executor.grown_from.set(origin.parent());
             }
-            observe::recorded(&executor);
             if let Some((parent, number)) = &origin.exit
-                && parent.exits[*number].does_nothing()
+                && parent.exits()[*number].does_nothing()
             {
                 executor.alternative.set(parent.alternative.get() + 1);
             }
-            Ok(executor)
+            Ok((executor, job))
         });
         let (made, origin) = match made {
-            Ok(executor) if jit::in_background() => match pending::submit(executor, origin) {
+            Ok((executor, job)) if jit::in_background() => match pending::submit(executor, origin, job) {
                 Ok(id) => {
                     stats::count(|s| s.compile_gil_nanoseconds += began.elapsed().as_nanos() as u64);
                     return Ok(id);
                 }
-                Err((executor, origin)) => (compile(executor), origin),
+                Err((executor, origin)) => {
+                    let job = Job::of(executor.trace());
+                    (compile(executor, job), origin)
+                }
             },
-            Ok(executor) => (compile(executor), origin),
+            Ok((executor, job)) => (compile(executor, job), origin),
             Err(reason) => (Err(reason), origin),
         };
         conclude(id, made, &origin, began, Some(at))
@@ -329,7 +331,7 @@ pub(crate) unsafe fn conclude(
 /// Sees to it that the next attempt comes later, or never.
 unsafe fn failed(origin: &Origin) {
     if let Some((executor, exit)) = &origin.exit {
-        let exit = &executor.exits[*exit];
+        let exit = &executor.exits()[*exit];
         exit.note_failure();
         exit.temperature.back_off();
         return;
@@ -360,13 +362,13 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
                 graph::bury_executor(Some(executor));
                 return Err(AbortReason::ExecutorRemoved);
             }
-            Some((parent, exit)) if !parent.exits[*exit].is_dynamic() => {
+            Some((parent, exit)) if !parent.exits()[*exit].is_dynamic() => {
                 observe::attached(&executor, origin.parent());
                 parent.lead(*exit, executor);
             }
             Some(_) | None => {
                 observe::attached(&executor, None);
-                graph::attach(&executor, executor.trace.entry);
+                graph::attach(&executor, executor.trace().entry);
                 graph::bury_executor(Some(executor));
             }
         }
@@ -374,22 +376,15 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
     Ok(id)
 }
 
-/// Makes an executor that has no machine code yet and is not attached anywhere, of a trace that the reliance is complete for.
-/// `recorded`: see [`Executor::recorded`].
+/// Makes an executor that cannot be run yet and is not attached anywhere, of a trace that the reliance is complete for.
 ///
 /// # Safety
 /// As for [`finish`].
-unsafe fn make(trace: Trace, recorded: Option<Superblock>, reliance: Reliance) -> Result<Rc<Executor>, AbortReason> {
-    if Parameter::Verify.get() != 0
-        && let Err(problems) = hotspur_ir::verify(&trace.superblock)
-    {
-        debug_assert!(false, "{problems:?}");
-        return Err(AbortReason::VerifierFailed);
-    }
+unsafe fn make(trace: Trace, reliance: Reliance) -> Rc<Executor> {
     let (id, held) = reliance.pass_on();
-    let executor = Executor::new(id, trace, recorded, held);
+    let executor = Executor::new(id, trace, held);
     graph::remember(&executor);
-    Ok(executor)
+    executor
 }
 
 /// Makes an executor of a hand-written trace.
@@ -398,16 +393,22 @@ unsafe fn make_by_hand(trace: Trace) -> Result<Rc<Executor>, AbortReason> {
     // SAFETY: all that the trace refers to is live.
     unsafe {
         reliance.complete(&trace).map_err(|Unreliable| AbortReason::DependencyChanged)?;
-        make(trace, None, reliance).and_then(|executor| compile(executor))
+        let job = Job::of(&trace).without_passes();
+        compile(make(trace, reliance), job)
     }
 }
 
-/// Gives an executor machine code at once, if that is what executors have.
-unsafe fn compile(executor: Rc<Executor>) -> Result<Rc<Executor>, AbortReason> {
+/// Has an executor optimized at once, and gives it machine code, if that is what executors have.
+unsafe fn compile(executor: Rc<Executor>, job: Job) -> Result<Rc<Executor>, AbortReason> {
     // SAFETY: the GIL is held, what the executor refers to is live.
     unsafe {
-        let Some(task) = jit::task(&executor) else { return Ok(executor) };
-        match task.and_then(|task| jit::compile(&task)).and_then(|code| give_code(&executor, &code)) {
+        let done = if jit::is_on() {
+            let task = jit::task(&executor, job).unwrap_or(Err(AbortReason::CompileFailed));
+            task.and_then(jit::compile).and_then(|made| equip(&executor, made))
+        } else {
+            job.run().map(|prepared| prepare(&executor, prepared))
+        };
+        match done {
             Ok(()) => Ok(executor),
             Err(reason) => {
                 invalidate(&executor, InvalidationReason::CodeMemory);
@@ -418,6 +419,33 @@ unsafe fn compile(executor: Rc<Executor>) -> Result<Rc<Executor>, AbortReason> {
     }
 }
 
+/// It is known what an executor executes.
+unsafe fn prepare(executor: &Executor, prepared: Prepared) {
+    let time = prepared.time.as_nanos() as u64;
+    executor.prepare(prepared);
+    // SAFETY: the GIL is held, and the executor valid.
+    unsafe {
+        stats::count(|s| s.optimize_nanoseconds += time);
+        observe::recorded(executor);
+    }
+}
+
+/// Gives an executor, which is valid, what was made for it.
+///
+/// # Errors
+/// As for [`give_code`].
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn equip(executor: &Executor, made: Made) -> Result<(), AbortReason> {
+    let Made { prepared, code } = made;
+    // SAFETY: as the caller promises.
+    unsafe {
+        prepare(executor, prepared);
+        give_code(executor, &code)
+    }
+}
+
 /// Gives an executor machine code that was made for it. If there is no room for it, cold executors go.
 ///
 /// # Errors
@@ -425,7 +453,7 @@ unsafe fn compile(executor: Rc<Executor>) -> Result<Rc<Executor>, AbortReason> {
 ///
 /// # Safety
 /// GIL held.
-pub(crate) unsafe fn give_code(executor: &Executor, code: &Code) -> Result<(), AbortReason> {
+unsafe fn give_code(executor: &Executor, code: &Code) -> Result<(), AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
         match jit::install(executor, code) {
@@ -449,7 +477,7 @@ pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
     // SAFETY: as the caller promises.
     unsafe {
         let executor = make_by_hand(trace)?;
-        graph::attach(&executor, executor.trace.entry);
+        graph::attach(&executor, executor.trace().entry);
         Ok(executor.id)
     }
 }
@@ -462,7 +490,7 @@ pub unsafe fn attach_by_hand(trace: Trace) -> Result<u64, AbortReason> {
 /// # Safety
 /// As for [`attach_by_hand`].
 pub unsafe fn attach_to_exit_by_hand(trace: Trace, parent: u64, exit: usize) -> Result<u64, AbortReason> {
-    let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits.len());
+    let parent = graph::find(parent).filter(|p| p.is_valid() && exit < p.exits().len());
     let parent = parent.ok_or(AbortReason::ExecutorRemoved)?;
     // SAFETY: as the caller promises.
     let executor = unsafe { make_by_hand(trace)? };

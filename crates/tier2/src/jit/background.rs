@@ -1,6 +1,6 @@
-//! Compiling in a thread of its own, without the GIL.
+//! Optimizing and compiling in a thread of its own, without the GIL.
 //!
-//! [`Task`]s go in, [`Code`] comes out; both are plain data. What they are for is known to [`crate::pending`] alone, under their
+//! [`Task`]s go in, and what is [`Made`] comes out; both are plain data. What they are for is known to [`crate::pending`] alone, under their
 //! numbers, so that nothing that the GIL guards is ever in the hands of the other thread.
 //!
 //! The thread exists while there is work: it ends when the queue is empty, and the next task starts another one. So a process whose
@@ -16,9 +16,9 @@
 //! # Shutdown
 //! Nobody waits for the thread. It touches nothing but its own data, and ends with the process.
 
-use super::task::Task;
+use super::task::{Made, Task};
 use core::sync::atomic::{AtomicBool, Ordering};
-use hotspur_codegen::{Code, Compiler, Options};
+use hotspur_codegen::{Compiler, Options};
 use hotspur_ir::AbortReason;
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
@@ -31,8 +31,8 @@ use std::thread::{Builder, JoinHandle};
 pub(crate) struct Done {
     /// Its number.
     pub id: u64,
-    /// The code, or why there is none.
-    pub code: Result<Code, AbortReason>,
+    /// What was made, or why nothing was.
+    pub made: Result<Made, AbortReason>,
 }
 
 struct State {
@@ -170,11 +170,10 @@ fn work(compiler: Option<Compiler>) {
             return;
         };
         drop(state);
-        let mut run = || compiler.as_mut().map(|compiler| task.run(compiler));
-        let code = catch_unwind(AssertUnwindSafe(&mut run)).ok().flatten();
-        let code = code.unwrap_or(Err(AbortReason::CompileFailed));
-        drop(task);
-        self::state().done.push(Done { id, code });
+        let run = || compiler.as_mut().map(|compiler| task.run(compiler));
+        let made = catch_unwind(AssertUnwindSafe(run)).ok().flatten();
+        let made = made.unwrap_or(Err(AbortReason::CompileFailed));
+        self::state().done.push(Done { id, made });
         // After the result is there: whoever sees this takes the lock, and finds it.
         ATTENTION.store(true, Ordering::Relaxed);
     }

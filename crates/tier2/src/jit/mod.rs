@@ -10,6 +10,7 @@ mod task;
 
 use crate::executor::Executor;
 use crate::observe;
+use crate::optimize::Job;
 use crate::params::Parameter;
 use crate::stats;
 use core::cell::UnsafeCell;
@@ -19,7 +20,7 @@ use hotspur_codegen::{Code, CodeSpace, Compiler, Environment, Installed, Layout,
 use hotspur_ir::{AbortReason, SnapshotId};
 use std::collections::HashMap;
 use task::References;
-pub(crate) use task::Task;
+pub(crate) use task::{Made, Task};
 
 /// Machine code of an executor.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ pub(crate) unsafe fn compile_passage(
     number: usize,
     target: &Executor,
 ) -> Result<PassageCode, AbortReason> {
-    let exit = &executor.exits[number];
+    let exit = &executor.exits()[number];
     // SAFETY: as the caller promises.
     let lists = unsafe { observe::lists(executor) };
     let made = with(|jit| {
@@ -187,7 +188,7 @@ pub(crate) unsafe fn compile_passage(
         // SAFETY: as the caller promises.
         let references = unsafe { References::of(executor, &jit.layout) }.ok_or(AbortReason::OutOfMemory)?;
         let environment = Environment { lists, ..references.environment() };
-        let code = jit.compiler.compile_passage(&executor.trace.superblock, &environment, &passage);
+        let code = jit.compiler.compile_passage(&executor.trace().superblock, &environment, &passage);
         let code = code.map_err(|refusal| refusal.reason)?;
         // SAFETY: the code was compiled for this exit; machine code is out at the host.
         let installed = unsafe { jit.space.install(&code) }.map_err(|refusal| refusal.reason)?;
@@ -201,20 +202,20 @@ pub(crate) unsafe fn compile_passage(
     Ok(PassageCode { installed: Some(installed), _registration })
 }
 
-/// What compiling an executor takes. None if the engine is not in use.
+/// What optimizing and compiling an executor takes. None if the engine is not in use.
 ///
 /// # Errors
 /// See [`Task::new`].
 ///
 /// # Safety
 /// GIL held, what the executor refers to is live.
-pub(crate) unsafe fn task(executor: &Executor) -> Option<Result<Task, AbortReason>> {
+pub(crate) unsafe fn task(executor: &Executor, job: Job) -> Option<Result<Task, AbortReason>> {
     // SAFETY: as the caller promises.
-    with(|jit| unsafe { Task::new(executor, &jit.layout, jit.space.cold_exit()) })
+    with(|jit| unsafe { Task::new(executor, job, &jit.layout, jit.space.cold_exit()) })
 }
 
-/// Compiles at once, in this thread.
-pub(crate) fn compile(task: &Task) -> Result<Code, AbortReason> {
+/// Optimizes and compiles at once, in this thread.
+pub(crate) fn compile(task: Task) -> Result<Made, AbortReason> {
     with(|jit| task.run(&mut jit.compiler)).unwrap_or(Err(AbortReason::CompileFailed))
 }
 
@@ -229,7 +230,7 @@ pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), Abo
     let made = with(|jit| {
         // SAFETY: the code was compiled for this executor, and whoever executes code holds the GIL.
         let installed = unsafe { jit.space.install(code) }.map_err(|refusal| refusal.reason)?;
-        for exit in &executor.exits {
+        for exit in executor.exits() {
             let landed = exit.resume == hotspur_ir::Resume::Landed;
             exit.code.set(if landed { jit.landing_exit } else { jit.space.cold_exit() });
         }
@@ -241,7 +242,7 @@ pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), Abo
         stats::count(|s| {
             s.code_bytes = used as u64;
             s.compile_nanoseconds += code.time.as_nanos() as u64;
-            s.micro_ops_compiled += executor.trace.superblock.insts().count() as u64;
+            s.micro_ops_compiled += executor.trace().superblock.insts().count() as u64;
         });
     }
     executor.set_code(MachineCode {

@@ -158,7 +158,7 @@ impl Run {
         // SAFETY: the executor runs.
         unsafe {
             let executor = (*state).executor.cast::<Executor>();
-            (*(*self.cx).tstate).py_recursion_remaining > (*executor).most_frames as i32 && driver::may_run(self.cx)
+            (*(*self.cx).tstate).py_recursion_remaining > (*executor).most_frames() as i32 && driver::may_run(self.cx)
         }
     }
 
@@ -173,7 +173,7 @@ impl Run {
             self.host.take_frames(executor, (*state).frame.cast());
             if self.machine.is_none() || self.machine_for != (*executor).id {
                 let host: *mut Host = &raw mut self.host;
-                self.machine = Some(Machine::new(&(*executor).trace.superblock, &mut *host));
+                self.machine = Some(Machine::new(&(*executor).trace().superblock, &mut *host));
                 self.machine_for = (*executor).id;
             }
         }
@@ -270,7 +270,7 @@ impl Run {
         unsafe {
             let executor = ManuallyDrop::new(Rc::from_raw((*state).executor.cast::<Executor>().cast_const()));
             let number = executor.number_of_exit((*state).exit.cast());
-            let exit = &executor.exits[number];
+            let exit = &executor.exits()[number];
             if exit.has_passage() {
                 // It was refused. If the target is no good any more, this lets go of it.
                 drop(exit.target());
@@ -306,14 +306,14 @@ impl Run {
     unsafe fn make_frames(&mut self, state: *mut ExecState, executor: &Executor, number: usize) -> Outcome<Obj> {
         // SAFETY: the executor lives, and the state is this run's.
         unsafe {
-            let exit = &executor.exits[number];
+            let exit = &executor.exits()[number];
             self.prepare(state);
             self.host.landed();
             self.take_live(state, exit.snapshot);
             let leave = match &exit.leaves {
                 Some(Op::DynamicExit { .. }) => Leave::Dynamic((*state).result as i64),
                 Some(Op::Link { executor: target, args }) => {
-                    let types = &executor.trace.superblock.values;
+                    let types = &executor.trace().superblock.values;
                     let args = args.iter().zip((*state).args).map(|(&v, bits)| register(types[v], bits)).collect();
                     Leave::Link(*target, args)
                 }

@@ -73,7 +73,7 @@ pub(super) fn of_passage(
 }
 
 fn name_of_executor(executor: &Executor) -> String {
-    let code = executor.trace.codes[executor.trace.superblock.code.as_u32() as usize];
+    let code = executor.trace().codes[executor.trace().superblock.code.as_u32() as usize];
     // SAFETY: the GIL is held, and the code object is live, as long as the executor is valid.
     let (name, line) = unsafe { (observe::function_name(code), (*code).co_firstlineno) };
     format!("hotspur:{name}:{line}#{}", executor.id)
@@ -98,7 +98,7 @@ pub(crate) fn forked() {
         if executor.is_valid() && executor.has_code() {
             let code = executor.code().bytes();
             enter_in_map(code.as_ptr(), code.len(), &name_of_executor(&executor));
-            for (number, exit) in executor.exits.iter().enumerate() {
+            for (number, exit) in executor.exits().iter().enumerate() {
                 let target = exit.target();
                 exit.with_passage(|code| {
                     if let Some(target) = &target {

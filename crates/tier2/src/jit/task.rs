@@ -6,19 +6,20 @@
 use crate::executor::Executor;
 use crate::exits::Exit;
 use crate::observe;
+use crate::optimize::{Job, Prepared};
 use crate::runtime::suspended_at;
 use core::mem::offset_of;
 use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
-use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
-use hotspur_ir::{AbortReason, CodeRef, ObjRef, Superblock};
+use hotspur_ir::{AbortReason, CodeRef, ObjRef};
+use hotspur_recorder::Object;
 use hotspur_tier1::code::{self, Word};
 use std::collections::HashMap;
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Task {
-    superblock: Superblock,
+    job: Job,
     references: References,
     bridge: Option<Bridge>,
     /// Whether somebody wants to look at the code.
@@ -27,29 +28,47 @@ pub(crate) struct Task {
 
 const fn may_go_to_another_thread<T: Send>() {}
 const _: () = may_go_to_another_thread::<Task>();
+const _: () = may_go_to_another_thread::<Made>();
+
+/// What has come of a task: what the executor executes, and machine code for it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// For [`Executor::prepare`].
+    pub prepared: Prepared,
+    /// Refers to the exits of `prepared`.
+    pub code: Code,
+}
 
 impl Task {
-    /// `cold_exit`: where exits lead that lead nowhere.
+    /// For an executor that is not prepared yet. `cold_exit`: where exits lead that lead nowhere.
     ///
     /// # Errors
     /// There is no memory, or the executor whose exit it grows from is gone.
     ///
     /// # Safety
     /// GIL held, what the executor refers to is live.
-    pub(super) unsafe fn new(executor: &Executor, layout: &Layout, cold_exit: *const u8) -> Result<Task, AbortReason> {
+    pub(super) unsafe fn new(
+        executor: &Executor,
+        job: Job,
+        layout: &Layout,
+        cold_exit: *const u8,
+    ) -> Result<Task, AbortReason> {
         // SAFETY: as the caller promises.
         let references = unsafe { References::of(executor, layout) }.ok_or(AbortReason::OutOfMemory)?;
         let bridge = bridge(executor, cold_exit)?;
         // SAFETY: as the caller promises.
         let lists = unsafe { observe::lists(executor) };
-        Ok(Task { superblock: executor.trace.superblock.clone(), references, bridge, lists })
+        Ok(Task { job, references, bridge, lists })
     }
 
-    /// Compiles, in whatever thread.
-    pub(super) fn run(&self, compiler: &mut Compiler) -> Result<Code, AbortReason> {
-        let (bridge, lists) = (self.bridge.as_ref(), self.lists);
-        let environment = Environment { bridge, lists, ..self.references.environment() };
-        compiler.compile(&self.superblock, &environment).map_err(|refusal| refusal.reason)
+    /// Optimizes and compiles, in whatever thread.
+    pub(super) fn run(self, compiler: &mut Compiler) -> Result<Made, AbortReason> {
+        let Task { job, mut references, bridge, lists } = self;
+        let prepared = job.run()?;
+        references.refer_to(&prepared.objects, &prepared.exits);
+        let environment = Environment { bridge: bridge.as_ref(), lists, ..references.environment() };
+        let code = compiler.compile(&prepared.superblock, &environment).map_err(|refusal| refusal.reason)?;
+        Ok(Made { prepared, code })
     }
 }
 
@@ -72,15 +91,11 @@ impl References {
         fn address<T: ?Sized>(object: &T) -> u64 {
             (&raw const *object).cast::<u8>().expose_provenance() as u64
         }
-        Some(References {
+        let mut references = References {
             layout: *layout,
             // SAFETY: as the caller promises.
             addresses: unsafe { Addresses::of(executor) }?,
-            exits: ExitTable {
-                base: executor.exits.as_ptr().expose_provenance() as u64,
-                stride: size_of::<Exit>() as u32,
-                code: offset_of!(Exit, code) as u32,
-            },
+            exits: ExitTable { base: 0, stride: size_of::<Exit>() as u32, code: offset_of!(Exit, code) as u32 },
             valid: address(&executor.go),
             prologue: Prologue {
                 executor: address(executor),
@@ -88,7 +103,15 @@ impl References {
                 runs: address(&executor.runs),
                 rounds: address(&executor.rounds),
             },
-        })
+        };
+        references.refer_to(&executor.trace().objects, executor.exits());
+        Some(references)
+    }
+
+    /// Has these constants, and these exits.
+    fn refer_to(&mut self, objects: &[Object], exits: &[Exit]) {
+        self.addresses.objects = objects.iter().map(|o| o.object.expose_provenance() as u64).collect();
+        self.exits.base = exits.as_ptr().expose_provenance() as u64;
     }
 
     /// The same, for the compiler.
@@ -109,7 +132,7 @@ impl References {
 fn bridge(executor: &Executor, cold_exit: *const u8) -> Result<Option<Bridge>, AbortReason> {
     let Some((parent, number)) = executor.grown_from.get() else { return Ok(None) };
     let parent = crate::graph::find(parent).ok_or(AbortReason::ExecutorRemoved)?;
-    let exit = &parent.exits[number];
+    let exit = &parent.exits()[number];
     let is_there = parent.is_valid() && parent.has_code();
     let bridge = is_there.then(|| Bridge {
         params: parent.code().snapshots[exit.snapshot].live.iter().map(|live| live.location).collect(),
@@ -146,7 +169,6 @@ struct CodeAddresses {
 impl Addresses {
     /// None if there is no memory.
     unsafe fn of(executor: &Executor) -> Option<Addresses> {
-        let address = |object: *mut PyObject| object.expose_provenance() as u64;
         let code = |code: *mut PyCodeObject| {
             // SAFETY: the trace's code objects are live. The streams live as long as the executor is valid.
             unsafe {
@@ -162,19 +184,19 @@ impl Addresses {
                 })
             }
         };
-        let codes: Vec<CodeAddresses> = executor.trace.codes.iter().map(|&c| code(c)).collect::<Option<_>>()?;
+        let codes: Vec<CodeAddresses> = executor.trace().codes.iter().map(|&c| code(c)).collect::<Option<_>>()?;
         // SAFETY: as above. Snapshots and frames that are pushed name positions in these.
         let at = |code: CodeRef, pc: u32| unsafe {
             let stream = codes[code.as_u32() as usize].stream;
             ((code, pc), suspended_at(core::ptr::with_exposed_provenance_mut(stream as usize), pc))
         };
-        let superblock = &executor.trace.superblock;
+        let superblock = &executor.trace().superblock;
         let mut calls = HashMap::new();
         for snapshot in superblock.snapshots.values() {
             let callers = snapshot.frames.split_last().map_or(&[][..], |(_, callers)| callers);
             calls.extend(callers.iter().map(|frame| at(frame.code, frame.pc)));
         }
-        Some(Addresses { objects: executor.trace.objects.iter().map(|o| address(o.object)).collect(), codes, calls })
+        Some(Addresses { objects: Vec::new(), codes, calls })
     }
 
     fn of_code(&self, code: CodeRef) -> &CodeAddresses {

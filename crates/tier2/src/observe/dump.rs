@@ -37,7 +37,7 @@ unsafe fn stages_of(executor: &Executor) -> super::Stages {
 
 /// The code that an executor begins in.
 fn code_of(executor: &Executor) -> *mut PyCodeObject {
-    executor.trace.codes[executor.trace.superblock.code.as_u32() as usize]
+    executor.trace().codes[executor.trace().superblock.code.as_u32() as usize]
 }
 
 fn write(text: &str) {
@@ -49,7 +49,7 @@ fn write(text: &str) {
 unsafe fn headline(executor: &Executor, what: &str) -> String {
     // SAFETY: as the caller promises.
     let name = unsafe { names::function_name(code_of(executor)) };
-    format!("; ==== #{} {what} of {name} @ {} ====\n", executor.id, executor.trace.superblock.pc)
+    format!("; ==== #{} {what} of {name} @ {} ====\n", executor.id, executor.trace().superblock.pc)
 }
 
 /// Whether the listing of an executor's code is wanted.
@@ -73,15 +73,15 @@ pub(crate) unsafe fn recorded(executor: &Executor) {
         let stages = stages_of(executor);
         if stages.bytecode {
             let new = |&code: &*mut PyCodeObject| with(|o| o.shown.insert(code.addr())).unwrap_or_default();
-            executor.trace.codes.iter().copied().filter(new).for_each(|code| write(&bytecode(code)));
+            executor.trace().codes.iter().copied().filter(new).for_each(|code| write(&bytecode(code)));
         }
         let mut sources = Sources::default();
-        let trace = &executor.trace;
+        let trace = executor.trace();
         let mut superblock = |what: &str, sb: &Superblock| {
             write(&(headline(executor, what) + &text::superblock(trace, sb, &mut sources)));
         };
         if stages.recorded {
-            superblock("ir", executor.recorded.as_ref().unwrap_or(&trace.superblock));
+            superblock("ir", executor.recorded().unwrap_or(&trace.superblock));
         }
         if stages.optimized {
             superblock("opt", &trace.superblock);
@@ -169,7 +169,7 @@ pub(crate) unsafe fn passage_compiled(
 /// # Safety
 /// GIL held, what the executor depends on is live.
 unsafe fn addresses(executor: &Executor, installed: &[u8], mut others: HashMap<u64, String>) -> Names {
-    let trace = &executor.trace;
+    let trace = executor.trace();
     for (i, object) in trace.objects.iter().enumerate() {
         // SAFETY: as the caller promises.
         let what = unsafe { names::constant(trace, object) };
@@ -184,7 +184,7 @@ unsafe fn addresses(executor: &Executor, installed: &[u8], mut others: HashMap<u
         ((&raw const executor.warm).addr(), "executor.warm"),
         ((&raw const executor.runs).addr(), "executor.runs"),
         ((&raw const executor.rounds).addr(), "executor.rounds"),
-        (executor.exits.as_ptr().addr(), "executor.exits"),
+        (executor.exits().as_ptr().addr(), "executor.exits"),
     ];
     // An executor without exits has an address for them that means nothing.
     others.extend(fields.into_iter().map(|(address, name)| (address as u64, name.to_owned())));
@@ -196,7 +196,7 @@ unsafe fn addresses(executor: &Executor, installed: &[u8], mut others: HashMap<u
 /// # Safety
 /// GIL held, the executor's code live.
 unsafe fn notes(executor: &Executor, regions: &[(u32, Region)]) -> Vec<(u32, String)> {
-    let (trace, sb) = (&executor.trace, &executor.trace.superblock);
+    let (trace, sb) = (executor.trace(), &executor.trace().superblock);
     let ops: Vec<String> = sb.insts().map(ToString::to_string).collect();
     let instructions = text::instructions(sb);
     let mut sources = Sources::default();
@@ -219,7 +219,7 @@ unsafe fn notes(executor: &Executor, regions: &[(u32, Region)]) -> Vec<(u32, Str
             }
             Region::Exit(exit) => {
                 let number = exit.as_u32();
-                format!("    ; exit {number}: {}", executor.exits[number as usize].reason.name())
+                format!("    ; exit {number}: {}", executor.exits()[number as usize].reason.name())
             }
             Region::Shared => "    ; shared by exits".into(),
             Region::Beginning => "    ; beginning".into(),
@@ -244,9 +244,9 @@ pub(crate) unsafe fn ended(executor: &Executor) {
             out,
             "; exit  reason                at  line  instructions  temperature        taken  of that linked  leads to"
         );
-        for (number, exit) in executor.exits.iter().enumerate() {
-            let frame = executor.trace.superblock.snapshots[exit.snapshot].frames.last();
-            let place = frame.map(|frame| (executor.trace.codes[frame.code.as_u32() as usize], frame.pc));
+        for (number, exit) in executor.exits().iter().enumerate() {
+            let frame = executor.trace().superblock.snapshots[exit.snapshot].frames.last();
+            let place = frame.map(|frame| (executor.trace().codes[frame.code.as_u32() as usize], frame.pc));
             let line = place.and_then(|(code, pc)| names::line(code, pc as usize));
             let line = line.map_or_else(String::new, |line| line.to_string());
             let target = exit.target();

@@ -31,8 +31,8 @@ fn line(text: &dyn Display) {
 /// # Safety
 /// GIL held, the executor valid or just becoming invalid, so that its code is there.
 unsafe fn beginning(executor: &Executor) -> Spot {
-    let sb = &executor.trace.superblock;
-    let code: *mut PyCodeObject = executor.trace.codes[sb.code.as_u32() as usize];
+    let sb = &executor.trace().superblock;
+    let code: *mut PyCodeObject = executor.trace().codes[sb.code.as_u32() as usize];
     // SAFETY: as the caller promises.
     unsafe { Spot::of(code, sb.pc as usize) }
 }
@@ -52,7 +52,7 @@ pub unsafe fn started(id: u64, origin: &Origin, inherits: bool) {
         let is_entry = INFO[usize::from((*(*place.code).words.add(place.position)).op)].base == op::RESUME;
         match origin.exit() {
             Some((executor, exit)) => {
-                let (parent, reason) = (executor.id, executor.exits[exit].reason.name());
+                let (parent, reason) = (executor.id, executor.exits()[exit].reason.name());
                 let bridge = if inherits { ", with its values" } else { "" };
                 line(&format_args!("#{id} started: exit {exit} of #{parent} ({reason}){bridge} at {spot}"));
             }
@@ -71,14 +71,14 @@ pub(super) unsafe fn finished(executor: &Executor) {
         return;
     }
     let id = executor.id;
-    let sb = &executor.trace.superblock;
+    let sb = &executor.trace().superblock;
     let count = |sb: &hotspur_ir::Superblock| sb.insts().count();
-    let recorded = executor.recorded.as_ref().map_or_else(|| count(sb), count);
-    let optimized = if executor.recorded.is_some() { format!(", {} optimized", count(sb)) } else { String::new() };
+    let recorded = executor.recorded().map_or_else(|| count(sb), count);
+    let optimized = if executor.recorded().is_some() { format!(", {} optimized", count(sb)) } else { String::new() };
     let end = match sb.terminator().map(|inst| &inst.op) {
         Some(Op::JumpLoop { .. }) => "closes its loop".to_owned(),
         Some(Op::Link { executor: next, .. }) => {
-            let place = executor.trace.executors[next.as_u32() as usize];
+            let place = executor.trace().executors[next.as_u32() as usize];
             // SAFETY: the code of places that are linked to is live.
             let (target, spot) = unsafe { (graph::at(place.code, place.position), Spot::at(place)) };
             let number = target.as_ref().map_or_else(|| "an executor that is coming".into(), |t| format!("#{}", t.id));
@@ -88,7 +88,7 @@ pub(super) unsafe fn finished(executor: &Executor) {
         Some(op) => format!("ends in {}", op.info().name),
         None => "is empty".to_owned(),
     };
-    let exits = executor.exits.len();
+    let exits = executor.exits().len();
     line(&format_args!("#{id} recorded: {recorded} micro-ops{optimized}, {exits} exits, {end}"));
 }
 

@@ -475,6 +475,6 @@ impl Host {
     /// counted together, because those that are virtual at this point cannot be seen here. The data stack grows as needed.
     pub(crate) fn has_room(&self) -> bool {
         // SAFETY: the thread state of the activation.
-        unsafe { (*self.ts).py_recursion_remaining > self.executor().most_frames as i32 }
+        unsafe { (*self.ts).py_recursion_remaining > self.executor().most_frames() as i32 }
     }
 }

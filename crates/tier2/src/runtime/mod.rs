@@ -150,7 +150,7 @@ impl Host {
     }
 
     fn code(&self, code: CodeRef) -> *mut PyCodeObject {
-        self.executor().trace.code(code)
+        self.executor().trace().code(code)
     }
 }
 
@@ -199,7 +199,7 @@ impl Runtime for Host {
     }
 
     fn const_obj(&mut self, object: ObjRef) -> Obj {
-        made(self.executor().trace.object(object).object)
+        made(self.executor().trace().object(object).object)
     }
     fn type_of(&mut self, value: Obj) -> Obj {
         // SAFETY: see the module's documentation.
