@@ -102,7 +102,8 @@ impl<R: Runtime> Machine<'_, R> {
 
     fn frames(&mut self, id: SnapshotId, purpose: Purpose) -> Checked<Published<R::Obj>> {
         let sb = self.sb;
-        let mut p = Published { frames: Vec::new(), taken: Vec::new(), built: BTreeMap::new() };
+        let frames = std::mem::take(&mut self.spare_frames);
+        let mut p = Published { frames, taken: Vec::new(), built: BTreeMap::new() };
         for (i, state) in sb.snapshots[id].frames.iter().enumerate() {
             let mut content = |m: &mut Self, local: Option<usize>, slot: Slot| {
                 if let Some(&object) = local.and_then(|l| m.changed.get(&(i, l))) {
@@ -119,7 +120,7 @@ impl<R: Runtime> Machine<'_, R> {
                         Some(object)
                     }
                 };
-                if !matches!(slot, Slot::Owned(_)) {
+                if purpose == Purpose::Publish && !matches!(slot, Slot::Owned(_)) {
                     p.taken.extend(object.map(|o| (i, local, o)));
                 }
                 Ok::<_, String>(Content::Set(object))
@@ -136,9 +137,15 @@ impl<R: Runtime> Machine<'_, R> {
                 Some(Slot::Value(v)) => Some(self.object(v)?.ok_or_else(|| format!("{v} is null"))?),
                 Some(_) => return Err("a frame of a generator that is no value".into()),
             };
-            let locals = state.locals.iter().enumerate().map(|(l, &s)| content(self, Some(l), s));
-            let locals = locals.collect::<Checked<_>>()?;
-            let stack = state.stack.iter().map(|&s| content(self, None, s)).collect::<Checked<_>>()?;
+            let (mut locals, mut stack) = self.spare_slots.pop().unwrap_or_default();
+            locals.reserve(state.locals.len());
+            for (l, &slot) in state.locals.iter().enumerate() {
+                locals.push(content(self, Some(l), slot)?);
+            }
+            stack.reserve(state.stack.len());
+            for &slot in &state.stack {
+                stack.push(content(self, None, slot)?);
+            }
             p.frames.push(Frame { code: state.code, pc: state.pc, function, generator, locals, stack });
         }
         Ok(p)
@@ -148,7 +155,7 @@ impl<R: Runtime> Machine<'_, R> {
     ///
     /// # Errors
     /// The superblock is malformed.
-    pub fn leave(self, id: ExitId, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+    pub fn leave(&mut self, id: ExitId, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
         let exit = self.sb.exits().nth(id.index()).ok_or_else(|| format!("there is no {id}"))?;
         self.leave_by(exit, leave)
     }
@@ -157,7 +164,7 @@ impl<R: Runtime> Machine<'_, R> {
     ///
     /// # Errors
     /// The superblock is malformed.
-    pub fn leave_by(mut self, exit: Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
+    pub fn leave_by(&mut self, exit: Exit, leave: Leave<R::Obj>) -> Checked<Outcome<R::Obj>> {
         let resume = self.sb.snapshots[exit.snapshot].resume;
         let mut frames = Vec::new();
         let mut built = BTreeMap::new();
@@ -173,8 +180,18 @@ impl<R: Runtime> Machine<'_, R> {
         Ok(Outcome { exit: exit.id, reason: exit.reason, leave, resume, frames, executed: 0, rounds: 0 })
     }
 
+    /// Gives frames back that were made and written, so that the next ones take no new memory.
+    pub fn take_back(&mut self, mut frames: Vec<Frame<R::Obj>>) {
+        for Frame { mut locals, mut stack, .. } in frames.drain(..) {
+            locals.clear();
+            stack.clear();
+            self.spare_slots.push((locals, stack));
+        }
+        self.spare_frames = frames;
+    }
+
     /// Leaves by an exit that leads to a bridge.
-    pub(crate) fn leave_to_bridge(self, exit: Exit) -> Checked<Outcome<R::Obj>> {
+    pub(crate) fn leave_to_bridge(&self, exit: Exit) -> Checked<Outcome<R::Obj>> {
         let resume = self.sb.snapshots[exit.snapshot].resume;
         let values = self.sb.live(exit.snapshot).into_iter().map(|v| self.get(v)).collect::<Checked<_>>()?;
         let leave = Leave::Bridge(values);
@@ -235,6 +252,7 @@ impl<R: Runtime> Machine<'_, R> {
                 self.rt.decref(object);
             }
         }
+        self.take_back(p.frames);
         self.changed.extend(changed.into_iter().map(|(f, l, object)| ((f, l), object)));
         // Those within others have lower numbers: once the outer one is gone, the reference that is left is ours.
         for (id, object) in p.built.into_iter().rev() {

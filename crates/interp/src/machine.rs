@@ -1,6 +1,6 @@
 //! The state of the interpreter, its results, and its main loop.
 
-use crate::runtime::{Frame, Runtime};
+use crate::runtime::{Content, Frame, Runtime};
 use cranelift_entity::{EntityRef, SecondaryMap};
 use hotspur_ir::{ExecutorRef, Exit, ExitId, ExitReason, Moves, Resume, Superblock, Type, Value, VirtualId};
 use std::collections::{BTreeMap, HashMap};
@@ -110,7 +110,14 @@ pub struct Machine<'a, R: Runtime> {
     pub(crate) kept: HashMap<VirtualId, R::Obj>,
     /// References that were taken for publishing, and that the frames which stay need until the exit writes them anew.
     pub(crate) deferred: Vec<R::Obj>,
+    /// Memory for frames that are made from snapshots.
+    pub(crate) spare_frames: Vec<Frame<R::Obj>>,
+    /// Memory for their locals and stacks.
+    pub(crate) spare_slots: Vec<Slots<R::Obj>>,
 }
+
+/// What locals, and items of the stack, are to be.
+type Slots<O> = (Vec<Content<O>>, Vec<Content<O>>);
 
 /// Executes a superblock. At most `fuel` ops are executed: a test must end.
 ///
@@ -180,7 +187,20 @@ impl<'a, R: Runtime> Machine<'a, R> {
     /// The state before anything is executed.
     pub fn new(sb: &'a Superblock, rt: &'a mut R) -> Machine<'a, R> {
         let (registers, changed) = (SecondaryMap::new(), BTreeMap::new());
-        Machine { sb, rt, registers, changed, executed: None, kept: HashMap::new(), deferred: Vec::new() }
+        let (spare_frames, spare_slots) = (Vec::new(), Vec::new());
+        let (kept, deferred) = (HashMap::new(), Vec::new());
+        Machine { sb, rt, registers, changed, executed: None, kept, deferred, spare_frames, spare_slots }
+    }
+
+    /// Turns to another superblock, or an execution of its own of the same. The previous one was left. For who defines whatever the
+    /// snapshots name that are used: values that were defined before may stay defined.
+    pub fn turn_to(&mut self, sb: &'a Superblock) {
+        if cfg!(debug_assertions) {
+            self.registers.clear();
+        }
+        self.sb = sb;
+        self.changed.clear();
+        self.executed = None;
     }
 
     /// The superblock.

@@ -286,12 +286,21 @@ fn without_args(executor: Rc<Executor>) -> Next {
     None
 }
 
+/// How often a link has to lead nowhere until somebody looks why.
+const LOOK_EVERY: u64 = 32;
+
 /// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
 #[cold]
 pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
     let exit = &executor.exits()[number];
     let is_one_too_many = exit.does_nothing() && executor.alternative.get() >= Parameter::Alternatives.get();
-    if at.kind != LandingKind::Running
+    let is_running = at.kind == LandingKind::Running;
+    if is_running && exit.reason == ExitReason::Linked && exit.cold.get() % LOOK_EVERY == 0 {
+        // What it links to may be on its way.
+        // SAFETY: the landing's code is live.
+        pending::wanted_at_place(unsafe { place_of(at) }, LOOK_EVERY);
+    }
+    if !is_running
         || is_one_too_many
         || !exit.can_grow()
         || !executor.is_valid()

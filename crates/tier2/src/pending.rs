@@ -57,12 +57,33 @@ pub fn len() -> usize {
 
 /// Whether an executor for this place is on its way.
 pub fn at_place(place: Place) -> bool {
-    with(|pending| pending.values().any(|p| p.executor.is_valid() && p.origin.attaches_to(place)))
+    number_at_place(place).is_some()
 }
 
-/// Whether an executor for this exit is on its way.
-pub(crate) fn at_exit(executor: &Executor, exit: usize) -> bool {
-    with(|pending| pending.values().any(|p| p.origin.parent() == Some((executor.id, exit))))
+fn number_at_place(place: Place) -> Option<u64> {
+    with(|pending| {
+        let mut all = pending.iter();
+        all.find(|(_, p)| p.executor.is_valid() && p.origin.attaches_to(place)).map(|(&id, _)| id)
+    })
+}
+
+fn number_at_exit(executor: &Executor, exit: usize) -> Option<u64> {
+    with(|pending| pending.iter().find(|(_, p)| p.origin.parent() == Some((executor.id, exit))).map(|(&id, _)| id))
+}
+
+/// Whether an executor for this place is on its way. If so, it could have been used so many times since the last question: what is wanted
+/// most comes first.
+pub(crate) fn wanted_at_place(place: Place, times: u64) -> bool {
+    let id = number_at_place(place);
+    id.into_iter().for_each(|id| background::want(id, times));
+    id.is_some()
+}
+
+/// The same for an exit.
+pub(crate) fn wanted_at_exit(executor: &Executor, exit: usize, times: u64) -> bool {
+    let id = number_at_exit(executor, exit);
+    id.into_iter().for_each(|id| background::want(id, times));
+    id.is_some()
 }
 
 /// Has an executor optimized and machine code made for it; it will be attached where the recording began. Gives everything back if that is

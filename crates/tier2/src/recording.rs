@@ -136,7 +136,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
         }
         let start = driver::start_of(at);
         let place = driver::place_of(&start);
-        if pending::at_place(place) || pending::is_full() {
+        if pending::wanted_at_place(place, pending::PATIENCE.into()) || pending::is_full() {
             return patient();
         }
         if graph::failures(place) >= Parameter::Attempts.get() || !is_in_sample(place) {
@@ -219,7 +219,9 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
         return false;
     }
     // SAFETY: `at` is a landing that is running.
-    if pending::at_exit(executor, exit) || unsafe { pending::at_place(driver::place_of(at)) } {
+    let place = unsafe { driver::place_of(at) };
+    let times = Parameter::ExitThreshold.get().into();
+    if pending::wanted_at_exit(executor, exit, times) || pending::wanted_at_place(place, times) {
         // What is on its way is waited for.
         return true;
     }

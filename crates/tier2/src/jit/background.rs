@@ -21,7 +21,6 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use hotspur_codegen::{Compiler, Options};
 use hotspur_ir::AbortReason;
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -35,8 +34,17 @@ pub(crate) struct Done {
     pub made: Result<Made, AbortReason>,
 }
 
+/// Work that waits.
+struct Waiting {
+    id: u64,
+    task: Task,
+    /// How often the program could have used the result since.
+    wanted: u64,
+}
+
 struct State {
-    queue: VecDeque<(u64, Task)>,
+    /// In the order in which it came.
+    queue: Vec<Waiting>,
     done: Vec<Done>,
     /// The thread, if it has not ended, or has ended unnoticed.
     thread: Option<JoinHandle<()>>,
@@ -50,8 +58,17 @@ struct State {
     compiler: Option<Compiler>,
 }
 
+impl State {
+    /// What the program could have used most often. Each time adds up, so nothing waits forever that is used at all.
+    fn most_wanted(&mut self) -> Option<Waiting> {
+        // Of several, the one that came first.
+        let index = (0..self.queue.len()).max_by_key(|&i| (self.queue[i].wanted, core::cmp::Reverse(i)))?;
+        Some(self.queue.remove(index))
+    }
+}
+
 static STATE: Mutex<State> = Mutex::new(State {
-    queue: VecDeque::new(),
+    queue: Vec::new(),
     done: Vec::new(),
     thread: None,
     runs: false,
@@ -110,12 +127,19 @@ pub(crate) fn submit(id: u64, task: Task) -> bool {
         let _ = libc::pthread_atfork(Some(before_fork), Some(after_fork_in_parent), Some(after_fork_in_child));
     });
     let mut state = state();
-    state.queue.push_back((id, task));
+    state.queue.push(Waiting { id, task, wanted: 0 });
     let has_thread = start(&mut state);
     if !has_thread {
-        state.queue.pop_back();
+        state.queue.pop();
     }
     has_thread
+}
+
+/// The program could have used the result of a task so many times since it was asked for, or since the last time.
+pub(crate) fn want(id: u64, times: u64) {
+    if let Some(waiting) = state().queue.iter_mut().find(|waiting| waiting.id == id) {
+        waiting.wanted += times;
+    }
 }
 
 /// Has the thread take no more tasks, or go on.
@@ -163,8 +187,8 @@ fn work(compiler: Option<Compiler>) {
     let mut compiler = compiler.or_else(|| Compiler::new(Options::default()).ok());
     loop {
         let mut state = state();
-        let next = if state.stop || state.paused { None } else { state.queue.pop_front() };
-        let Some((id, task)) = next else {
+        let next = if state.stop || state.paused { None } else { state.most_wanted() };
+        let Some(Waiting { id, task, wanted: _ }) = next else {
             state.runs = false;
             state.compiler = compiler;
             return;

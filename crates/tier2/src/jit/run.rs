@@ -171,10 +171,16 @@ impl Run {
             }
             let executor = (*state).executor.cast::<Executor>().cast_const();
             self.host.take_frames(executor, (*state).frame.cast());
-            if self.machine.is_none() || self.machine_for != (*executor).id {
+            if self.machine_for == (*executor).id {
+                return;
+            }
+            self.machine_for = (*executor).id;
+            let superblock = &(*executor).trace().superblock;
+            if let Some(machine) = &mut self.machine {
+                machine.turn_to(superblock);
+            } else {
                 let host: *mut Host = &raw mut self.host;
-                self.machine = Some(Machine::new(&(*executor).trace().superblock, &mut *host));
-                self.machine_for = (*executor).id;
+                self.machine = Some(Machine::new(superblock, &mut *host));
             }
         }
     }
@@ -275,7 +281,8 @@ impl Run {
                 // It was refused. If the target is no good any more, this lets go of it.
                 drop(exit.target());
             }
-            let outcome = self.make_frames(state, &executor, number);
+            let mut outcome = self.make_frames(state, &executor, number);
+            self.machine().take_back(core::mem::take(&mut outcome.frames));
             let landing = driver::left(&mut self.host, &executor, &outcome);
             (*(*self.cx).thread).landing = landing;
             (*state).disturbed = 0;
@@ -319,10 +326,11 @@ impl Run {
                 }
                 _ => Leave::Side,
             };
-            let machine = self.machine.take().expect("it was prepared");
             let id = ExitId::from_u32(number as u32);
             let taken = hotspur_ir::Exit { id, snapshot: exit.snapshot, reason: exit.reason };
-            machine.leave_by(taken, leave).unwrap_or_else(|m| driver::broken(executor, &m))
+            // What disturbed this execution, if anything did, does not concern the next one.
+            self.machine_for = 0;
+            self.machine().leave_by(taken, leave).unwrap_or_else(|m| driver::broken(executor, &m))
         }
     }
 }
