@@ -56,7 +56,7 @@ parameters! {
     /// How often a function is called before it is recorded from its beginning.
     EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
     /// How often a side exit is taken before execution is recorded from there.
-    ExitThreshold = exit_threshold, 200 "exits", 1..=4095;
+    ExitThreshold = exit_threshold, 1000 "exits", 1..=4095;
     /// How often a side exit leads to another executor before machine code is made for that.
     PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
     /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
@@ -83,7 +83,7 @@ parameters! {
     /// Executors that are made between two sweeps, which remove those that were not entered in between.
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
     /// Entries of an executor from tier 1 after which it is looked whether that is worth it.
-    LosingInterval = losing_interval, 2000 "entries", 1..=1000000000;
+    LosingInterval = losing_interval, 8000 "entries", 1..=1000000000;
     /// How many instructions an executor has to execute each time, if it nearly always leaves for tier 1, to be worth it.
     LosingLength = losing_length, 8 "instructions", 0..=10000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.

@@ -12,6 +12,11 @@ if "HOTSPUR_BACKGROUND" not in os.environ:
     # Executors are there as soon as they are recorded, so counts do not depend on time.
     hotspur.set_parameter("background", 0)
 
+# As often as tests take their exits.
+for name, value in ("exit_threshold", 200), ("losing_interval", 2000):
+    if f"HOTSPUR_{name.upper()}" not in os.environ:
+        hotspur.set_parameter(name, value)
+
 
 class Counts:
     """What tier 2 did while something ran: the difference between two calls of `hotspur.stats`."""
