@@ -300,12 +300,7 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
         // SAFETY: the landing's code is live.
         pending::wanted_at_place(unsafe { place_of(at) }, LOOK_EVERY);
     }
-    if !is_running
-        || is_one_too_many
-        || !exit.can_grow()
-        || !executor.is_valid()
-        || !exit.temperature.advance()
-    {
+    if !is_running || is_one_too_many || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
         return;
     }
     if let Some(bridge) = exit.target() {
