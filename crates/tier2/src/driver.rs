@@ -295,7 +295,7 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
     let exit = &executor.exits()[number];
     let is_one_too_many = exit.does_nothing() && executor.alternative.get() >= Parameter::Alternatives.get();
     let is_running = at.kind == LandingKind::Running;
-    if is_running && exit.reason == ExitReason::Linked && exit.cold.get() % LOOK_EVERY == 0 {
+    if is_running && exit.reason == ExitReason::Linked && exit.cold.get().is_multiple_of(LOOK_EVERY) {
         // What it links to may be on its way.
         // SAFETY: the landing's code is live.
         pending::wanted_at_place(unsafe { place_of(at) }, LOOK_EVERY);
