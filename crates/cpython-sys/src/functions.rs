@@ -43,6 +43,26 @@ unsafe extern "C-unwind" {
     pub fn PyUnstable_Code_SetExtra(code: *mut PyObject, index: Py_ssize_t, extra: *mut c_void) -> c_int;
 
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+    pub fn PyCode_GetVarnames(code: *mut PyCodeObject) -> *mut PyObject;
+    pub fn PyUnstable_Code_New(
+        argcount: c_int,
+        kwonlyargcount: c_int,
+        nlocals: c_int,
+        stacksize: c_int,
+        flags: c_int,
+        code: *mut PyObject,
+        consts: *mut PyObject,
+        names: *mut PyObject,
+        varnames: *mut PyObject,
+        freevars: *mut PyObject,
+        cellvars: *mut PyObject,
+        filename: *mut PyObject,
+        name: *mut PyObject,
+        qualname: *mut PyObject,
+        firstlineno: c_int,
+        linetable: *mut PyObject,
+        exceptiontable: *mut PyObject,
+    ) -> *mut PyCodeObject;
 
     // What instructions need.
     pub fn _PyEval_MatchClass(

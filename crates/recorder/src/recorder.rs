@@ -417,8 +417,10 @@ impl Recorder {
         }
         // An executor that begins where a generator yields to is for those that come from its frame. One that begins in the generator, too:
         // it yields as a rule before it is there again.
+        // One that goes round a loop over a generator expects it where a round leaves it.
         let position = place.position as u32;
-        let passes = self.yielded || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
+        let begins = !back_edge && lower::begins_generator(state);
+        let passes = self.yielded || begins || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
         if !passes && has_executor(place.code, place.position) {
             self.link(place);
             return Ok(());

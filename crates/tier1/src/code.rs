@@ -7,6 +7,7 @@
 //! Words are decoded from the code object's *original* bytecode (what `co_code` shows: neither specialized nor
 //! instrumented), with EXTENDED_ARG folded into the argument of the instruction it extends.
 
+use crate::consumers::{self, Consumers};
 use crate::context;
 use crate::table::{self, op};
 use core::ffi::c_void;
@@ -60,6 +61,8 @@ pub struct CodeState {
     pub counted: i32,
     /// Tier 2's: null, or for each word the executor that begins there.
     pub executors: *mut *mut c_void,
+    /// Null, or what consumes generators that run this code.
+    pub(crate) consumers: *mut Consumers,
 }
 
 /// The state of a code object, made on first use; null if memory ran out (the frame then runs on stock).
@@ -142,6 +145,7 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         len,
         counted: 1,
         executors: ptr::null_mut(),
+        consumers: ptr::null_mut(),
     }));
     let stored = store_extra(code, state.cast());
     let state = if stored < 0 {
@@ -201,6 +205,7 @@ pub(crate) unsafe extern "C-unwind" fn free_state(state: *mut c_void) {
     }
     let state = Box::from_raw(state.cast::<CodeState>());
     drop(Box::from_raw(ptr::slice_from_raw_parts_mut(state.words, state.len)));
+    consumers::free(state.consumers);
 }
 
 impl CodeState {

@@ -301,6 +301,10 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         ffi::PyErr_Clear();
         return Err("the functions that operators of classes need cannot be made".into());
     }
+    if !crate::consumers::initialize() {
+        ffi::PyErr_Clear();
+        return Err("the functions that consume generators cannot be made".into());
+    }
     tools::watch()
 }
 

@@ -11,6 +11,7 @@
 
 pub mod boxes;
 pub mod code;
+pub mod consumers;
 pub mod context;
 pub mod counter;
 mod disassemble;

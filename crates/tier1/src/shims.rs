@@ -475,20 +475,21 @@ unsafe extern "C" fn other_comparison(_: *mut PyObject, args: *mut *mut PyObject
 struct Definitions([ffi::PyMethodDef; 2]);
 // SAFETY: never written.
 unsafe impl Sync for Definitions {}
-static DEFINITIONS: Definitions = Definitions([
+static DEFINITIONS: Definitions =
+    Definitions([definition(c"other_operand", other_operand), definition(c"other_comparison", other_comparison)]);
+
+/// What a function object refers to that is to be found under this name.
+pub(crate) const fn definition(
+    name: &'static CStr,
+    function: unsafe extern "C" fn(*mut PyObject, *mut *mut PyObject, isize) -> *mut PyObject,
+) -> ffi::PyMethodDef {
     ffi::PyMethodDef {
-        ml_name: c"other_operand".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: other_operand },
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: function },
         ml_flags: ffi::METH_FASTCALL,
         ml_doc: ptr::null(),
-    },
-    ffi::PyMethodDef {
-        ml_name: c"other_comparison".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunctionFast: other_comparison },
-        ml_flags: ffi::METH_FASTCALL,
-        ml_doc: ptr::null(),
-    },
-]);
+    }
+}
 
 /// A reference that nobody counts.
 unsafe fn make_immortal(object: *mut PyObject) {
@@ -501,34 +502,43 @@ unsafe fn make_immortal(object: *mut PyObject) {
 /// # Safety
 /// GIL held; tier 1 is initialized.
 pub(crate) unsafe fn initialize() -> bool {
-    let globals = ffi::PyDict_New();
-    let builtins = ffi::PyEval_GetBuiltins();
-    if globals.is_null() || ffi::PyDict_SetItemString(globals, c"__builtins__".as_ptr(), builtins) < 0 {
+    let globals = execute(SOURCE, &DEFINITIONS.0);
+    if globals.is_null() {
         return false;
     }
-    for definition in &DEFINITIONS.0 {
-        let function = ffi::PyCFunction_NewEx((&raw const *definition).cast_mut(), ptr::null_mut(), ptr::null_mut());
-        if function.is_null() || ffi::PyDict_SetItemString(globals, definition.ml_name, function) < 0 {
-            return false;
-        }
-        decref(function);
-    }
-    let code = ffi::Py_CompileString(SOURCE.as_ptr(), c"<hotspur>".as_ptr(), ffi::Py_file_input);
-    if code.is_null() {
-        return false;
-    }
-    let done = ffi::PyEval_EvalCode(code, globals, globals);
-    decref(code);
-    if done.is_null() {
-        return false;
-    }
-    decref(done);
     let made = make(globals);
     // The functions, which stay, hold it too.
     decref(globals);
     let is_made = made.is_some();
     *SHIMS.0.get() = made;
     is_made
+}
+
+/// The globals that a program makes, where these functions are. Null, and an exception may be set, if it fails.
+pub(crate) unsafe fn execute(source: &CStr, definitions: &'static [ffi::PyMethodDef]) -> *mut PyObject {
+    let globals = ffi::PyDict_New();
+    let builtins = ffi::PyEval_GetBuiltins();
+    if globals.is_null() || ffi::PyDict_SetItemString(globals, c"__builtins__".as_ptr(), builtins) < 0 {
+        return ptr::null_mut();
+    }
+    for definition in definitions {
+        let function = ffi::PyCFunction_NewEx((&raw const *definition).cast_mut(), ptr::null_mut(), ptr::null_mut());
+        if function.is_null() || ffi::PyDict_SetItemString(globals, definition.ml_name, function) < 0 {
+            return ptr::null_mut();
+        }
+        decref(function);
+    }
+    let code = ffi::Py_CompileString(source.as_ptr(), c"<hotspur>".as_ptr(), ffi::Py_file_input);
+    if code.is_null() {
+        return ptr::null_mut();
+    }
+    let done = ffi::PyEval_EvalCode(code, globals, globals);
+    decref(code);
+    if done.is_null() {
+        return ptr::null_mut();
+    }
+    decref(done);
+    globals
 }
 
 unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
@@ -582,15 +592,22 @@ unsafe fn make_shim(function: *mut PyObject) -> Option<Shim> {
             *constant = ffi::Py_NotImplemented();
         }
     }
-    // See the module's documentation.
-    (*code)._co_firsttraceable = c_int::MAX >> 1;
-    let cs = code::state_of(code);
+    let cs = hide(code);
     if cs.is_null() {
         return None;
     }
-    (*cs).counted = 0;
     let call = (0..(*cs).len).find(|&i| (*(*cs).words.add(i)).op == op::CALL)?;
     make_immortal(code.cast());
     make_immortal(function.cast());
     Some(Shim { function, cs, call })
+}
+
+/// Makes code a shim's, whose frames nobody sees: see the module's documentation. Null if memory ran out.
+pub(crate) unsafe fn hide(code: *mut PyCodeObject) -> *mut CodeState {
+    (*code)._co_firsttraceable = c_int::MAX >> 1;
+    let cs = code::state_of(code);
+    if !cs.is_null() {
+        (*cs).counted = 0;
+    }
+    cs
 }

@@ -334,6 +334,7 @@ instructions! {
         RESUME_EXECUTOR = 341: RESUME;
         JUMP_BACKWARD_COUNTED = 342: JUMP_BACKWARD;
         JUMP_BACKWARD_EXECUTOR = 343: JUMP_BACKWARD;
+        CALL_CONSUMER = 344: CALL;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;

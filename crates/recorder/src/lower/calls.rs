@@ -12,6 +12,7 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{CodeRef, Cond, Value};
 use hotspur_tier1::code::{CodeState, known_state_of};
+use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims;
 use hotspur_tier1::table::{LENGTH, op};
@@ -24,6 +25,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let callable = l.real(n + 2);
     let has_receiver = !l.real(n + 1).is_null();
     let known = known();
+    if l.op() == op::CALL_CONSUMER && consumers::consumer(l.s).is_some() {
+        return super::shims::consumer(l);
+    }
     if callable == known.len && n == 1 && !has_receiver && super::sequences::is_list_or_tuple(l.real(1)) {
         return len(l);
     }

@@ -21,7 +21,7 @@ pub(super) unsafe fn is_generator(class: *mut PyTypeObject) -> bool {
 }
 
 /// Whether a generator is suspended, and where. None as well if resuming it needs more than is done here.
-unsafe fn suspended(l: &mut Lowering, generator: *mut PyGenObject) -> Option<Suspended> {
+pub(super) unsafe fn suspended(l: &mut Lowering, generator: *mut PyGenObject) -> Option<Suspended> {
     let real = generator_frame(generator);
     // While it handles an exception, those that are raised in it are told of that, and whoever looks at it must see it.
     if (*generator).gi_frame_state >= FRAME_EXECUTING || !(*generator).gi_exc_state.exc_value.is_null() {
@@ -109,6 +109,12 @@ pub(crate) unsafe fn goes_down_a_chain(s: State, base: u16) -> bool {
     let Some((code, next)) = awaited(receiver) else { return false };
     let is_link = |next: *mut PyObject| is_generator(ty(next)) && frame_code(generator_frame(next.cast())) == code;
     code == frame_code(s.frame) || is_link(next)
+}
+
+/// Whether an instruction is to resume a generator that has not begun.
+pub(crate) unsafe fn begins_generator(s: State) -> bool {
+    let is_resumer = INFO[usize::from((*s.pc).op)].base == op::FOR_ITER;
+    is_resumer && is_generator(ty(s.peek(1))) && (*s.peek(1).cast::<PyGenObject>()).gi_frame_state == FRAME_CREATED
 }
 
 /// The code of a generator that is suspended waiting for another object, and that object.

@@ -7,6 +7,7 @@ use crate::state::Content;
 use crate::trace::Keep;
 use hotspur_cpython_sys::ffi::PyTypeObject;
 use hotspur_cpython_sys::*;
+use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims::{self, Kind};
 
@@ -109,4 +110,33 @@ pub(super) unsafe fn assignment(l: &mut Lowering) -> Option<Outcome> {
     // Where the shim returns to: see ASSIGNMENT_RETURN.
     l.f.frames[caller].pc += 1;
     Some(outcome)
+}
+
+/// CALL_CONSUMER: the frame of the consumer is entered. It is this generator function's own, which is guarded.
+pub(super) unsafe fn consumer(l: &mut Lowering) -> Option<Outcome> {
+    let consumer = consumers::consumer(l.s)?;
+    let at = super::generators::suspended(l, l.real(1).cast())?;
+    let has_receiver = !l.real(2).is_null();
+    l.guard_callable(1, has_receiver)?;
+    if has_receiver {
+        l.exact(2)?;
+    }
+    let generator = l.f.peek(1)?;
+    l.f.guard_class(generator, &raw mut PyGen_Type);
+    l.f.at();
+    l.f.builder.guard_suspended(generator, at.code, at.pc);
+    let code = l.f.code((*consumer.cs).code);
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    // The generator's code, which is relied on, has it.
+    let function = l.f.constant(consumer.function.cast(), Keep::Code(at.code));
+    l.f.info(function).class = &raw mut PyFunction_Type;
+    let mut locals = vec![l.f.pop()];
+    let receiver = l.f.pop();
+    if has_receiver {
+        locals.insert(0, receiver);
+    }
+    locals.push(l.f.pop());
+    calls::enter(l, consumer.function, consumer.cs, code, function, locals, true);
+    Some(Outcome::Call)
 }

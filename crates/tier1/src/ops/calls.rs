@@ -3,11 +3,12 @@
 //! Before a call the stack holds the callable, `self` or null, and the arguments. A Python function gets a frame pushed on
 //! the data stack and runs in this same activation; everything else is called.
 //!
-//! Inline cache of CALL (three words): 1: the function's version, or the class's and its `__init__`'s; 2: a pointer; 3: for
-//! classes, an instruction of ours, [`INIT_RETURN`], to which `__init__` returns.
+//! Inline cache of CALL (three words): 1: the function's version, or the class's and its `__init__`'s, or a consumer's number; 2: a
+//! pointer; 3: for classes, an instruction of ours, [`INIT_RETURN`], to which `__init__` returns.
 
 use crate::adapt;
 use crate::code::CodeState;
+use crate::consumers::consumer;
 use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::handler;
@@ -206,6 +207,14 @@ handler! {
         s.save_ip();
         let result = ffi::PySequence_Tuple(arg);
         s.finish_conversion(arg, result)
+    }
+
+    /// A function or type of [`crate::consumers`] whose argument is a generator.
+    CALL_CONSUMER(s) {
+        match consumer(s) {
+            Some(consumer) => s.enter_consumer(consumer),
+            None => s.tail(CALL),
+        }
     }
 
     CALL_BUILTIN_CLASS(s) {

@@ -39,6 +39,11 @@ unsafe fn serve(s: State) -> Served {
     if pending && _Py_HandlePending(s.tstate()) != 0 { Served::Error } else { Served::Fine }
 }
 
+/// Whether there are events, and a back-edge of the frame serves them: a shim's do not, C code has none.
+unsafe fn serves_events(s: State) -> bool {
+    (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && (*s.cs).counted != 0
+}
+
 handler! {
     RESUME(s) {
         if (*s.tstate()).eval_breaker != (*s.cs).version {
@@ -143,7 +148,7 @@ handler! {
     #[cold]
     jump_backward_slow(s) {
         s.save_ip();
-        if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && _Py_HandlePending(s.tstate()) != 0 {
+        if serves_events(s) && _Py_HandlePending(s.tstate()) != 0 {
             return s.error();
         }
         s.pc = s.pc.add(2).sub(s.oparg());
@@ -154,7 +159,7 @@ handler! {
     #[cold]
     jump_backward_executor_slow(s) {
         s.save_ip();
-        if (*s.tstate()).eval_breaker & EVAL_EVENTS_MASK != 0 && _Py_HandlePending(s.tstate()) != 0 {
+        if serves_events(s) && _Py_HandlePending(s.tstate()) != 0 {
             return s.error();
         }
         Context::refresh(s.cx);

@@ -18,7 +18,14 @@ pub unsafe fn call(s: State) {
     let has_self = !s.peek(n + 1).is_null();
     let count = n + usize::from(has_self);
     let t = ty(callable);
-    if t == &raw mut ffi::PyCFunction_Type {
+    if n == 1
+        && is_type(s.peek(1), &raw mut PyGen_Type)
+        && let Some(number) = crate::consumers::number(s)
+    {
+        *s.cache(1) = number as u64;
+        *s.cache(2) = callable as u64;
+        s.specialize(op::CALL_CONSUMER);
+    } else if t == &raw mut ffi::PyCFunction_Type {
         builtin(s, callable, count);
     } else if t == &raw mut PyFunction_Type {
         function(s, callable.cast(), count, op::CALL_PY_EXACT_ARGS, op::CALL_PY_GENERAL);

@@ -60,12 +60,43 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
     if t == &raw mut ffi::PyCell_Type {
         return stays((*op.cast::<PyCellObject>()).ob_ref);
     }
+    if t == &raw mut PyFunction_Type {
+        let function = op.cast::<PyFunctionObject>();
+        return is_bare(function) && stays((*function).func_closure);
+    }
+    if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
+        return set_stays(op.cast(), stays);
+    }
     has_feature(t, TPFLAGS_HEAPTYPE) && instance_dies_quietly(op, t, stays)
 }
 
 /// Whether no code runs when a reference to this object is dropped, if there is one.
 pub(super) unsafe fn stays(item: *mut PyObject, depth: u32) -> bool {
     item.is_null() || refcnt(item) > 1 || is_immortal(item) || (depth > 0 && dies_quietly(item, depth - 1))
+}
+
+/// Whether a function has nothing of its own but a closure.
+pub(super) unsafe fn is_bare(function: *mut PyFunctionObject) -> bool {
+    let f = &*function;
+    f.func_weakreflist.is_null()
+        && [f.func_defaults, f.func_kwdefaults, f.func_dict, f.func_annotations, f.func_typeparams]
+            .iter()
+            .all(|part| part.is_null())
+        && [f.func_globals, f.func_builtins, f.func_code, f.func_name, f.func_qualname, f.func_doc, f.func_module]
+            .iter()
+            .all(|&part| stays(part, 0))
+}
+
+/// Whether no code runs when a set is freed, whose items are to be checked by `stays`.
+unsafe fn set_stays(set: *mut ffi::PySetObject, stays: impl Fn(*mut PyObject) -> bool) -> bool {
+    let slots = (*set).mask as usize + 1;
+    (*set).weakreflist.is_null()
+        && slots <= 4 * LARGE as usize
+        && (0..slots).all(|i| {
+            let entry = (*set).table.add(i);
+            // What stands for a removed entry is immortal.
+            (*entry).key.is_null() || stays((*entry).key)
+        })
 }
 
 /// Containers with more items are not looked at.

@@ -51,7 +51,20 @@ pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
             || refcnt(object) as usize > locals.iter().filter(|&&other| other == object).count()
             || dies_alone(object)
     };
-    (*frame).frame_obj.is_null() && locals.iter().all(stays) && refcnt((*frame).f_funcobj) > 1
+    (*frame).frame_obj.is_null() && locals.iter().all(stays) && function_stays(frame)
+}
+
+/// Whether nothing but the function itself dies when its frame, that of a generator, lets go of it.
+unsafe fn function_stays(frame: *mut InterpreterFrame) -> bool {
+    let function = (*frame).f_funcobj.cast::<PyFunctionObject>();
+    if refcnt(function.cast()) > 1 {
+        return true;
+    }
+    let closure = (*function).func_closure;
+    // The frame has them as well.
+    let is_shared = |i| refcnt(tuple_item(closure, i)) > 2;
+    super::dying::is_bare(function)
+        && (closure.is_null() || refcnt(closure) > 1 || (0..size(closure) as usize).all(is_shared))
 }
 
 /// Clears the frame of a generator that runs and has returned: as CPython does it, its stack being empty and its frame not
