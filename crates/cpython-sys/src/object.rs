@@ -337,3 +337,9 @@ pub unsafe fn store_inline_value(op: *mut PyObject, index: usize, value: *mut Py
 pub unsafe fn unicode_is_interned(string: *mut PyObject) -> bool {
     (*string.cast::<PyASCIIObject>()).state & 3 != 0
 }
+
+/// Whether attributes of classes of this metaclass are looked up as those of classes of type `type`.
+pub unsafe fn looks_up_as_type(metaclass: *mut PyTypeObject) -> bool {
+    let getattro = |t: *mut PyTypeObject| (*t).tp_getattro.map(|f| f as usize);
+    getattro(metaclass) == getattro(&raw mut pyo3_ffi::PyType_Type)
+}

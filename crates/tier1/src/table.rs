@@ -335,6 +335,7 @@ instructions! {
         JUMP_BACKWARD_COUNTED = 342: JUMP_BACKWARD;
         JUMP_BACKWARD_EXECUTOR = 343: JUMP_BACKWARD;
         CALL_CONSUMER = 344: CALL;
+        LOAD_ATTR_CLASS_WITH_METACLASS = 345: LOAD_ATTR;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;

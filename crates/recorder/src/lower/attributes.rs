@@ -145,7 +145,7 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     let class = ty(real);
     let name = l.s.name(l.oparg() >> 1);
     let is_call = l.oparg() & 1 != 0;
-    if class == &raw mut ffi::PyType_Type {
+    if has_feature(class, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
         return class_attribute(l, name);
     }
     let object = &raw const ffi::PyBaseObject_Type;
@@ -269,14 +269,15 @@ unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outco
     if l.f.info(owner).constant != real {
         return None;
     }
-    let attr = found_in_class(l, real, name)??;
+    let attr = found_in_class(l, owner, real, name)??;
     l.loaded(attr)
 }
 
-/// What a class whose metaclass is `type` has under this name: as long as the class has its version, it is the same object, or there is
-/// none. The outer none: that cannot be told.
+/// What a class (that is known) has under this name: as long as the class has its version, it is the same object, or there is none. Its metaclass
+/// is `type`, or guarded. The outer none: that cannot be told.
 pub(super) unsafe fn found_in_class(
     l: &mut Lowering,
+    owner: Value,
     real: *mut PyObject,
     name: *mut PyObject,
 ) -> Option<Option<Value>> {
@@ -284,7 +285,17 @@ pub(super) unsafe fn found_in_class(
     if !facts::is_reliable(class) {
         return None;
     }
-    let of_type = _PyType_Lookup(&raw mut ffi::PyType_Type, name);
+    let metaclass = ty(real);
+    if !ptr::eq(metaclass, &raw mut ffi::PyType_Type) {
+        if !facts::has_version(metaclass) || !looks_up_as_type(metaclass) {
+            return None;
+        }
+        if !_PyType_Lookup(metaclass, name).is_null() {
+            return None;
+        }
+        l.guard_version(owner, real, (*metaclass).tp_version_tag);
+    }
+    let of_type = _PyType_Lookup(metaclass, name);
     if !of_type.is_null() && (*ty(of_type)).tp_descr_set.is_some() {
         return None;
     }

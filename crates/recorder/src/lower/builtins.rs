@@ -546,7 +546,7 @@ unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     l.guard_callable(n, false)?;
-    let attribute = super::attributes::found_in_class(l, real, name)?;
+    let attribute = super::attributes::found_in_class(l, class, real, name)?;
     let result = match attribute {
         Some(v) => v,
         None if n == 3 => l.f.peek(1)?,

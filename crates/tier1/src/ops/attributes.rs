@@ -210,6 +210,19 @@ handler! {
         loaded(s, owner, cached(s))
     }
 
+    /// High half: version of the metaclass.
+    LOAD_ATTR_CLASS_WITH_METACLASS(s) {
+        let owner = s.peek(1);
+        let (version, metaclass_version) = halves(s);
+        if !is_class(owner)
+            || (*owner.cast::<PyTypeObject>()).tp_version_tag != version
+            || type_version(owner) != metaclass_version as u32
+        {
+            return s.tail(LOAD_ATTR);
+        }
+        loaded(s, owner, cached(s))
+    }
+
     /// High half: version of the getter. The object is the property, which can be given another getter.
     LOAD_ATTR_PROPERTY(s) {
         let owner = s.peek(1);

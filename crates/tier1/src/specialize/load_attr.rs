@@ -294,18 +294,22 @@ unsafe fn choose_module(s: State, owner: *mut PyObject, name: *mut PyObject) -> 
     Some(op::LOAD_ATTR_MODULE)
 }
 
-/// The owner is a class; only such as are exactly of type `type` are considered, which can never be of another type.
+/// The owner is a class, of a metaclass that has no such attribute and looks attributes up as `type` does. (A class that is exactly of type
+/// `type` can never be of another type.)
 unsafe fn choose_class(s: State, owner: *mut PyObject, name: *mut PyObject) -> Option<u16> {
     let class = owner.cast::<PyTypeObject>();
-    if !is_type(owner, &raw mut ffi::PyType_Type) || !_PyType_Lookup(ty(owner), name).is_null() {
+    let metaclass = ty(owner);
+    if !looks_up_as_type(metaclass) || !_PyType_Lookup(metaclass, name).is_null() {
         return None;
     }
+    let is_plain = metaclass == &raw mut ffi::PyType_Type;
     let kind = analyze(s, class, name, false);
     let version = type_version(class)?;
     let (Kind::Method(descr) | Kind::Plain(descr)) = kind else {
         return None;
     };
-    *s.cache(1) = word(version, 0);
+    let metaclass_version = if is_plain { 0 } else { type_version(metaclass)? };
+    *s.cache(1) = word(version, metaclass_version);
     *s.cache(2) = descr as u64;
-    Some(op::LOAD_ATTR_CLASS)
+    Some(if is_plain { op::LOAD_ATTR_CLASS } else { op::LOAD_ATTR_CLASS_WITH_METACLASS })
 }

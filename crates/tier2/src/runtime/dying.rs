@@ -16,14 +16,7 @@ use hotspur_cpython_sys::*;
 pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
     let stays = |item: *mut PyObject| stays(item, depth);
     let t = ty(op);
-    if t == &raw mut ffi::PyFloat_Type
-        || t == &raw mut ffi::PyLong_Type
-        || t == &raw mut ffi::PyUnicode_Type
-        || t == &raw mut ffi::PyBytes_Type
-        || t == &raw mut PyRangeIter_Type
-        || t == &raw mut ffi::PyRange_Type
-        || t == &raw mut ffi::PyComplex_Type
-    {
+    if is_leaf(t) {
         return true;
     }
     if t == &raw mut ffi::PyTuple_Type {
@@ -50,12 +43,7 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
         return stays((*op.cast::<TupleIterObject>()).it_seq.cast());
     }
     if t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type {
-        // Its frame is cleared already, but for the code.
-        let generator = op.cast::<PyGenObject>();
-        return (*generator).gi_frame_state >= FRAME_COMPLETED
-            && (*generator).gi_weakreflist.is_null()
-            && (*generator).gi_origin_or_finalizer.is_null()
-            && refcnt(frame_code(generator_frame(generator)).cast()) > 1;
+        return super::generators::dies_quietly(op.cast());
     }
     if t == &raw mut ffi::PyCell_Type {
         return stays((*op.cast::<PyCellObject>()).ob_ref);
@@ -68,6 +56,17 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
         return set_stays(op.cast(), stays);
     }
     has_feature(t, TPFLAGS_HEAPTYPE) && instance_dies_quietly(op, t, stays)
+}
+
+/// Whether objects of this type refer to nothing that matters, and are freed without running code.
+pub(super) unsafe fn is_leaf(t: *mut PyTypeObject) -> bool {
+    t == &raw mut ffi::PyFloat_Type
+        || t == &raw mut ffi::PyLong_Type
+        || t == &raw mut ffi::PyUnicode_Type
+        || t == &raw mut ffi::PyBytes_Type
+        || t == &raw mut PyRangeIter_Type
+        || t == &raw mut ffi::PyRange_Type
+        || t == &raw mut ffi::PyComplex_Type
 }
 
 /// Whether no code runs when a reference to this object is dropped, if there is one.

@@ -3,6 +3,7 @@
 use super::{Obj, made};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
+use hotspur_tier1::table::op;
 
 unsafe fn frame(generator: Obj) -> *mut InterpreterFrame {
     generator_frame(generator.as_ptr().cast())
@@ -26,45 +27,97 @@ pub(crate) unsafe fn suspend(generator: Obj, code: *mut PyCodeObject, pc: u32, s
     (*generator.as_ptr().cast::<PyGenObject>()).gi_frame_state = state;
 }
 
-/// Whether no code runs when the object is freed, and nothing that it refers to dies.
-unsafe fn dies_alone(op: *mut PyObject) -> bool {
+/// What is in the slots of a frame that is to be cleared, and dies with it.
+struct Slots<'a>(&'a [*mut PyObject]);
+
+impl Slots<'_> {
+    /// Whether no code runs when the slots are cleared, as far as that is easy to tell.
+    unsafe fn die_quietly(&self) -> bool {
+        self.0.iter().all(|&object| self.stays(object) || is_leaf(object) || held(object).is_some_and(|item| self.stays(item) || is_leaf(item)))
+    }
+
+    /// Whether somebody else has the object, if it is one.
+    unsafe fn stays(&self, object: *mut PyObject) -> bool {
+        object.is_null() || is_immortal(object) || refcnt(object) as usize > self.references(object)
+    }
+
+    /// How many references the slots have to an object, themselves and by what they hold.
+    unsafe fn references(&self, object: *mut PyObject) -> usize {
+        let mut count = 0;
+        for (i, &slot) in self.0.iter().enumerate() {
+            let is_first = !self.0[..i].contains(&slot);
+            count += usize::from(slot == object) + usize::from(is_first && held(slot) == Some(object));
+        }
+        count
+    }
+
+    /// Whether nothing but the function itself dies when its frame lets go of it, besides clearing the slots.
+    unsafe fn spare(&self, function: *mut PyFunctionObject) -> bool {
+        if refcnt(function.cast()) > 1 {
+            return true;
+        }
+        let closure = (*function).func_closure;
+        let is_shared = |i| {
+            let cell = tuple_item(closure, i);
+            refcnt(cell) as usize > self.references(cell) + 1
+        };
+        super::dying::is_bare(function)
+            && (closure.is_null() || refcnt(closure) > 1 || (0..size(closure) as usize).all(is_shared))
+    }
+}
+
+/// Whether the object refers to nothing, and no code runs when it is freed.
+unsafe fn is_leaf(op: *mut PyObject) -> bool {
+    super::dying::is_leaf(ty(op))
+}
+
+/// What an iterator or a cell holds; null if it is empty. None: it is something else.
+unsafe fn held(op: *mut PyObject) -> Option<*mut PyObject> {
+    if op.is_null() {
+        return None;
+    }
     let t = ty(op);
-    let is_empty = (t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type)
-        && (*op.cast::<ListIterObject>()).it_seq.is_null();
-    let is_empty = is_empty || t == &raw mut ffi::PyCell_Type && (*op.cast::<PyCellObject>()).ob_ref.is_null();
-    let is_plain = t != &raw mut ffi::PyTuple_Type
-        && t != &raw mut ffi::PyList_Type
-        && t != &raw mut PyMethod_Type
-        && t != &raw mut PyListIter_Type
-        && t != &raw mut PyTupleIter_Type
-        && t != &raw mut ffi::PyCell_Type;
-    is_empty || is_plain && super::dies_quietly(op, 0)
+    if t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type {
+        return Some((*op.cast::<ListIterObject>()).it_seq.cast());
+    }
+    (t == &raw mut ffi::PyCell_Type).then(|| (*op.cast::<PyCellObject>()).ob_ref)
 }
 
 /// Whether no code runs when the frame of the generator, whose stack is empty, is cleared, as far as that is easy to tell.
 pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
     let frame = generator_frame(generator);
-    let locals = core::slice::from_raw_parts(frame_locals(frame), (*frame_code(frame)).co_nlocalsplus as usize);
-    let stays = |&object: &*mut PyObject| {
-        object.is_null()
-            || is_immortal(object)
-            || refcnt(object) as usize > locals.iter().filter(|&&other| other == object).count()
-            || dies_alone(object)
-    };
-    (*frame).frame_obj.is_null() && locals.iter().all(stays) && function_stays(frame)
+    let locals = (*frame_code(frame)).co_nlocalsplus as usize;
+    clears_quietly(frame, locals)
 }
 
-/// Whether nothing but the function itself dies when its frame, that of a generator, lets go of it.
-unsafe fn function_stays(frame: *mut InterpreterFrame) -> bool {
-    let function = (*frame).f_funcobj.cast::<PyFunctionObject>();
-    if refcnt(function.cast()) > 1 {
-        return true;
+unsafe fn clears_quietly(frame: *mut InterpreterFrame, count: usize) -> bool {
+    let slots = Slots(core::slice::from_raw_parts(frame_locals(frame), count));
+    (*frame).frame_obj.is_null() && slots.die_quietly() && slots.spare((*frame).f_funcobj.cast())
+}
+
+/// Whether no code runs when the generator or coroutine, whose count has become zero, is freed, as far as that is easy to tell.
+pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject) -> bool {
+    let frame = generator_frame(generator);
+    let is_bare = (*generator).gi_weakreflist.is_null()
+        && (*generator).gi_origin_or_finalizer.is_null()
+        && refcnt(frame_code(frame).cast()) > 1;
+    if !is_bare || (*generator).gi_frame_state >= FRAME_COMPLETED {
+        return is_bare;
     }
-    let closure = (*function).func_closure;
-    // The frame has them as well.
-    let is_shared = |i| refcnt(tuple_item(closure, i)) > 2;
-    super::dying::is_bare(function)
-        && (closure.is_null() || refcnt(closure) > 1 || (0..size(closure) as usize).all(is_shared))
+    // It is closed: without its noticing, if it waits outside of all that handles exceptions.
+    is_type(generator.cast(), &raw mut PyGen_Type)
+        && (*generator).gi_exc_state.exc_value.is_null()
+        && ((*generator).gi_frame_state == FRAME_CREATED || is_unprotected((*frame).instr_ptr))
+        && clears_quietly(frame, (*frame).stacktop as usize)
+}
+
+/// Whether a generator that waits here is in no `try` or `with` statement. (Nor does it wait for another one.)
+unsafe fn is_unprotected(at: *mut CodeUnit) -> bool {
+    const AFTER_YIELD: u16 = 1;
+    const LOCATION: u16 = 3;
+    const OUTERMOST: u16 = 4;
+    let (opcode, oparg) = (*at & 0xff, *at >> 8);
+    opcode == op::RESUME && oparg & LOCATION == AFTER_YIELD && oparg & OUTERMOST != 0
 }
 
 /// Clears the frame of a generator that runs and has returned: as CPython does it, its stack being empty and its frame not
