@@ -420,7 +420,8 @@ impl Recorder {
         // One that goes round a loop over a generator expects it where a round leaves it.
         let position = place.position as u32;
         let begins = !back_edge && lower::begins_generator(state);
-        let passes = self.yielded || begins || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
+        let passes =
+            self.yielded || begins || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
         if !passes && has_executor(place.code, place.position) {
             self.link(place);
             return Ok(());

@@ -264,8 +264,7 @@ pub(crate) unsafe fn initialize() -> bool {
 
 unsafe fn find(globals: *mut PyObject) -> Option<Originals> {
     let builtins = ffi::PyEval_GetBuiltins();
-    let mut found =
-        Originals { callables: [ptr::null_mut(); COUNT], functions: [ptr::null_mut(); COUNT] };
+    let mut found = Originals { callables: [ptr::null_mut(); COUNT], functions: [ptr::null_mut(); COUNT] };
     for (i, (owner, name, own)) in FUNCTIONS.iter().enumerate() {
         let callable = match owner {
             Owner::Builtins => ffi::PyDict_GetItemString(builtins, name.as_ptr()),

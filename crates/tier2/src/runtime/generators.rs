@@ -33,7 +33,9 @@ struct Slots<'a>(&'a [*mut PyObject]);
 impl Slots<'_> {
     /// Whether no code runs when the slots are cleared, as far as that is easy to tell.
     unsafe fn die_quietly(&self) -> bool {
-        self.0.iter().all(|&object| self.stays(object) || is_leaf(object) || held(object).is_some_and(|item| self.stays(item) || is_leaf(item)))
+        self.0.iter().all(|&object| {
+            self.stays(object) || is_leaf(object) || held(object).is_some_and(|item| self.stays(item) || is_leaf(item))
+        })
     }
 
     /// Whether somebody else has the object, if it is one.
