@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from support import Tier2Case, describe
 
-N = 300
+N = 120
 
 
 def on_stock(function, *args):

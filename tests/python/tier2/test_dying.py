@@ -1,0 +1,285 @@
+"""What dies in a superblock: quietly where no code can run, and otherwise with all frames to be seen. Run under `hotspur` with tier 2 on."""
+
+import sys
+import unittest
+import weakref
+
+from support import Tier2Case, dying
+
+N = 400
+
+
+class Dying(Tier2Case):
+    """A finalizer sees the frames, and the variables in them, of the very moment."""
+
+    def check(self, make_f, expect=N):
+        log = []
+        Noisy = dying(log, lambda v: (v["i"],))
+        f = make_f(Noisy)
+        first = None
+        for _ in range(6):
+            log.clear()
+            f(N)
+            self.assertEqual([entry[0] for entry in log], list(range(expect)))
+            first = first or list(log)
+            self.assertEqual(log, first)
+
+    def test_in_a_set(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    s = {Noisy(i), 1}
+                    s = None
+            return f
+
+        self.check(make)
+
+    def test_in_a_closure(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    g = enclose(Noisy(i))
+                    g = None
+
+            def enclose(kept):
+                return lambda: kept
+            return f
+
+        self.check(make)
+
+    def test_as_a_default(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    def g(x=Noisy(i)): return x
+                    g = None
+            return f
+
+        self.check(make)
+
+    def test_in_a_suspended_generator(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    g = items(Noisy(i))
+                    next(g)
+                    g = None
+
+            def items(kept):
+                yield 1
+                yield kept
+            return f
+
+        self.check(make)
+
+    def test_in_a_generator_that_has_not_begun(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    g = items(Noisy(i))
+                    g = None
+
+            def items(kept):
+                yield kept
+            return f
+
+        self.check(make)
+
+    def test_in_what_a_suspended_generator_iterates_over(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    any(x for x in [1, Noisy(i)])
+            return f
+
+        self.check(make)
+
+    def test_in_a_cell_of_a_generator_alone(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    any(items(Noisy(i)))
+
+            def items(kept):
+                return (x and kept for x in (1, 2))
+            return f
+
+        self.check(make)
+
+    def test_twice_in_what_a_generator_holds(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    any(items(Noisy(i)))
+
+            def items(kept):
+                other = [kept]
+                for x in other:
+                    yield 1
+            return f
+
+        self.check(make)
+
+    def test_generators_in_try_statements_are_closed(self):
+        log = []
+
+        def items(i):
+            try:
+                yield i
+                yield 1
+            except GeneratorExit:
+                log.append((i, sys._getframe(1).f_locals["i"]))
+                raise
+
+        def within(i):
+            with Context(i):
+                yield i + 1
+
+        class Context:
+            def __init__(self, i):
+                self.i = i
+
+            def __enter__(self):
+                pass
+
+            def __exit__(self, *_):
+                log.append((self.i, sys._getframe(2).f_locals["i"]))
+
+        def f(n):
+            for i in range(1, n):
+                any(items(i))
+                any(within(i))
+
+        wanted = [(i, i) for i in range(1, N) for _ in range(2)]
+        for _ in range(6):
+            log.clear()
+            f(N)
+            self.assertEqual(log, wanted)
+
+    def test_weak_references(self):
+        log = []
+
+        def f(n):
+            for i in range(n):
+                def g(): pass
+                r = weakref.ref(g, lambda _: log.append(sys._getframe(1).f_locals["i"]))
+                g = None
+                h = (x for x in "ab")
+                q = weakref.ref(h, lambda _: log.append(-sys._getframe(1).f_locals["i"]))
+                any(h)
+                h = None
+                s = {1, i}
+                p = weakref.ref(s, lambda _: log.append(sys._getframe(1).f_locals["i"]))
+                s = None
+
+        for _ in range(6):
+            log.clear()
+            f(N)
+            self.assertEqual(log, [x for i in range(N) for x in (i, -i, i)])
+
+
+class Classes(Tier2Case):
+    """Attributes of classes with metaclasses."""
+
+    def test_metaclasses(self):
+        class Meta(type):
+            pass
+
+        class Class(metaclass=Meta):
+            a = 1
+
+        def f(n):
+            total = 0
+            for _ in range(n):
+                total += Class.a
+            return total
+
+        self.hot(f, N, expect=N, share=0.8)
+        Class.a = 2
+        self.hot(f, N, expect=2 * N, share=0.8)
+        Meta.b = 5
+        self.hot(f, N, expect=2 * N, share=0.8)
+        Meta.a = property(lambda self: 3)
+        self.assertEqual([f(N) for _ in range(5)], [3 * N] * 5)
+        del Meta.a
+        self.hot(f, N, expect=2 * N, share=0.8)
+        Meta.a = 7
+        self.hot(f, N, expect=2 * N, share=0.0)
+        del Meta.a
+
+        class Other(type):
+            a = property(lambda self: 4)
+
+        Class.__class__ = Other
+        self.assertEqual([f(N) for _ in range(5)], [4 * N] * 5)
+        Class.__class__ = Meta
+        self.hot(f, N, expect=2 * N, share=0.8)
+        Meta.__getattribute__ = lambda self, name: 6
+        self.assertEqual([f(N) for _ in range(5)], [6 * N] * 5)
+
+    def test_a_metaclass_that_changes_in_the_loop(self):
+        class Meta(type):
+            pass
+
+        class Other(Meta):
+            a = property(lambda self: 10)
+
+        class Class(metaclass=Meta):
+            a = 1
+
+        def f(n, at):
+            total = 0
+            for i in range(n):
+                if i == at:
+                    Class.__class__ = Other
+                total += Class.a
+            return total
+
+        for _ in range(5):
+            self.assertEqual(f(N, -1), N)
+            self.assertEqual(f(N, N - 10), N - 10 + 100)
+            Class.__class__ = Meta
+
+    def test_the_attribute_becomes_a_descriptor(self):
+        class Meta(type):
+            pass
+
+        class Value:
+            pass
+
+        class Class(metaclass=Meta):
+            a = Value()
+
+        def f(n, at):
+            found = set()
+            for i in range(n):
+                if i == at:
+                    Value.__get__ = lambda *_: "got"
+                found.add(Class.a)
+            return len(found)
+
+        for _ in range(5):
+            self.assertEqual(f(N, -1), 1)
+            self.assertEqual(f(N, N - 10), 2)
+            del Value.__get__
+
+    def test_members_of_enumerations(self):
+        import enum
+
+        class Kind(enum.Enum):
+            BIG = 1
+            SMALL = 2
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                if (Kind.BIG if i % 2 else Kind.SMALL) == Kind.BIG:
+                    total += 1
+            return total
+
+        counts = self.hot(f, N, expect=N // 2, share=0.9)
+        self.assertLess(counts["instructions.LOAD_ATTR"], N // 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
