@@ -40,4 +40,4 @@ class Operators:
     def __add__(self, other): ...
 
     __sub__ = __mul__ = __matmul__ = __truediv__ = __floordiv__ = __mod__ = __lshift__ = __rshift__ = __add__
-    __and__ = __or__ = __xor__ = __eq__ = __contains__ = __setitem__ = __call__ = __add__
+    __and__ = __or__ = __xor__ = __eq__ = __contains__ = __setitem__ = __call__ = __iter__ = __add__

@@ -94,6 +94,8 @@ struct Shims {
     dealloc: *const c_void,
     call: *const c_void,
     name_call: *mut PyObject,
+    iter: *const c_void,
+    name_iter: *mut PyObject,
 }
 
 struct Global(UnsafeCell<Option<Shims>>);
@@ -191,8 +193,23 @@ unsafe fn call_slot(t: *mut PyTypeObject) -> *const c_void {
     (*t).tp_call.map_or(ptr::null(), |f| f as *const c_void)
 }
 
+unsafe fn iter_slot(t: *mut PyTypeObject) -> *const c_void {
+    (*t).tp_iter.map_or(ptr::null(), |f| f as *const c_void)
+}
+
 /// The plain function with so many positional arguments, and no other parameters, that a type has under this name.
 unsafe fn method(s: State, t: *mut PyTypeObject, name: *mut PyObject, count: c_int) -> *mut PyFunctionObject {
+    simple(s, t, name, count, 0)
+}
+
+/// [`method`], of this kind: 0, or CO_GENERATOR.
+unsafe fn simple(
+    s: State,
+    t: *mut PyTypeObject,
+    name: *mut PyObject,
+    count: c_int,
+    kind: c_int,
+) -> *mut PyFunctionObject {
     let found = _PyType_Lookup(t, name);
     if found.is_null() || !is_type(found, &raw mut PyFunction_Type) {
         return ptr::null_mut();
@@ -200,7 +217,7 @@ unsafe fn method(s: State, t: *mut PyTypeObject, name: *mut PyObject, count: c_i
     let function = found.cast::<PyFunctionObject>();
     let code = (*function).func_code.cast::<PyCodeObject>();
     let other = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
-    let is_simple = (*code).co_flags & (CO_OPTIMIZED | other) == CO_OPTIMIZED
+    let is_simple = (*code).co_flags & (CO_OPTIMIZED | other) == CO_OPTIMIZED | kind
         && (*code).co_kwonlyargcount == 0
         && (*code).co_argcount == count;
     let is_plain = (*function).vectorcall.map_or(ptr::null(), |f| f as *const c_void) == s.known().function_vectorcall;
@@ -261,6 +278,20 @@ pub unsafe fn assign(s: State, container: *mut PyObject) -> *mut PyFunctionObjec
         return ptr::null_mut();
     }
     method(s, t, shims.name_setitem, 3)
+}
+
+/// The generator function (borrowed) that is an object's `__iter__`, if it is one. What it makes is an iterator, so nothing is left to be done
+/// when it returns, and it needs no shim: its frame is pushed instead of asking C code for an iterator.
+pub unsafe fn iter(s: State, iterable: *mut PyObject) -> *mut PyFunctionObject {
+    let t = ty(iterable);
+    if !has_feature(t, TPFLAGS_HEAPTYPE) {
+        return ptr::null_mut();
+    }
+    let Some(shims) = shims() else { return ptr::null_mut() };
+    if iter_slot(t) != shims.iter || !may_enter(s, t) {
+        return ptr::null_mut();
+    }
+    simple(s, t, shims.name_iter, 1, CO_GENERATOR)
 }
 
 /// The function (borrowed) that a CALL with `n` arguments on the stack calls if the callable, which has no receiver, is an instance of a class
@@ -577,6 +608,8 @@ unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
         dealloc: (*class).tp_dealloc.map_or(ptr::null(), |f| f as *const c_void),
         call: call_slot(class),
         name_call: intern(c"__call__")?,
+        iter: iter_slot(class),
+        name_iter: intern(c"__iter__")?,
     })
 }
 

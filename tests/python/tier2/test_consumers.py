@@ -413,6 +413,112 @@ class Same(unittest.TestCase):
             self.assertIsNone(code())
 
 
+class Iterables(unittest.TestCase):
+    """Classes with a generator function as `__iter__`."""
+
+    check = Same.check
+
+    def test_frames_and_exceptions(self):
+        found = []
+
+        class Items:
+            def __init__(self, n):
+                self.n = n
+
+            def __iter__(self):
+                found.append(callers())
+                for i in range(self.n):
+                    found.append(callers())
+                    yield i
+                if self.n == 3:
+                    raise KeyError(self.n)
+
+            def __del__(self):
+                found.append(("del", callers()))
+
+        def f(n):
+            found.clear()
+            for i in Items(n):
+                found.append(i)
+            found.append("in between")
+            found.append(list(delegates(n)))
+            return found.copy()
+
+        def delegates(n):
+            yield from Items(n)
+
+        for n in (0, 2, 3):
+            self.check(lambda: f(n), rounds=60)
+
+    def test_other_methods(self):
+        def generates(self):
+            yield 5
+
+        def wrapped(self, *rest):
+            yield rest
+
+        def with_default(self, x=3):
+            yield x
+
+        async def coroutine(self):
+            pass
+
+        class Base:
+            __iter__ = generates
+
+        class Derived(Base):
+            pass
+
+        def make(method):
+            return type("Class", (), {"__iter__": method})
+
+        classes = [Base, Derived, make(wrapped), make(with_default), make(coroutine), make(lambda self: iter("ab"))]
+        classes += [make(lambda self: 5), make(None), make(staticmethod(lambda: iter("c"))), make(property(generates))]
+        classes += [make(classmethod(generates)), make(lambda: 3), type("L", (list,), {"__iter__": generates})]
+        for one in classes:
+            def f():
+                return [x for x in one()], [*delegates(one())]
+
+            def delegates(x):
+                yield from x
+
+            self.check(f, rounds=60)
+
+    def test_a_method_that_changes(self):
+        class Items:
+            def __iter__(self):
+                yield 1
+
+        def other(self):
+            yield 2
+
+        def f():
+            return [x for x in Items()]
+
+        original = Items.__iter__
+        for _ in range(3):
+            Items.__iter__ = original
+            self.assertEqual([f() for _ in range(N)], [[1]] * N)
+            Items.__iter__ = other
+            self.assertEqual([f() for _ in range(N)], [[2]] * N)
+            Items.__iter__ = lambda self: iter("a")
+            self.assertEqual([f() for _ in range(N)], [["a"]] * N)
+
+    def test_recursion(self):
+        class Deep:
+            def __iter__(self):
+                yield from Deep()
+
+        def f():
+            for _ in Deep():
+                pass
+
+        kind, message, places = outcome(f)
+        self.assertEqual((kind, message), on_stock(outcome, f)[:2])
+        for _ in range(5):
+            self.assertEqual(outcome(f), (kind, message, places))
+
+
 class Mechanisms(Tier2Case):
     """In tier 2, and without an activation or a run for each item."""
 
@@ -441,6 +547,44 @@ class Mechanisms(Tier2Case):
                 wanted = on_stock(function)
                 runs = [self.hot(function, expect=wanted, rounds=100, share=0.9) for _ in range(3)]
                 self.few(runs, len(items) // 4, function)
+
+    def test_iterables(self):
+        class Items:
+            def __init__(self, n):
+                self.n = n
+
+            def __iter__(self):
+                i = 0
+                while i < self.n:
+                    yield i
+                    i += 1
+
+        def f(n):
+            total = 0
+            for _ in range(n):
+                for x in Items(3):
+                    total += x
+            return total
+
+        counts = [self.hot(f, 300, expect=900, rounds=100, share=0.9) for _ in range(3)]
+        self.few(counts, 1500, f)
+        # What makes an iterator is not left to tier 1.
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertLess(min(c["instructions.GET_ITER"] for c in counts), 30)
+
+    def test_slices_and_reversed(self):
+        def f(items, text, n):
+            found = 0
+            for i in range(n):
+                found += len(items[i:]) + len(items[-3:i]) + len(items[:]) + len(text[i:-1]) + len(text[:i])
+                for x in reversed(range(i & 3)):
+                    found += x
+            return found
+
+        for items in (list(range(20)), tuple(range(20)), "abcdefghij"):
+            text = "h\u00e9llo \u20ac"
+            wanted = on_stock(f, items, text, 200)
+            self.hot(f, items, text, 200, expect=wanted, rounds=10, share=0.9)
 
     def test_a_generator_of_its_own(self):
         # Each expression has a loop of its own, so none of them is in another one's way.

@@ -78,6 +78,7 @@ const DICT: Owner = Owner::Type(|| &raw mut ffi::PyDict_Type);
 const SET: Owner = Owner::Type(|| &raw mut ffi::PySet_Type);
 const RANGE: Owner = Owner::Type(|| &raw mut ffi::PyRange_Type);
 const ZIP: Owner = Owner::Type(|| &raw mut PyZip_Type);
+const REVERSED: Owner = Owner::Type(|| &raw mut ffi::PyReversed_Type);
 const ENUMERATE: Owner = Owner::Type(|| &raw mut ffi::PyEnum_Type);
 
 use Arg::{Any, Bytes, Class, Float as Double, Int, Iterable, Number, Sequence, Simple, Sized, Small, Str};
@@ -198,6 +199,7 @@ static FUNCTIONS: &[Function] = &[
     f(SET, &[c"set"], &[], 0),
     f(RANGE, &[c"range"], &[Small, Small, Small], 1),
     f(ENUMERATE, &[c"enumerate"], &[Iterable, Int], 1),
+    f(REVERSED, &[c"reversed"], &[Iterable], 1),
     f(ZIP, &[c"zip"], &[Iterable, Iterable, Iterable, Iterable], 1),
 ];
 

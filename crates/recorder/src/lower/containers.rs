@@ -242,9 +242,13 @@ pub(super) unsafe fn binary_slice(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
-    let range = super::ranges::iter(l);
-    if range.is_some() {
-        return range;
+    let made = super::ranges::iter(l);
+    if made.is_some() {
+        return made;
+    }
+    let entered = super::shims::iter(l);
+    if entered.is_some() {
+        return entered;
     }
     let iterated = [
         (&raw mut ffi::PyList_Type, &raw mut PyListIter_Type),

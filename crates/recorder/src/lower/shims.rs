@@ -140,3 +140,14 @@ pub(super) unsafe fn consumer(l: &mut Lowering) -> Option<Outcome> {
     calls::enter(l, consumer.function, consumer.cs, code, function, locals, true);
     Some(Outcome::Call)
 }
+
+/// GET_ITER of an instance whose `__iter__` is a generator function.
+pub(super) unsafe fn iter(l: &mut Lowering) -> Option<Outcome> {
+    let iterable = l.real(1);
+    let function = shims::iter(l.s, iterable);
+    if function.is_null() || !facts::has_version(ty(iterable)) {
+        return None;
+    }
+    l.guard_operand(1)?;
+    calls::enter_found(l, ty(iterable), function.cast(), 1)
+}

@@ -6,8 +6,10 @@
 use crate::adapt;
 use crate::boxes::{is_one_digit, quick_int};
 use crate::dispatch::State;
+use crate::frames;
 use crate::handler;
 use crate::ops::generators::enter_generator;
+use crate::shims;
 use crate::table::op;
 use core::ptr;
 use ffi::PyObject;
@@ -17,6 +19,10 @@ handler! {
     GET_ITER(s) {
         s.save_ip();
         let iterable = s.peek(1);
+        let function = shims::iter(s, iterable);
+        if !function.is_null() {
+            return s.tail_with(iterate, function as usize);
+        }
         let iter = ffi::PyObject_GetIter(iterable);
         s.shrink(1);
         decref(iterable);
@@ -25,6 +31,18 @@ handler! {
         }
         s.push(iter);
         s.next_escaped(1)
+    }
+
+    /// Enters the generator function that is `__iter__` of the iterable's class.
+    iterate(s, function: usize) {
+        let function = function as *mut PyFunctionObject;
+        let frame = frames::push(s.tstate(), function, 1);
+        if frame.is_null() {
+            return s.error();
+        }
+        incref(function.cast());
+        frame_locals(frame).write_volatile(s.pop());
+        s.enter(frame, 1)
     }
 
     GET_YIELD_FROM_ITER(s) {
@@ -43,6 +61,10 @@ handler! {
         }
         if t == &raw mut PyGen_Type {
             return s.next(1);
+        }
+        let function = shims::iter(s, iterable);
+        if !function.is_null() {
+            return s.tail_with(iterate, function as usize);
         }
         let iter = ffi::PyObject_GetIter(iterable);
         if iter.is_null() {

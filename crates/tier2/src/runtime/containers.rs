@@ -86,20 +86,8 @@ pub(super) unsafe fn store_slice(
     stop: *mut PyObject,
     items: *mut PyObject,
 ) -> i64 {
-    let slice = ffi::PySlice_New(start, stop, ptr::null_mut());
-    if slice.is_null() {
-        ffi::PyErr_Clear();
-        return 0;
-    }
-    let (mut from, mut to, mut step) = (0, 0, 0);
-    let unpacked = ffi::PySlice_Unpack(slice, &raw mut from, &raw mut to, &raw mut step);
-    decref(slice);
-    if unpacked < 0 {
-        ffi::PyErr_Clear();
-        return 0;
-    }
-    ffi::PySlice_AdjustIndices(size(list), &raw mut from, &raw mut to, step);
-    let old = from..to.max(from);
+    let Some((from, to)) = super::quiet::bounds(start, stop, size(list)) else { return 0 };
+    let old = from..to;
     if !old.clone().all(|i| stays(*list_items(list).offset(i), DEPTH)) {
         return 0;
     }

@@ -104,6 +104,22 @@ pub(super) unsafe fn dict_store(dict: *mut PyObject, key: *mut PyObject, value: 
 
 /// `Helper::Slice`.
 pub(super) unsafe fn slice(sequence: *mut PyObject, start: *mut PyObject, stop: *mut PyObject) -> *mut PyObject {
+    let t = ty(sequence);
+    if t == &raw mut ffi::PyList_Type
+        && let Some((from, to)) = bounds(start, stop, size(sequence))
+    {
+        return ffi::PyList_GetSlice(sequence, from, to);
+    }
+    if t == &raw mut ffi::PyTuple_Type
+        && let Some((from, to)) = bounds(start, stop, size(sequence))
+    {
+        return ffi::PyTuple_GetSlice(sequence, from, to);
+    }
+    if t == &raw mut ffi::PyUnicode_Type
+        && let Some((from, to)) = bounds(start, stop, ffi::PyUnicode_GetLength(sequence))
+    {
+        return ffi::PyUnicode_Substring(sequence, from, to);
+    }
     let slice = ffi::PySlice_New(start, stop, ptr::null_mut());
     if slice.is_null() {
         return slice;
@@ -111,6 +127,19 @@ pub(super) unsafe fn slice(sequence: *mut PyObject, start: *mut PyObject, stop: 
     let result = ffi::PyObject_GetItem(sequence, slice);
     decref(slice);
     result
+}
+
+/// Where a slice with these bounds, each None or a small int, begins and ends in a sequence of this length. None: a bound is something else.
+pub(super) unsafe fn bounds(start: *mut PyObject, stop: *mut PyObject, length: isize) -> Option<(isize, isize)> {
+    let index = |bound: *mut PyObject, default: isize| {
+        if bound == ffi::Py_None() {
+            return Some(default);
+        }
+        (is_type(bound, &raw mut ffi::PyLong_Type) && long_is_compact(bound)).then(|| long_compact_value(bound))
+    };
+    let (mut from, mut to) = (index(start, 0)?, index(stop, length)?);
+    ffi::PySlice_AdjustIndices(length, &raw mut from, &raw mut to, 1);
+    Some((from, to.max(from)))
 }
 
 /// `Helper::IterFinish`.
