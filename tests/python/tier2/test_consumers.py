@@ -460,9 +460,6 @@ class Iterables(unittest.TestCase):
         def with_default(self, x=3):
             yield x
 
-        async def coroutine(self):
-            pass
-
         class Base:
             __iter__ = generates
 
@@ -472,7 +469,7 @@ class Iterables(unittest.TestCase):
         def make(method):
             return type("Class", (), {"__iter__": method})
 
-        classes = [Base, Derived, make(wrapped), make(with_default), make(coroutine), make(lambda self: iter("ab"))]
+        classes = [Base, Derived, make(wrapped), make(with_default), make(lambda self: iter("ab"))]
         classes += [make(lambda self: 5), make(None), make(staticmethod(lambda: iter("c"))), make(property(generates))]
         classes += [make(classmethod(generates)), make(lambda: 3), type("L", (list,), {"__iter__": generates})]
         for one in classes:
@@ -585,6 +582,19 @@ class Mechanisms(Tier2Case):
             text = "h\u00e9llo \u20ac"
             wanted = on_stock(f, items, text, 200)
             self.hot(f, items, text, 200, expect=wanted, rounds=10, share=0.9)
+
+    def test_sets_and_iterators(self):
+        def f(n):
+            found = 0
+            for i in range(n):
+                found += len({x & 3 for x in iter(range(i & 7))})
+                for x in iter([1, i]):
+                    found += x
+            return found
+
+        counts = self.hot(f, 800, expect=on_stock(f, 800), rounds=10, share=0.9)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertLess(counts["instructions.BUILD_SET"] + counts["instructions.GET_ITER"], 60)
 
     def test_a_generator_of_its_own(self):
         # Each expression has a loop of its own, so none of them is in another one's way.

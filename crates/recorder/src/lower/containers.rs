@@ -5,6 +5,8 @@ use super::builtins::is_key;
 use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::Content;
+use crate::trace::Keep;
+use core::ffi::c_void;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
@@ -141,6 +143,20 @@ pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
+/// The empty set that a comprehension begins with.
+pub(super) unsafe fn build_set(l: &mut Lowering) -> Option<Outcome> {
+    if l.oparg() > 0 {
+        return None;
+    }
+    let class = &raw mut ffi::PySet_Type;
+    let callable = l.f.constant(class.cast(), Keep::Immortal);
+    let null = l.f.builder.const_null();
+    let set = l.raising(Helper::QuietCall, &[callable, null])?;
+    l.f.of_class(set, class);
+    l.f.push_value(set);
+    l.done()
+}
+
 /// SET_ADD to a set that a comprehension makes.
 pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
@@ -241,6 +257,12 @@ pub(super) unsafe fn binary_slice(l: &mut Lowering) -> Option<Outcome> {
     l.replace(3, slice)
 }
 
+/// Whether `iter` of an instance of the type is the instance.
+unsafe fn is_its_own_iterator(class: *mut PyTypeObject) -> bool {
+    (*class).tp_iternext.is_some()
+        && (*class).tp_iter.is_some_and(|f| f as *const c_void == ffi::PyObject_SelfIter as *const c_void)
+}
+
 pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
     let made = super::ranges::iter(l);
     if made.is_some() {
@@ -266,6 +288,10 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         // It is its own iterator.
         let generator = l.f.peek(1)?;
         l.f.guard_class(generator, class);
+        return l.done();
+    }
+    if facts::is_static(class) && is_its_own_iterator(class) {
+        l.exact(1)?;
         return l.done();
     }
     let &(_, result) = iterated.iter().find(|(t, _)| ptr::eq(*t, class))?;
