@@ -33,14 +33,17 @@ struct Slots<'a>(&'a [*mut PyObject]);
 impl Slots<'_> {
     /// Whether no code runs when the slots are cleared, as far as that is easy to tell.
     unsafe fn die_quietly(&self) -> bool {
-        self.0.iter().all(|&object| {
-            self.stays(object) || is_leaf(object) || held(object).is_some_and(|item| self.stays(item) || is_leaf(item))
-        })
+        let item_stays = |item: *mut PyObject| self.stays(item) || is_leaf(item);
+        self.0.iter().all(|&object| item_stays(object) || held(object).is_some_and(item_stays))
     }
 
     /// Whether somebody else has the object, if it is one.
     unsafe fn stays(&self, object: *mut PyObject) -> bool {
-        object.is_null() || is_immortal(object) || refcnt(object) as usize > self.references(object)
+        object.is_null() || {
+            let count = refcnt(object) as usize;
+            // Each slot has one itself, and at most one by what it holds.
+            is_immortal(object) || count > 2 * self.0.len() || count > 1 && count > self.references(object)
+        }
     }
 
     /// How many references the slots have to an object, themselves and by what they hold.
