@@ -417,11 +417,9 @@ impl Recorder {
         }
         // An executor that begins where a generator yields to is for those that come from its frame. One that begins in the generator, too:
         // it yields as a rule before it is there again.
-        // One that goes round a loop expects what a round leaves: variables that have values, a generator that has begun. So the first
-        // round is part of what comes before it; if the loop has a round or two only, that is most of it.
+        // One that goes round a loop over a generator expects it where a round leaves it.
         let position = place.position as u32;
-        let is_loop = INFO[usize::from((*state.pc).op)].base == op::FOR_ITER;
-        let begins = is_loop && !back_edge && !self.f.top().rounds.contains_key(&position);
+        let begins = !back_edge && lower::begins_generator(state);
         let passes =
             self.yielded || begins || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
         if !passes && has_executor(place.code, place.position) {

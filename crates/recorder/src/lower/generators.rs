@@ -111,6 +111,12 @@ pub(crate) unsafe fn goes_down_a_chain(s: State, base: u16) -> bool {
     code == frame_code(s.frame) || is_link(next)
 }
 
+/// Whether an instruction is to resume a generator that has not begun.
+pub(crate) unsafe fn begins_generator(s: State) -> bool {
+    let is_resumer = INFO[usize::from((*s.pc).op)].base == op::FOR_ITER;
+    is_resumer && is_generator(ty(s.peek(1))) && (*s.peek(1).cast::<PyGenObject>()).gi_frame_state == FRAME_CREATED
+}
+
 /// The code of a generator that is suspended waiting for another object, and that object.
 unsafe fn awaited(receiver: *mut PyObject) -> Option<(*mut PyCodeObject, *mut PyObject)> {
     let generator = receiver.cast::<PyGenObject>();

@@ -38,7 +38,7 @@ mod sequences;
 mod shims;
 
 pub(crate) use control::{Jump, finish_jump, resumed};
-pub(crate) use generators::goes_down_a_chain;
+pub(crate) use generators::{begins_generator, goes_down_a_chain};
 
 /// How an instruction that was lowered goes on.
 pub(crate) enum Outcome {
