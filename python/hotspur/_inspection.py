@@ -71,6 +71,8 @@ def executors(function=None):
 def stats():
     """What Hotspur did so far, as a dict of dicts of numbers.
 
+    `frames_shown` is how often machine code has shown its frames to other code, such as a finalizer, which is slow.
+
     `bytecodes` counts CPython's instructions by the tier that executed them; in tier 1 only those that were executed while the
     parameter `count_instructions` was on, which is slow.
 
@@ -107,6 +109,7 @@ def arranged(reading):
             "swept": by_reason("executors_invalidated").get("cold", 0),
             "invalidated": by_reason("executors_invalidated"),
         },
+        "frames_shown": flat["frames_shown"],
         "micro_ops": flat["micro_ops"],
         "entries": flat["entries"],
         "runs": flat["runs"],

@@ -31,6 +31,8 @@ pub struct Stats {
     pub exits_linked: [u64; ExitReason::COUNT],
     /// Exits, by reason, to tier 1.
     pub exits_cold: [u64; ExitReason::COUNT],
+    /// How often machine code has shown its frames to other code.
+    pub frames_shown: u64,
     /// Micro-ops executed by the tier 2 interpreter.
     pub micro_ops: u64,
     /// Instructions of CPython that executors stood for, as far as they were executed completely.
@@ -63,6 +65,7 @@ impl Stats {
         runs: 0,
         exits_linked: [0; ExitReason::COUNT],
         exits_cold: [0; ExitReason::COUNT],
+        frames_shown: 0,
         micro_ops: 0,
         instructions: 0,
         optimize_nanoseconds: 0,
@@ -90,6 +93,7 @@ impl Stats {
             ("sweeps", self.sweeps),
             ("entries", self.entries),
             ("runs", self.runs),
+            ("frames_shown", self.frames_shown),
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),
             ("optimize_nanoseconds", self.optimize_nanoseconds),

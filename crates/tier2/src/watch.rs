@@ -251,6 +251,11 @@ pub(crate) fn rely_no_more(id: u64, dependencies: &Dependencies) {
     });
 }
 
+/// Whether executors rely on a function.
+pub(crate) fn is_relied_on(function: *mut PyObject) -> bool {
+    with(|w| w.functions.contains_key(&(function as usize)))
+}
+
 /// Executors that rely on a code object, which is going.
 pub(crate) fn users_of_code(code: *mut PyCodeObject) -> Ids {
     with(|w| w.codes.remove(&(code as usize)).unwrap_or_default())

@@ -368,7 +368,7 @@ extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     // SAFETY: as above; the object's count is zero.
     unsafe {
-        if dies_quietly(value.cast(), 4) {
+        if dies_quietly(value.cast()) {
             crate::runtime::free_simple(value.cast());
             return true;
         }

@@ -20,8 +20,8 @@ use super::functions::register;
 use crate::driver::{self, Passage};
 use crate::executor::Executor;
 use crate::exits::Exit;
-use crate::graph;
 use crate::runtime::{Host, Obj};
+use crate::{graph, stats};
 use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, offset_of};
 use core::ptr;
@@ -210,6 +210,7 @@ impl Run {
     pub(super) unsafe fn publish(&mut self, state: *mut ExecState, snapshot: SnapshotId) {
         // SAFETY: as the caller promises.
         unsafe {
+            stats::count(|s| s.frames_shown += 1);
             self.prepare(state);
             self.take_live(state, snapshot);
             match self.machine().publish(snapshot) {

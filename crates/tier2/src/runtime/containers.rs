@@ -1,13 +1,10 @@
 //! More helpers that run no other code: what changes dictionaries, sets and lists, and what iterates over them. See `quiet.rs` for what
 //! they have to take care of. Nothing may die of them whose end could be noticed.
 
-use super::dying::stays;
+use super::dying::Death;
 use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
-
-/// How deep it is looked at what an item refers to, before it is dropped.
-const DEPTH: u32 = 3;
 
 /// `Helper::DictDelete`.
 pub(super) unsafe fn dict_delete(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -88,7 +85,8 @@ pub(super) unsafe fn store_slice(
 ) -> i64 {
     let Some((from, to)) = super::quiet::bounds(start, stop, size(list)) else { return 0 };
     let old = from..to;
-    if !old.clone().all(|i| stays(*list_items(list).offset(i), DEPTH)) {
+    let mut death = Death::default();
+    if !old.clone().all(|i| death.drops(*list_items(list).offset(i), Death::DEPTH)) {
         return 0;
     }
     if ffi::PyList_SetSlice(list, old.start, old.end, items) < 0 {
@@ -100,7 +98,9 @@ pub(super) unsafe fn store_slice(
 
 /// Whether a tuple that an iterator uses again for its items can let go of what is in it.
 unsafe fn is_free(result: *mut PyObject) -> bool {
-    result.is_null() || refcnt(result) > 1 || (0..size(result) as usize).all(|i| stays(tuple_item(result, i), DEPTH))
+    let mut death = Death::default();
+    let mut drops = |item| death.drops(item, Death::DEPTH);
+    result.is_null() || refcnt(result) > 1 || (0..size(result) as usize).all(|i| drops(tuple_item(result, i)))
 }
 
 /// `Helper::QuietNext`.

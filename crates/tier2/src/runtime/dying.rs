@@ -5,151 +5,227 @@
 //! such, and instances of plain classes without finalizers and weak references, as deep as it takes to see that nothing else
 //! dies with them.
 
+use crate::watch;
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
 use hotspur_cpython_sys::ffi::{PyMemberDef, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
+use smallvec::SmallVec;
 
-/// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. At most `depth`
-/// levels of what it refers to are looked at.
-pub(crate) unsafe fn dies_quietly(op: *mut PyObject, depth: u32) -> bool {
-    let stays = |item: *mut PyObject| stays(item, depth);
-    let t = ty(op);
-    if is_leaf(t) {
-        return true;
-    }
-    if t == &raw mut ffi::PyTuple_Type {
-        return size(op) <= LARGE && (0..size(op) as usize).all(|i| stays(tuple_item(op, i)));
-    }
-    if t == &raw mut ffi::PyList_Type {
-        return size(op) <= LARGE && (0..size(op) as usize).all(|i| stays(*list_items(op).add(i)));
-    }
-    if t == &raw mut PyMethod_Type {
-        let method = op.cast::<PyMethodObject>();
-        return (*method).im_weakreflist.is_null() && stays((*method).im_self) && stays((*method).im_func);
-    }
-    if t == &raw mut ffi::PySlice_Type {
-        let slice = op.cast::<ffi::PySliceObject>();
-        return stays((*slice).start) && stays((*slice).stop) && stays((*slice).step);
-    }
-    if t == &raw mut ffi::PyDict_Type {
-        return (*op.cast::<PyDictObject>()).ma_used <= LARGE && dict_stays(op, stays);
-    }
-    if t == &raw mut PyListIter_Type {
-        return stays((*op.cast::<ListIterObject>()).it_seq.cast());
-    }
-    if t == &raw mut PyTupleIter_Type {
-        return stays((*op.cast::<TupleIterObject>()).it_seq.cast());
-    }
-    if t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type {
-        return super::generators::dies_quietly(op.cast());
-    }
-    if t == &raw mut ffi::PyCell_Type {
-        return stays((*op.cast::<PyCellObject>()).ob_ref);
-    }
-    if t == &raw mut PyFunction_Type {
-        let function = op.cast::<PyFunctionObject>();
-        return is_bare(function) && stays((*function).func_closure);
-    }
-    if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
-        return set_stays(op.cast(), stays);
-    }
-    has_feature(t, TPFLAGS_HEAPTYPE) && instance_dies_quietly(op, t, stays)
+/// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell.
+pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
+    Death::default().takes(op, Death::DEPTH)
 }
 
-/// Whether objects of this type refer to nothing that matters, and are freed without running code.
-pub(super) unsafe fn is_leaf(t: *mut PyTypeObject) -> bool {
-    t == &raw mut ffi::PyFloat_Type
-        || t == &raw mut ffi::PyLong_Type
+/// Containers with more items are not looked at.
+const LARGE: isize = 64;
+
+/// At most so many references are looked at. What has more than that does not die.
+const REFERENCES: u32 = 512;
+
+/// What dies with an object.
+#[derive(Default)]
+pub(super) struct Death {
+    /// How many references were looked at.
+    looked_at: u32,
+    /// Objects that have more references than were found so far, with the number of these: the last one takes the object along.
+    shared: SmallVec<[(*mut PyObject, u32); Death::SHARED]>,
+}
+
+impl Death {
+    /// How many levels of what an object refers to are looked at.
+    pub(super) const DEPTH: u32 = 4;
+
+    /// With more such objects it is not looked any further.
+    const SHARED: usize = 24;
+
+    /// Whether no code runs when this reference to an object is dropped, after those that were looked at before.
+    pub(super) unsafe fn drops(&mut self, item: *mut PyObject, depth: u32) -> bool {
+        if item.is_null() || is_immortal(item) || is_number_or_text(ty(item)) {
+            return true;
+        }
+        self.looked_at += 1;
+        let count = refcnt(item);
+        if self.looked_at > REFERENCES || count > REFERENCES {
+            return self.looked_at <= REFERENCES;
+        }
+        if count > 1 {
+            let Some(known) = self.shared.iter_mut().find(|known| known.0 == item) else {
+                self.shared.push((item, 1));
+                return self.shared.len() < Death::SHARED;
+            };
+            known.1 += 1;
+            if known.1 < count {
+                return true;
+            }
+        }
+        depth > 0 && self.takes(item, depth - 1)
+    }
+
+    /// Whether no code runs when an object is freed that nobody refers to any more.
+    unsafe fn takes(&mut self, op: *mut PyObject, depth: u32) -> bool {
+        let t = ty(op);
+        if has_feature(t, TPFLAGS_HEAPTYPE) {
+            return self.takes_instance(op, t, depth);
+        }
+        self.takes_content(op, t, depth) && has_no_weak_references(op, t)
+    }
+
+    /// The same for what an object has because it is one of a type of C's.
+    unsafe fn takes_content(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
+        if t == &raw mut ffi::PyTuple_Type {
+            return size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(tuple_item(op, i), depth));
+        }
+        if t == &raw mut ffi::PyList_Type {
+            return size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(*list_items(op).add(i), depth));
+        }
+        if t == &raw mut ffi::PyDict_Type {
+            let dict = op.cast::<PyDictObject>();
+            return (*dict).ma_used <= LARGE && !dict_is_watched(dict) && self.takes_dict(op, depth);
+        }
+        if t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type {
+            return super::generators::dies_quietly(op.cast(), self, depth);
+        }
+        if t == &raw mut PyFunction_Type {
+            return self.takes_function(op.cast(), depth);
+        }
+        if (t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type) && ffi::PySet_Size(op) > LARGE {
+            return false;
+        }
+        is_number_or_text(t)
+            || t == &raw mut ffi::PyBaseObject_Type
+            || is_what_it_shows(t) && self.takes_shown(op, t, depth)
+    }
+
+    unsafe fn takes_dict(&mut self, dict: *mut PyObject, depth: u32) -> bool {
+        let (mut at, mut key, mut value) = (0, core::ptr::null_mut(), core::ptr::null_mut());
+        while ffi::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) != 0 {
+            if !self.drops(key, depth) || !self.drops(value, depth) {
+                return false;
+            }
+        }
+        true
+    }
+
+    unsafe fn takes_function(&mut self, function: *mut PyFunctionObject, depth: u32) -> bool {
+        let f = &*function;
+        let fields = [
+            f.func_globals,
+            f.func_builtins,
+            f.func_name,
+            f.func_qualname,
+            f.func_code,
+            f.func_defaults,
+            f.func_kwdefaults,
+            f.func_closure,
+            f.func_doc,
+            f.func_dict,
+            f.func_module,
+            f.func_annotations,
+            f.func_typeparams,
+        ];
+        let is_alone = f.func_weakreflist.is_null() && !watch::is_relied_on(function.cast());
+        is_alone && fields.into_iter().all(|field| self.drops(field, depth))
+    }
+
+    /// What refers to other objects as the collector is shown by its type, which is one of C's.
+    unsafe fn takes_shown(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
+        unsafe extern "C" fn look(item: *mut PyObject, at: *mut c_void) -> c_int {
+            // SAFETY: what is passed below.
+            unsafe {
+                let (death, depth) = &mut *at.cast::<(&mut Death, u32)>();
+                c_int::from(!death.drops(item, *depth))
+            }
+        }
+        let Some(traverse) = (*t).tp_traverse else { return false };
+        let mut at = (self, depth);
+        traverse(op, look, (&raw mut at).cast()) == 0
+    }
+
+    /// An instance of a class.
+    unsafe fn takes_instance(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
+        if refcnt(t.cast()) < 2 || !is_plain(t) || !has_no_weak_references(op, t) {
+            return false;
+        }
+        if has_feature(t, TPFLAGS_MANAGED_DICT) {
+            let dict = managed_dict(op);
+            if !dict.is_null() {
+                // Inline values are its, then; if it lives on, they are moved there.
+                if !self.drops(dict.cast(), depth) {
+                    return false;
+                }
+            } else if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(op)).valid != 0 {
+                let values = inline_values(op);
+                let count = (*cached_keys(t)).dk_nentries as usize;
+                if !(0..count).all(|i| self.drops(*inline_value_slot(values, i), depth)) {
+                    return false;
+                }
+            }
+        }
+        let mut class = t;
+        while has_feature(class, TPFLAGS_HEAPTYPE) {
+            let members = members(class);
+            for i in 0..size(class.cast()) as usize {
+                let member = members.add(i);
+                // What `__slots__` makes.
+                let is_object = (*member).type_code == ffi::Py_T_OBJECT_EX && (*member).flags & ffi::Py_READONLY == 0;
+                if is_object && !self.drops(*op.byte_offset((*member).offset).cast::<*mut PyObject>(), depth) {
+                    return false;
+                }
+            }
+            class = (*class).tp_base;
+        }
+        self.takes_content(op, class, depth)
+    }
+}
+
+unsafe fn has_no_weak_references(op: *mut PyObject, t: *mut PyTypeObject) -> bool {
+    let offset = (*t).tp_weaklistoffset;
+    offset == 0 || (*op.byte_offset(offset).cast::<*mut PyObject>()).is_null()
+}
+
+/// Whether objects of exactly this type refer to no others.
+fn is_number_or_text(t: *mut PyTypeObject) -> bool {
+    t == &raw mut ffi::PyLong_Type
         || t == &raw mut ffi::PyUnicode_Type
+        || t == &raw mut ffi::PyFloat_Type
         || t == &raw mut ffi::PyBytes_Type
         || t == &raw mut PyRangeIter_Type
         || t == &raw mut ffi::PyRange_Type
         || t == &raw mut ffi::PyComplex_Type
 }
 
-/// Whether no code runs when a reference to this object is dropped, if there is one.
-pub(super) unsafe fn stays(item: *mut PyObject, depth: u32) -> bool {
-    item.is_null() || refcnt(item) > 1 || is_immortal(item) || (depth > 0 && dies_quietly(item, depth - 1))
-}
-
-/// Whether a function has nothing of its own but a closure.
-pub(super) unsafe fn is_bare(function: *mut PyFunctionObject) -> bool {
-    let f = &*function;
-    f.func_weakreflist.is_null()
-        && [f.func_defaults, f.func_kwdefaults, f.func_dict, f.func_annotations, f.func_typeparams]
-            .iter()
-            .all(|part| part.is_null())
-        && [f.func_globals, f.func_builtins, f.func_code, f.func_name, f.func_qualname, f.func_doc, f.func_module]
-            .iter()
-            .all(|&part| stays(part, 0))
-}
-
-/// Whether no code runs when a set is freed, whose items are to be checked by `stays`.
-unsafe fn set_stays(set: *mut ffi::PySetObject, stays: impl Fn(*mut PyObject) -> bool) -> bool {
-    let slots = (*set).mask as usize + 1;
-    (*set).weakreflist.is_null()
-        && slots <= 4 * LARGE as usize
-        && (0..slots).all(|i| {
-            let entry = (*set).table.add(i);
-            // What stands for a removed entry is immortal.
-            (*entry).key.is_null() || stays((*entry).key)
-        })
-}
-
-/// Containers with more items are not looked at.
-const LARGE: isize = 64;
-
-unsafe fn dict_stays(dict: *mut PyObject, stays: impl Fn(*mut PyObject) -> bool) -> bool {
-    let (mut at, mut key, mut value) = (0, core::ptr::null_mut(), core::ptr::null_mut());
-    while ffi::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) != 0 {
-        if !stays(key) || !stays(value) {
-            return false;
-        }
-    }
-    true
-}
-
-/// The same for an instance of a class.
-unsafe fn instance_dies_quietly(
-    op: *mut PyObject,
-    t: *mut PyTypeObject,
-    stays: impl Fn(*mut PyObject) -> bool,
-) -> bool {
-    if refcnt(t.cast()) < 2 || !is_plain(t) {
-        return false;
-    }
-    let weak_references = (*t).tp_weaklistoffset;
-    if weak_references != 0 && !(*op.byte_offset(weak_references).cast::<*mut PyObject>()).is_null() {
-        return false;
-    }
-    if has_feature(t, TPFLAGS_MANAGED_DICT) {
-        if !managed_dict(op).is_null() {
-            return false;
-        }
-        if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(op)).valid != 0 {
-            let values = inline_values(op);
-            let count = (*cached_keys(t)).dk_nentries as usize;
-            if !(0..count).all(|i| stays(*inline_value_slot(values, i))) {
-                return false;
-            }
-        }
-    }
-    let mut class = t;
-    while has_feature(class, TPFLAGS_HEAPTYPE) {
-        let members = members(class);
-        for i in 0..size(class.cast()) as usize {
-            let member = members.add(i);
-            // What `__slots__` makes.
-            let is_object = (*member).type_code == ffi::Py_T_OBJECT_EX && (*member).flags & ffi::Py_READONLY == 0;
-            if is_object && !stays(*op.byte_offset((*member).offset).cast::<*mut PyObject>()) {
-                return false;
-            }
-        }
-        class = (*class).tp_base;
-    }
-    true
+/// Whether objects of exactly this type, when they are freed, drop what the collector is shown, and do nothing else that could be noticed.
+fn is_what_it_shows(t: *mut PyTypeObject) -> bool {
+    [
+        &raw mut PyMethod_Type,
+        &raw mut ffi::PyCell_Type,
+        &raw mut ffi::PyCFunction_Type,
+        &raw mut ffi::PySlice_Type,
+        &raw mut ffi::PySet_Type,
+        &raw mut ffi::PyFrozenSet_Type,
+        &raw mut ffi::PyDictItems_Type,
+        &raw mut ffi::PyDictValues_Type,
+        &raw mut ffi::PyDictKeys_Type,
+        &raw mut PyListIter_Type,
+        &raw mut PyTupleIter_Type,
+        &raw mut ffi::PySetIter_Type,
+        &raw mut PyDictIterKey_Type,
+        &raw mut PyDictIterValue_Type,
+        &raw mut PyDictIterItem_Type,
+        &raw mut ffi::PyEnum_Type,
+        &raw mut PyZip_Type,
+        &raw mut ffi::PyMap_Type,
+        &raw mut ffi::PyFilter_Type,
+        &raw mut ffi::PyReversed_Type,
+        &raw mut ffi::PyListRevIter_Type,
+        &raw mut ffi::PySeqIter_Type,
+        &raw mut ffi::PyCallIter_Type,
+        &raw mut PySuper_Type,
+        &raw mut ffi::PyDictProxy_Type,
+    ]
+    .contains(&t)
 }
 
 /// The members of a heap type (`_PyHeapType_GET_MEMBERS`).
@@ -167,7 +243,7 @@ impl Looked {
     const SIZE: usize = 256;
 }
 
-/// Whether instances of a class are freed as `object` frees them, attributes apart, without a finalizer.
+/// Whether instances of a class are freed as those of the type of C's that it derives from, attributes apart, without a finalizer.
 unsafe fn is_plain(t: *mut PyTypeObject) -> bool {
     let version = (*t).tp_version_tag;
     let known = &mut (*LOOKED.0.get())[version as usize % Looked::SIZE];
@@ -193,7 +269,7 @@ unsafe fn look(t: *mut PyTypeObject) -> bool {
         }
         class = (*class).tp_base;
     }
-    core::ptr::eq(class, &raw const ffi::PyBaseObject_Type)
+    true
 }
 
 const _: () = assert!(offset_of!(PyMemberDef, offset) == 16 && size_of::<c_int>() == 4);

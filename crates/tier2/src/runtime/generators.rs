@@ -1,5 +1,6 @@
 //! Generators and coroutines: objects whose frames lie in them.
 
+use super::dying::Death;
 use super::{Obj, made};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -27,81 +28,22 @@ pub(crate) unsafe fn suspend(generator: Obj, code: *mut PyCodeObject, pc: u32, s
     (*generator.as_ptr().cast::<PyGenObject>()).gi_frame_state = state;
 }
 
-/// What is in the slots of a frame that is to be cleared, and dies with it.
-struct Slots<'a>(&'a [*mut PyObject]);
-
-impl Slots<'_> {
-    /// Whether no code runs when the slots are cleared, as far as that is easy to tell.
-    unsafe fn die_quietly(&self) -> bool {
-        let item_stays = |item: *mut PyObject| self.stays(item) || is_leaf(item);
-        self.0.iter().all(|&object| item_stays(object) || held(object).is_some_and(item_stays))
-    }
-
-    /// Whether somebody else has the object, if it is one.
-    unsafe fn stays(&self, object: *mut PyObject) -> bool {
-        object.is_null() || {
-            let count = refcnt(object) as usize;
-            // Each slot has one itself, and at most one by what it holds.
-            is_immortal(object) || count > 2 * self.0.len() || count > 1 && count > self.references(object)
-        }
-    }
-
-    /// How many references the slots have to an object, themselves and by what they hold.
-    unsafe fn references(&self, object: *mut PyObject) -> usize {
-        let mut count = 0;
-        for (i, &slot) in self.0.iter().enumerate() {
-            let is_first = !self.0[..i].contains(&slot);
-            count += usize::from(slot == object) + usize::from(is_first && held(slot) == Some(object));
-        }
-        count
-    }
-
-    /// Whether nothing but the function itself dies when its frame lets go of it, besides clearing the slots.
-    unsafe fn spare(&self, function: *mut PyFunctionObject) -> bool {
-        if refcnt(function.cast()) > 1 {
-            return true;
-        }
-        let closure = (*function).func_closure;
-        let is_shared = |i| {
-            let cell = tuple_item(closure, i);
-            refcnt(cell) as usize > self.references(cell) + 1
-        };
-        super::dying::is_bare(function)
-            && (closure.is_null() || refcnt(closure) > 1 || (0..size(closure) as usize).all(is_shared))
-    }
-}
-
-/// Whether the object refers to nothing, and no code runs when it is freed.
-unsafe fn is_leaf(op: *mut PyObject) -> bool {
-    super::dying::is_leaf(ty(op))
-}
-
-/// What an iterator or a cell holds; null if it is empty. None: it is something else.
-unsafe fn held(op: *mut PyObject) -> Option<*mut PyObject> {
-    if op.is_null() {
-        return None;
-    }
-    let t = ty(op);
-    if t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type {
-        return Some((*op.cast::<ListIterObject>()).it_seq.cast());
-    }
-    (t == &raw mut ffi::PyCell_Type).then(|| (*op.cast::<PyCellObject>()).ob_ref)
-}
-
 /// Whether no code runs when the frame of the generator, whose stack is empty, is cleared, as far as that is easy to tell.
 pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
     let frame = generator_frame(generator);
     let locals = (*frame_code(frame)).co_nlocalsplus as usize;
-    clears_quietly(frame, locals)
+    clears_quietly(frame, locals, &mut Death::default(), Death::DEPTH)
 }
 
-unsafe fn clears_quietly(frame: *mut InterpreterFrame, count: usize) -> bool {
-    let slots = Slots(core::slice::from_raw_parts(frame_locals(frame), count));
-    (*frame).frame_obj.is_null() && slots.die_quietly() && slots.spare((*frame).f_funcobj.cast())
+unsafe fn clears_quietly(frame: *mut InterpreterFrame, count: usize, death: &mut Death, depth: u32) -> bool {
+    let slots = core::slice::from_raw_parts(frame_locals(frame), count);
+    (*frame).frame_obj.is_null()
+        && slots.iter().all(|&object| death.drops(object, depth))
+        && death.drops((*frame).f_funcobj, depth)
 }
 
 /// Whether no code runs when the generator or coroutine, whose count has become zero, is freed, as far as that is easy to tell.
-pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject) -> bool {
+pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject, death: &mut Death, depth: u32) -> bool {
     let frame = generator_frame(generator);
     let is_bare = (*generator).gi_weakreflist.is_null()
         && (*generator).gi_origin_or_finalizer.is_null()
@@ -113,7 +55,7 @@ pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject) -> bool {
     is_type(generator.cast(), &raw mut PyGen_Type)
         && (*generator).gi_exc_state.exc_value.is_null()
         && ((*generator).gi_frame_state == FRAME_CREATED || is_unprotected((*frame).instr_ptr))
-        && clears_quietly(frame, (*frame).stacktop as usize)
+        && clears_quietly(frame, (*frame).stacktop as usize, death, depth)
 }
 
 /// Whether a generator that waits here is in no `try` or `with` statement. (Nor does it wait for another one.)
