@@ -300,7 +300,13 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
         // SAFETY: the landing's code is live.
         pending::wanted_at_place(unsafe { place_of(at) }, LOOK_EVERY);
     }
-    if !is_running || is_one_too_many || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+    if !is_running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+        return;
+    }
+    // SAFETY: the GIL is held.
+    let waits = exit.has_to_wait() || exit.does_nothing() && unsafe { losing::thins_out(executor, number) };
+    if waits || is_one_too_many {
+        exit.temperature.cool();
         return;
     }
     if let Some(bridge) = exit.target() {

@@ -61,6 +61,8 @@ pub struct Executor {
     /// How many executors are between this one and the first that began at this instruction, each being the alternative to the one
     /// before.
     pub(crate) alternative: Cell<u32>,
+    /// Runs, and how many of them left for the next alternative, when that was last looked at.
+    pub(crate) left_unused: Cell<Option<[u64; 2]>>,
     /// Whether entering it is worth it.
     pub(crate) books: Books,
     /// Where it is attached, if it can be found by place.
@@ -100,6 +102,7 @@ impl Executor {
             entry: Cell::new(core::ptr::null()),
             grown_from: Cell::new(None),
             alternative: Cell::new(0),
+            left_unused: Cell::new(None),
             books: Books::default(),
             place: Cell::new(None),
             incoming: RefCell::new(Vec::new()),
@@ -191,14 +194,36 @@ impl Executor {
         self.exits()[exit].set_target(target);
     }
 
-    /// Has the exits that lead here lead to the host again. They count anew.
-    pub(crate) fn cut_off(&self) {
+    /// Has the exits that lead here lead to the host again. They count anew, and if this is a loss for them, they note it.
+    pub(crate) fn cut_off(&self, loss: Option<bool>) {
         for (id, exit) in self.incoming.take() {
             if let Some(source) = graph::find(id) {
-                source.exits()[exit].forget(self);
+                let exit = &source.exits()[exit];
+                if exit.forget(self)
+                    && let Some(was_worth_it) = loss
+                {
+                    exit.note_loss(was_worth_it);
+                }
                 graph::bury_executor(Some(source));
             }
         }
+    }
+
+    /// The executor, and its exit, that this one is the alternative to, if it is one.
+    pub(crate) fn alternative_to(&self) -> Option<(Rc<Executor>, usize)> {
+        if self.alternative.get() == 0 {
+            return None;
+        }
+        let incoming = self.incoming.borrow();
+        incoming.iter().find_map(|&(id, number)| {
+            let parent = graph::find(id)?;
+            let exit = &parent.exits()[number];
+            if exit.does_nothing() && exit.leads_to(self) {
+                return Some((parent, number));
+            }
+            graph::bury_executor(Some(parent));
+            None
+        })
     }
 
     /// How many instructions of tier 1 it has executed.

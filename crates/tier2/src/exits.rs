@@ -11,6 +11,7 @@
 
 use crate::executor::Executor;
 use crate::jit::PassageCode;
+use crate::losing::Losses;
 use crate::params::Parameter;
 use crate::temperature::Temperature;
 use core::cell::{Cell, RefCell};
@@ -47,6 +48,7 @@ pub struct Exit {
     /// There is no passage, and will be none.
     impassable: Cell<bool>,
     failures: Cell<u32>,
+    losses: RefCell<Losses>,
     target: RefCell<Option<Rc<Executor>>>,
 }
 
@@ -69,6 +71,7 @@ impl Exit {
             bridged: Cell::new(false),
             impassable: Cell::new(false),
             failures: Cell::new(0),
+            losses: RefCell::default(),
             target: RefCell::new(None),
         }
     }
@@ -201,13 +204,29 @@ impl Exit {
         }
     }
 
-    /// Leads nowhere if it leads to that executor, which has become invalid.
-    pub(crate) fn forget(&self, target: &Executor) {
-        let leads_there = self.target.borrow().as_ref().is_some_and(|t| core::ptr::eq(Rc::as_ptr(t), target));
+    /// Whether it leads to that executor.
+    pub(crate) fn leads_to(&self, target: &Executor) -> bool {
+        self.target.borrow().as_ref().is_some_and(|t| core::ptr::eq(Rc::as_ptr(t), target))
+    }
+
+    /// Leads nowhere if it leads to that executor, which has become invalid. Whether it did.
+    pub(crate) fn forget(&self, target: &Executor) -> bool {
+        let leads_there = self.leads_to(target);
         if leads_there {
             crate::graph::bury_executor(self.take_target());
             self.temperature.cool();
         }
+        leads_there
+    }
+
+    /// What it led to has become invalid.
+    pub(crate) fn note_loss(&self, was_worth_it: bool) {
+        self.losses.borrow_mut().note(was_worth_it);
+    }
+
+    /// It has become hot: whether that is ignored this time, for what was recorded from here did not last.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        self.losses.borrow_mut().wait()
     }
 
     /// See [`Executor::lead`].

@@ -9,6 +9,7 @@
 //! target it is) are rewritten to enter it. The table here owns the reference.
 
 use crate::executor::Executor;
+use crate::losing::Losses;
 use crate::params::Parameter;
 use crate::stats;
 use crate::temperature;
@@ -38,8 +39,16 @@ struct Graph {
     turned_away: usize,
     /// Executors that are being recorded, by number, and whether the recording is lost.
     recordings: Vec<(u64, bool)>,
-    /// Failed recordings by place, for places that tier 1 counts.
-    failures: HashMap<Place, u32>,
+    /// What went wrong at places that tier 1 counts.
+    troubles: HashMap<Place, Troubles>,
+}
+
+/// What went wrong at a place.
+#[derive(Default)]
+struct Troubles {
+    /// Recordings that failed.
+    failures: u32,
+    losses: Losses,
 }
 
 struct Global(UnsafeCell<Option<Graph>>);
@@ -361,7 +370,7 @@ pub(crate) unsafe fn detach(executor: &Executor) {
 /// # Safety
 /// GIL held, called before the stream is freed.
 pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
-    with(|g| g.failures.retain(|place, _| place.code != cs));
+    with(|g| g.troubles.retain(|place, _| place.code != cs));
     // SAFETY: as the caller promises.
     unsafe {
         let slots = (*cs).executors;
@@ -381,7 +390,7 @@ pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
 /// Notes that a recording from a place failed, and answers how many that were.
 pub(crate) fn note_failure(place: Place) -> u32 {
     with(|g| {
-        let failures = g.failures.entry(place).or_default();
+        let failures = &mut g.troubles.entry(place).or_default().failures;
         *failures += 1;
         *failures
     })
@@ -389,5 +398,15 @@ pub(crate) fn note_failure(place: Place) -> u32 {
 
 /// How many recordings from a place have failed.
 pub(crate) fn failures(place: Place) -> u32 {
-    with(|g| g.failures.get(&place).copied().unwrap_or(0))
+    with(|g| g.troubles.get(&place).map_or(0, |t| t.failures))
+}
+
+/// An executor that was recorded from a place has become invalid.
+pub(crate) fn note_loss(place: Place, was_worth_it: bool) {
+    with(|g| g.troubles.entry(place).or_default().losses.note(was_worth_it));
+}
+
+/// The place has become hot: whether that is ignored this time, for what was recorded there did not last.
+pub(crate) fn has_to_wait(place: Place) -> bool {
+    with(|g| g.troubles.get_mut(&place).is_some_and(|t| t.losses.wait()))
 }

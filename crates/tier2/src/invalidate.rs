@@ -6,7 +6,7 @@
 
 use crate::executor::Executor;
 use crate::panics::NoPanic;
-use crate::{graph, observe, stats, watch};
+use crate::{graph, losing, observe, stats, watch};
 use hotspur_ir::InvalidationReason;
 use hotspur_tier1::code::CodeState;
 use std::rc::Rc;
@@ -26,13 +26,17 @@ pub unsafe fn invalidate(executor: &Rc<Executor>, reason: InvalidationReason) {
         observe::ended(executor);
     }
     executor.mark_invalid(reason);
+    let loss = losing::is_telling(reason).then(|| losing::was_worth_it(executor));
+    if let (Some(was_worth_it), Some(place)) = (loss, executor.place()) {
+        graph::note_loss(place, was_worth_it);
+    }
     // SAFETY: the GIL is held, and the place's code is live: an executor is detached when its code goes.
     unsafe {
         stats::count(|s| s.executors_invalidated[reason as usize] += 1);
         graph::detach(executor);
     }
     watch::rely_no_more(executor.id, &executor.trace().dependencies);
-    executor.cut_off();
+    executor.cut_off(loss);
     for exit in executor.exits() {
         graph::bury_executor(exit.take_target());
     }

@@ -6,6 +6,16 @@
 //! the reason `losing`; its place counts as one where recordings have failed, so that it gets one more chance, for a
 //! program may do something else by then.
 
+//!
+//! # What does not last
+//! Some programs keep changing what executors rely on: they make classes again and again, or assign to globals. What is recorded there
+//! becomes invalid before it has been worth the trouble ([`Parameter::Worth`]). After the second time in a row the place, or the exit, has to
+//! become hot twice as often each time before it is recorded from again ([`Losses`]).
+//!
+//! # Alternatives
+//! Where a guard fails before anything was done, an alternative is recorded; so there are chains of executors that begin at the same
+//! instruction. Before a chain becomes longer than a few, it is looked which of them are of use still ([`thins_out`]).
+
 use crate::executor::Executor;
 use crate::graph;
 use crate::invalidate::invalidate;
@@ -67,4 +77,103 @@ unsafe fn look(executor: *const Executor) -> bool {
     }
     graph::bury_executor(Some(executor));
     loses
+}
+
+/// Executors that became invalid at a place or exit, one after the other, without having been worth it.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    in_a_row: u32,
+    waits: u32,
+}
+
+impl Losses {
+    /// So many have no consequences.
+    const FREE: u32 = 2;
+    /// The logarithm of how often it has to become hot at most.
+    const LONGEST: u32 = 12;
+
+    /// One more has become invalid.
+    pub(crate) fn note(&mut self, was_worth_it: bool) {
+        self.in_a_row = if was_worth_it { 0 } else { self.in_a_row + 1 };
+        let beyond = self.in_a_row.saturating_sub(Losses::FREE);
+        self.waits = if beyond == 0 { 0 } else { (1 << beyond.min(Losses::LONGEST)) - 1 };
+    }
+
+    /// It has become hot: whether that is ignored this time.
+    pub(crate) fn wait(&mut self) -> bool {
+        let waits = self.waits > 0;
+        self.waits = self.waits.saturating_sub(1);
+        waits
+    }
+}
+
+/// Whether becoming invalid for this reason says something about the place: that what was relied on there changes.
+pub(crate) fn is_telling(reason: InvalidationReason) -> bool {
+    match reason {
+        InvalidationReason::TypeModified
+        | InvalidationReason::TypeFreed
+        | InvalidationReason::DictModified
+        | InvalidationReason::FunctionModified
+        | InvalidationReason::CodeFreed
+        | InvalidationReason::Losing => true,
+        InvalidationReason::CodeInstrumented
+        | InvalidationReason::LocalsChanged
+        | InvalidationReason::ToolsActive
+        | InvalidationReason::HookRemoved
+        | InvalidationReason::Cold
+        | InvalidationReason::CodeMemory
+        | InvalidationReason::Replaced
+        | InvalidationReason::LinkLost
+        | InvalidationReason::Forked
+        | InvalidationReason::Shutdown
+        | InvalidationReason::Requested => false,
+    }
+}
+
+/// Whether an executor has executed enough to have been worth making.
+pub(crate) fn was_worth_it(executor: &Executor) -> bool {
+    let micro_ops = executor.trace().superblock.insts().count() as u64;
+    executor.instructions() >= micro_ops * u64::from(Parameter::Worth.get())
+}
+
+/// An exit that does nothing has become hot, so another alternative is to be recorded. If there are more than a few already, they have to be
+/// of use: the first one that was always left in the same way is removed, with those behind it. Answers whether the recording has
+/// to wait, because that has happened or is not known yet.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn thins_out(last: &Rc<Executor>, exit: usize) -> bool {
+    /// So many alternatives need not be of use all the time.
+    const FEW: u32 = 3;
+    /// So many runs must have been seen.
+    const RUNS: u64 = 200;
+    if last.alternative.get() < FEW {
+        return false;
+    }
+    let mut is_known = true;
+    let (mut here, mut exit) = (Rc::clone(last), exit);
+    let mut useless = None;
+    loop {
+        let now = [here.runs(), here.exits()[exit].hits()];
+        let before = here.left_unused.get();
+        let [runs, unused] = core::array::from_fn(|i| now[i].saturating_sub(before.map_or(now[i], |b| b[i])));
+        is_known &= runs >= RUNS;
+        if before.is_none() || runs >= RUNS {
+            here.left_unused.set(Some(now));
+        }
+        let is_useless = runs >= RUNS && unused + 1 >= runs;
+        let next = here.alternative_to();
+        if is_useless {
+            graph::bury_executor(useless.replace(here));
+        } else {
+            graph::bury_executor(Some(here));
+        }
+        let Some((parent, number)) = next else { break };
+        (here, exit) = (parent, number);
+    }
+    let Some(executor) = useless else { return !is_known };
+    // SAFETY: the GIL is held.
+    unsafe { invalidate(&executor, InvalidationReason::Losing) };
+    graph::bury_executor(Some(executor));
+    true
 }

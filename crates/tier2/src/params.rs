@@ -86,6 +86,8 @@ parameters! {
     LosingInterval = losing_interval, 8000 "entries", 1..=1000000000;
     /// How many instructions an executor has to execute each time, if it nearly always leaves for tier 1, to be worth it.
     LosingLength = losing_length, 8 "instructions", 0..=10000;
+    /// How many instructions an executor has to execute for each of its micro-ops to have been worth making.
+    Worth = worth, 10000 "instructions", 0..=1000000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// For tests that compile at first sight: one of so many places is recorded from, the others are left to tier 1. Which ones they

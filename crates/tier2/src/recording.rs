@@ -150,6 +150,9 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             return POSTPONED;
         }
         let threshold = threshold_of((*at.pc).op);
+        if graph::has_to_wait(place) {
+            return temperature::initial(threshold);
+        }
         if start_recording(cx, &start, None) {
             temperature::initial(threshold)
         } else {
@@ -223,6 +226,10 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
     let times = Parameter::ExitThreshold.get().into();
     if pending::wanted_at_exit(executor, exit, times) || pending::wanted_at_place(place, times) {
         // What is on its way is waited for.
+        return true;
+    }
+    // SAFETY: as above.
+    if executor.exits()[exit].is_dynamic() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
         return true;
     }
     // SAFETY: `at` is a landing that is running.

@@ -30,16 +30,23 @@ def calls(key):
     return result
 
 
-class Losing(Tier2Case):
+class WithParameters(Tier2Case):
+    """Tests that set parameters."""
+
     def setUp(self):
         super().setUp()
         self.parameters = hotspur.parameters()
-        hotspur.set_parameter("losing_interval", 500)
 
     def tearDown(self):
         for name, value in self.parameters.items():
             hotspur.set_parameter(name, value)
         super().tearDown()
+
+
+class Losing(WithParameters):
+    def setUp(self):
+        super().setUp()
+        hotspur.set_parameter("losing_interval", 500)
 
     def test_a_key_that_does_nothing(self):
         before = hotspur.stats()["executors"]["invalidated"].get("losing", 0)
@@ -76,6 +83,70 @@ class Losing(Tier2Case):
         executors = [e for e in hotspur.executors(f) if e.is_valid()]
         self.assertGreater(len(executors), 3)
         self.assertLess(len(executors), 30)
+
+    def test_alternatives_that_are_of_no_use_any_more_go(self):
+        def f(o, n):
+            total = 0
+            for _ in range(n):
+                total += o.x
+            return total
+
+        for name in ["back_edge_threshold", "exit_threshold"]:
+            hotspur.set_parameter(name, 5)
+        hotspur.set_parameter("worth", 0)
+        classes = []
+        for i in range(30):
+            classes.append(type(f"C{i}", (), {}))
+            o = classes[-1]()
+            o.x = i
+            for _ in range(10):
+                self.assertEqual(f(o, 1000), 1000 * i)
+        # Each class was recorded, and what the first ones need is gone.
+        self.assertLess(len([e for e in hotspur.executors(f) if e.is_valid()]), 10)
+        _, counts = counted(f, o, 1000)
+        self.assertGreater(counts.share, 0.9)
+
+
+class Lasting(WithParameters):
+    """What becomes invalid again and again is recorded more seldom each time."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ["back_edge_threshold", "entry_threshold", "exit_threshold"]:
+            hotspur.set_parameter(name, 5)
+
+    def recordings(self):
+        """Of a loop over methods of a class that is made each time: how many there are for 200 classes, after 200 others."""
+        scope = {}
+        exec(LOOP, scope)
+
+        def run():
+            for _ in range(200):
+                self.assertEqual(scope["f"](60), 60 * 61 // 2)
+
+        run()
+        return counted(run)[1]["traces.started"]
+
+    def test_classes_made_again_and_again(self):
+        hotspur.set_parameter("worth", 1000000)
+        self.assertLess(self.recordings(), 80)
+
+    def test_what_was_worth_it_is_recorded_again(self):
+        hotspur.set_parameter("worth", 0)
+        self.assertGreater(self.recordings(), 100)
+
+
+LOOP = """
+def f(n):
+    class C:
+        def value(self, i):
+            return i + 1
+
+    c, total = C(), 0
+    for i in range(n):
+        total += c.value(i)
+    return total
+"""
 
 
 if __name__ == "__main__":
