@@ -71,6 +71,7 @@ def executors(function=None):
 def stats():
     """What Hotspur did so far, as a dict of dicts of numbers.
 
+    `passages` counts pieces of machine code that were made to lead on from exits.
     `frames_shown` is how often machine code has shown its frames to other code, such as a finalizer, which is slow.
 
     `bytecodes` counts CPython's instructions by the tier that executed them; in tier 1 only those that were executed while the
@@ -109,6 +110,7 @@ def arranged(reading):
             "swept": by_reason("executors_invalidated").get("cold", 0),
             "invalidated": by_reason("executors_invalidated"),
         },
+        "passages": flat["passages"],
         "frames_shown": flat["frames_shown"],
         "micro_ops": flat["micro_ops"],
         "entries": flat["entries"],

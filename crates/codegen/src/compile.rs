@@ -177,7 +177,28 @@ pub struct Bridge {
     pub otherwise: u64,
 }
 
-/// A way from an exit to another executor.
+/// Where a passage leads.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// To another executor.
+    Executor {
+        /// Address of a byte that is not zero while it may be entered.
+        open: u64,
+        /// Where its code begins.
+        code: u64,
+    },
+    /// To tier 1.
+    Tier1 {
+        /// Where it goes on in the top frame's code.
+        position: u32,
+        /// Address of a word of 16 bits that counts down; when it is less than a step, the way is closed.
+        counter: u64,
+        /// What is taken off each time.
+        step: u16,
+    },
+}
+
+/// A way from an exit to another executor, or to tier 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Passage<'a> {
     /// The exit's snapshot, which resumes at or after an instruction.
@@ -186,11 +207,9 @@ pub struct Passage<'a> {
     pub live: &'a [Live],
     /// Address of a word that counts how often it is taken.
     pub taken: u64,
-    /// Address of a byte that is not zero while the executor that it leads to may be entered.
-    pub open: u64,
-    /// Where that executor's code begins.
-    pub target: u64,
-    /// What is executed, nothing having been done, if it may not, or something asks the thread for attention.
+    /// Where it leads.
+    pub goal: Goal,
+    /// What is executed, nothing having been done, if it may not go there now, or something asks the thread for attention.
     pub otherwise: u64,
 }
 

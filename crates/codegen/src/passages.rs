@@ -12,14 +12,19 @@
 //! jump
 //! ```
 //!
+//! An exit that stays cold has a passage as well: to tier 1. Instead of jumping it writes where execution stands and returns, and it
+//! counts how many times the exit is still to be taken until the host is to look at it.
+//!
 //! Nothing of that runs other code, so nobody sees frames that are half written. Positions of the instructions are not
 //! written: the frames are not left to anybody but another executor or tier 1, and these note the position when somebody
 //! may look. (Frames that are pushed on have theirs: `push_frame` notes it.)
 
-use crate::compile::{Bridge, Location, Passage, Refusal, superblock_signature};
+use crate::compile::{Bridge, Goal, Location, Passage, Refusal, superblock_signature};
 use crate::host::{ExecState, machine_type};
+use crate::layout::Layout;
 use crate::translate::{Done, Translator};
 use core::mem::offset_of;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, InstBuilder, types};
 use hotspur_ir::{AbortReason, Slot, Type};
 use std::collections::BTreeMap;
@@ -39,7 +44,10 @@ impl Translator<'_> {
             let message = "a passage needs a layout".into();
             return Err(Refusal { reason: AbortReason::CompileFailed, message });
         };
-        self.open(passage.open, passage.otherwise)?;
+        match passage.goal {
+            Goal::Executor { open, .. } => self.open(open, passage.otherwise)?,
+            Goal::Tier1 { counter, step, .. } => self.count_down(counter, step, passage.otherwise),
+        }
         self.count_at(passage.taken);
         for live in passage.live {
             let value = self.left_at(live.location, live.ty);
@@ -48,7 +56,10 @@ impl Translator<'_> {
         let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
         let top = self.load(types::I64, thread, layout.current_frame);
         self.make_frames(passage, top, layout.previous)?;
-        self.go(passage.target);
+        match passage.goal {
+            Goal::Executor { code, .. } => self.go(code),
+            Goal::Tier1 { position, .. } => self.leave_for_tier1(passage, layout, position)?,
+        }
         // No passage has a loop, but every function is given the block for one.
         self.b.switch_to_block(self.header);
         self.b.ins().trap(clif::TrapCode::unwrap_user(1));
@@ -56,6 +67,38 @@ impl Translator<'_> {
         self.b.ins().trap(clif::TrapCode::unwrap_user(1));
         self.b.seal_all_blocks();
         self.b.finalize();
+        Ok(())
+    }
+
+    /// Goes elsewhere if the counter is less than a step, or if the state is disturbed; counts down.
+    fn count_down(&mut self, counter: u64, step: u16, elsewhere: u64) {
+        let [on, otherwise] = core::array::from_fn(|_| self.b.create_block());
+        let address = self.word(counter);
+        let count = self.load(types::I16, address, 0);
+        let is_due = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, count, i64::from(step));
+        let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
+        let stops = self.b.ins().bor(is_due, disturbed);
+        self.branch(stops, otherwise, on);
+        self.b.set_cold_block(otherwise);
+        self.b.switch_to_block(otherwise);
+        self.go(elsewhere);
+        self.b.switch_to_block(on);
+        let count = self.b.ins().iadd_imm(count, -i64::from(step));
+        self.store(count, address, 0);
+    }
+
+    /// Writes where execution stands, and goes back to the host.
+    fn leave_for_tier1(&mut self, passage: &Passage<'_>, layout: &Layout, position: u32) -> Done {
+        let (Some(returns), Some(top)) = (&layout.returns, self.sb.snapshots[passage.snapshot].frames.last()) else {
+            let message = "a way to tier 1 needs to know how it goes on".into();
+            return Err(Refusal { reason: AbortReason::CompileFailed, message });
+        };
+        let frame = self.b.use_var(self.addresses[self.frames.len() - 1]);
+        let sp = self.stack_address(frame, top.code, top.stack.len() as u32);
+        let pc = self.word(self.env.constants.instruction(top.code, position));
+        let stream = self.word(self.env.constants.stream(top.code));
+        self.write_landing([pc, sp, frame, stream], layout, returns);
+        self.b.ins().return_(&[]);
         Ok(())
     }
 

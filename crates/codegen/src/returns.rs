@@ -138,14 +138,19 @@ impl<'a> Translator<'a> {
         let sp = self.b.ins().iadd_imm(item, i64::from(layout.localsplus) + 8);
         let executing = self.b.ins().iconst(types::I32, -1);
         self.store(executing, caller, layout.stacktop);
+        self.write_landing([pc, sp, caller, stream], layout, returns);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+    }
+
+    /// Writes where execution goes on: instruction, top of the stack, frame, stream.
+    pub(crate) fn write_landing(&mut self, at: [clif::Value; 4], layout: &Layout, returns: &Returns) {
         let landing = self.load(types::I64, self.state, offset_of!(ExecState, landing) as i32);
         let running = self.b.ins().iconst(types::I8, 0);
         self.store(running, landing, layout.landing_kind);
-        self.store(pc, landing, layout.landing_pc);
-        self.store(sp, landing, layout.landing_sp);
-        self.store(caller, landing, layout.landing_frame);
-        self.store(stream, landing, returns.landing_stream);
-        self.b.ins().jump(next, &[]);
-        self.b.switch_to_block(next);
+        let fields = [layout.landing_pc, layout.landing_sp, layout.landing_frame, returns.landing_stream];
+        for (value, field) in at.into_iter().zip(fields) {
+            self.store(value, landing, field);
+        }
     }
 }

@@ -41,7 +41,7 @@ pub struct Exit {
     pub(crate) linked: Cell<u64>,
     /// How often it led to tier 1.
     pub(crate) cold: Cell<u64>,
-    /// The machine code that leads to the target.
+    /// The machine code that leads to the target, or to tier 1.
     passage: RefCell<Option<PassageCode>>,
     /// Machine code goes directly to the target, a bridge.
     bridged: Cell<bool>,
@@ -171,7 +171,19 @@ impl Exit {
             && matches!(self.leaves, None | Some(Op::Link { .. }))
     }
 
-    /// Whether machine code leads to the target.
+    /// Whether a passage to tier 1 is to be made, now that it has led there so often and nothing has come of that.
+    pub(crate) fn wants_way_out(&self) -> bool {
+        self.cold.get() >= Parameter::WayOutThreshold.get().into()
+            && self.can_grow()
+            && !self.is_dynamic()
+            && !self.impassable.get()
+            && self.leaves.is_none()
+            && matches!(self.resume, Resume::At | Resume::After)
+            && self.passage.borrow().is_none()
+            && self.target.borrow().is_none()
+    }
+
+    /// Whether machine code leads to the target, or to tier 1.
     pub(crate) fn has_passage(&self) -> bool {
         self.passage.borrow().is_some()
     }
@@ -183,7 +195,7 @@ impl Exit {
         }
     }
 
-    /// Leads machine code to the target, or notes that it cannot.
+    /// Leads machine code to the target, or to tier 1, or notes that it cannot.
     pub(crate) fn set_passage(&self, passage: Option<PassageCode>) {
         if let Some(passage) = passage {
             self.code.set(passage.entry());

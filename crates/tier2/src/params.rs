@@ -59,6 +59,8 @@ parameters! {
     ExitThreshold = exit_threshold, 1000 "exits", 1..=4095;
     /// How often a side exit leads to another executor before machine code is made for that.
     PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
+    /// How often a side exit leads to tier 1 before machine code is made for that.
+    WayOutThreshold = way_out_threshold, 2000 "exits", 0..=1000000;
     /// Backoff exponent that counters begin with: after a failed recording, 2^(exponent + 1) - 1 executions go by before the next one.
     Backoff = backoff, 9 "power of two", 1..=12;
     /// Recordings that may fail at one place before it is left alone for good.

@@ -31,6 +31,8 @@ pub struct Stats {
     pub exits_linked: [u64; ExitReason::COUNT],
     /// Exits, by reason, to tier 1.
     pub exits_cold: [u64; ExitReason::COUNT],
+    /// Passages made: machine code that leads on from an exit.
+    pub passages: u64,
     /// How often machine code has shown its frames to other code.
     pub frames_shown: u64,
     /// Micro-ops executed by the tier 2 interpreter.
@@ -65,6 +67,7 @@ impl Stats {
         runs: 0,
         exits_linked: [0; ExitReason::COUNT],
         exits_cold: [0; ExitReason::COUNT],
+        passages: 0,
         frames_shown: 0,
         micro_ops: 0,
         instructions: 0,
@@ -93,6 +96,7 @@ impl Stats {
             ("sweeps", self.sweeps),
             ("entries", self.entries),
             ("runs", self.runs),
+            ("passages", self.passages),
             ("frames_shown", self.frames_shown),
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),

@@ -34,6 +34,11 @@ impl Temperature {
         false
     }
 
+    /// The counter, for machine code that counts: what to take off each time. If it is less than that, the exit is hot.
+    pub(crate) fn countdown(&self) -> (*const u16, u16) {
+        (self.0.as_ptr(), 1 << 4)
+    }
+
     /// A recording from here did not work out, or could not be started: the next one has to wait longer.
     pub fn back_off(&self) {
         self.0.set(counter::back_off(self.0.get()));

@@ -4,10 +4,11 @@ import gc
 import signal
 import sys
 import traceback
+import types
 
 import hotspur
 
-from support import Tier2Case, counted
+from support import Tier2Case, counted, needs_machine_code
 
 N = 4000
 
@@ -197,3 +198,103 @@ class Passages(Tier2Case):
                 self.assertEqual(f(N, g), expect)
         _, counts = counted(f, N, one)
         self.assertGreater(counts.share, 0.9)
+
+
+def kinds():
+    """Objects of classes that differ, so that guards of one fail for the others."""
+    made = []
+    for i in range(8):
+        o = type(f"Kind{i}", (), {"f": 1.5 * i})()
+        o.x = i
+        made.append(o)
+    return made
+
+
+def get(o, y, i):
+    z = y * 2.0
+    return o.x * i + z + o.f
+
+
+def megamorphic(objects, n):
+    total = 0.0
+    for i in range(n):
+        total += get(objects[i & 7], total * 0.001, i + 1)
+    return total
+
+
+def lines(objects, n):
+    """Where an exception is raised in a frame that an exit has made."""
+    found = []
+    for i in range(n):
+        try:
+            get(objects[i & 7], 1.0, i)
+        except AttributeError as e:
+            frames = traceback.extract_tb(e.__traceback__)
+            found.append((i, [(f.name, f.line) for f in frames], e.__traceback__.tb_next.tb_frame.f_locals["z"]))
+    return found
+
+
+class WaysOut(Tier2Case):
+    """Exits that stay cold: there is machine code that leads to tier 1."""
+
+    def setUp(self):
+        super().setUp()
+        self.parameters = hotspur.parameters()
+        for name, value in {"exit_threshold": 10, "alternatives": 2, "way_out_threshold": 5}.items():
+            hotspur.set_parameter(name, value)
+
+    def tearDown(self):
+        for name, value in self.parameters.items():
+            hotspur.set_parameter(name, value)
+        super().tearDown()
+
+    @needs_machine_code
+    def test_they_are_made(self):
+        before = hotspur.stats()["passages"]
+        objects = kinds()
+        f = fresh(megamorphic)
+        expect = f(objects, N)
+        for _ in range(4):
+            self.assertEqual(f(objects, N), expect)
+        result, counts = counted(f, objects, N)
+        self.assertEqual(result, expect)
+        with_them = counts["exits.cold"]
+        made = hotspur.stats()["passages"] - before
+        hotspur.set_parameter("way_out_threshold", 1000000)
+        f = fresh(megamorphic)
+        for _ in range(5):
+            self.assertEqual(f(objects, N), expect)
+        before = hotspur.stats()["passages"]
+        result, counts = counted(f, objects, N)
+        self.assertEqual(result, expect)
+        self.assertGreater(made, hotspur.stats()["passages"] - before)
+        # Exits that machine code takes are counted like others.
+        self.assertGreater(with_them, N // 4)
+        self.assertAlmostEqual(with_them, counts["exits.cold"], delta=N // 20)
+
+    def test_exceptions_behind_them(self):
+        objects = kinds()
+        for _ in range(3):
+            self.assertEqual(lines(objects, N), [])
+        del objects[5].x
+        here = [("lines", "get(objects[i & 7], 1.0, i)"), ("get", "return o.x * i + z + o.f")]
+        self.assertEqual(lines(objects, N), [(i, here, 2.0) for i in range(5, N, 8)])
+
+    def test_what_becomes_of_classes(self):
+        objects = kinds()
+        expect = megamorphic(objects, N)
+        for i in range(3):
+            self.assertEqual(megamorphic(objects, N), expect)
+        for o in objects:
+            type(o).f = 0.0
+        changed = megamorphic(objects, N)
+        self.assertNotEqual(changed, expect)
+        self.assertEqual(megamorphic(objects, N), changed)
+        for i, o in enumerate(objects):
+            type(o).f = 1.5 * i
+        self.assertEqual(megamorphic(objects, N), expect)
+
+
+def fresh(function):
+    """The same function with code of its own, which nothing has been recorded from."""
+    return types.FunctionType(function.__code__.replace(), globals())

@@ -16,7 +16,9 @@ use crate::stats;
 use core::cell::UnsafeCell;
 use cranelift_entity::PrimaryMap;
 use gdb::Registration;
-use hotspur_codegen::{Code, CodeSpace, Compiler, Environment, Installed, Layout, Options, Passage, SnapshotInfo};
+use hotspur_codegen::{
+    Code, CodeSpace, Compiler, Environment, Goal, Installed, Layout, Options, Passage, SnapshotInfo,
+};
 use hotspur_ir::{AbortReason, SnapshotId};
 use std::collections::HashMap;
 use task::References;
@@ -161,28 +163,47 @@ pub(crate) fn cold_exit() -> *const u8 {
     with(|jit| jit.space.cold_exit()).unwrap_or(core::ptr::null())
 }
 
-/// Makes machine code that leads from an exit of one executor, which the host has made frames for until now, to another one.
+/// Where a passage is to lead.
+pub(crate) enum To<'a> {
+    /// To an executor, which has machine code.
+    Executor(&'a Executor),
+    /// To tier 1, at a position in the code of the exit's top frame.
+    Tier1(u32),
+}
+
+/// Makes machine code that leads on from an exit, which the host has made frames for until now.
 ///
 /// # Errors
 /// There is no memory for it, or it cannot be compiled.
 ///
 /// # Safety
-/// As for [`compile`]; both have machine code.
+/// As for [`compile`]; the executor has machine code.
 pub(crate) unsafe fn compile_passage(
     executor: &Executor,
     number: usize,
-    target: &Executor,
+    to: To<'_>,
 ) -> Result<PassageCode, AbortReason> {
     let exit = &executor.exits()[number];
+    let (taken, goal, target) = match to {
+        To::Executor(target) => {
+            let open = (&raw const target.go).expose_provenance() as u64;
+            let code = target.entry.get().expose_provenance() as u64;
+            (&raw const exit.linked, Goal::Executor { open, code }, Some(target))
+        }
+        To::Tier1(position) => {
+            let (counter, step) = exit.temperature.countdown();
+            let counter = counter.expose_provenance() as u64;
+            (&raw const exit.cold, Goal::Tier1 { position, counter, step }, None)
+        }
+    };
     // SAFETY: as the caller promises.
     let lists = unsafe { observe::lists(executor) };
     let made = with(|jit| {
         let passage = Passage {
             snapshot: exit.snapshot,
             live: &executor.code().snapshots[exit.snapshot].live,
-            taken: (&raw const exit.linked).expose_provenance() as u64,
-            open: (&raw const target.go).expose_provenance() as u64,
-            target: target.entry.get().expose_provenance() as u64,
+            taken: taken.expose_provenance() as u64,
+            goal,
             otherwise: jit.space.cold_exit().expose_provenance() as u64,
         };
         // SAFETY: as the caller promises.
@@ -197,7 +218,10 @@ pub(crate) unsafe fn compile_passage(
     let (installed, code) = made.unwrap_or(Err(AbortReason::CompileFailed))?;
     observe::passage(executor, number, target);
     // SAFETY: as the caller promises.
-    unsafe { observe::passage_compiled(executor, number, &code, bytes(&installed), &mut callees) };
+    unsafe {
+        stats::count(|s| s.passages += 1);
+        observe::passage_compiled(executor, number, &code, bytes(&installed), &mut callees);
+    }
     let _registration = symbols::of_passage(executor, number, target, &installed);
     Ok(PassageCode { installed: Some(installed), _registration })
 }

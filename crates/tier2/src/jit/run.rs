@@ -16,6 +16,7 @@
 //! Nobody counts references to executors that run. [`is_active`] finds out whether one is run, which is asked before it is
 //! freed.
 
+use super::To;
 use super::functions::register;
 use crate::driver::{self, Passage};
 use crate::executor::Executor;
@@ -291,7 +292,7 @@ impl Run {
                 Passage::To(next, args) if next.has_code() && args.is_empty() => {
                     let code = next.entry.get();
                     if exit.wants_passage() {
-                        let passage = super::compile_passage(&executor, number, &next).ok();
+                        let passage = super::compile_passage(&executor, number, To::Executor(&next)).ok();
                         if exit.target().is_none() {
                             executor.lead(number, Rc::clone(&next));
                         }
@@ -305,7 +306,13 @@ impl Run {
                     graph::let_go(next);
                     ptr::null()
                 }
-                Passage::Tier1 => ptr::null(),
+                Passage::Tier1 => {
+                    if exit.wants_way_out() && landing.kind == LandingKind::Running {
+                        let position = driver::place_of(&landing).position as u32;
+                        exit.set_passage(super::compile_passage(&executor, number, To::Tier1(position)).ok());
+                    }
+                    ptr::null()
+                }
             }
         }
     }

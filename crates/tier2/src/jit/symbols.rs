@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `hotspur:<qualified name>:<first line>#<number>` | an executor, by the code where it begins |
 //! | `hotspur:passage:#<number>.<exit>->#<number>` | the passage from an exit to an executor |
+//! | `hotspur:passage:#<number>.<exit>->tier1` | the passage from an exit to tier 1 |
 //! | `hotspur:stub:<name>` | what all executors share: the cold exit, jumps to functions that are far away |
 
 use super::gdb::Registration;
@@ -66,7 +67,7 @@ pub(super) fn of_executor(executor: &Executor, installed: &Installed) -> Option<
 pub(super) fn of_passage(
     executor: &Executor,
     exit: usize,
-    target: &Executor,
+    target: Option<&Executor>,
     installed: &Installed,
 ) -> Option<Registration> {
     note(installed, || name_of_passage(executor, exit, target))
@@ -79,8 +80,9 @@ fn name_of_executor(executor: &Executor) -> String {
     format!("hotspur:{name}:{line}#{}", executor.id)
 }
 
-fn name_of_passage(executor: &Executor, exit: usize, target: &Executor) -> String {
-    format!("hotspur:passage:#{}.{exit}->#{}", executor.id, target.id)
+fn name_of_passage(executor: &Executor, exit: usize, target: Option<&Executor>) -> String {
+    let target = target.map_or_else(|| "tier1".into(), |target| format!("#{}", target.id));
+    format!("hotspur:passage:#{}.{exit}->{target}", executor.id)
 }
 
 /// The process was forked off: its map is another one, and has nothing in it.
@@ -101,9 +103,7 @@ pub(crate) fn forked() {
             for (number, exit) in executor.exits().iter().enumerate() {
                 let target = exit.target();
                 exit.with_passage(|code| {
-                    if let Some(target) = &target {
-                        enter_in_map(code.as_ptr(), code.len(), &name_of_passage(&executor, number, target));
-                    }
+                    enter_in_map(code.as_ptr(), code.len(), &name_of_passage(&executor, number, target.as_deref()));
                 });
                 graph::bury_executor(target);
             }

@@ -116,10 +116,15 @@ pub(crate) unsafe fn attached(executor: &Executor, exit: Option<(u64, usize)>) {
     }
 }
 
-/// An exit has machine code that leads to another executor.
-pub(crate) fn passage(executor: &Executor, exit: usize, target: &Executor) {
-    if logs() {
+/// An exit has machine code that leads to another executor, or to tier 1.
+pub(crate) fn passage(executor: &Executor, exit: usize, target: Option<&Executor>) {
+    if !logs() {
+        return;
+    }
+    if let Some(target) = target {
         line(&format_args!("#{} linked: exit {exit} of #{} leads here by a passage", target.id, executor.id));
+    } else {
+        line(&format_args!("#{} stays cold: exit {exit} leads to tier 1 by a passage", executor.id));
     }
 }
 
