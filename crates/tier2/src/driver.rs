@@ -303,6 +303,9 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
     if !is_running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
         return;
     }
+    if exit.does_nothing() && !losing::was_worth_it(executor) {
+        exit.inherit_losses(executor.losses.get() + 1);
+    }
     // SAFETY: the GIL is held.
     let waits = exit.has_to_wait() || exit.does_nothing() && unsafe { losing::thins_out(executor, number) };
     if waits || is_one_too_many {

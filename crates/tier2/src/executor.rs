@@ -61,6 +61,8 @@ pub struct Executor {
     /// How many executors are between this one and the first that began at this instruction, each being the alternative to the one
     /// before.
     pub(crate) alternative: Cell<u32>,
+    /// How many were no good in a row where it was recorded from.
+    pub(crate) losses: Cell<u32>,
     /// Runs, and how many of them left for the next alternative, when that was last looked at.
     pub(crate) left_unused: Cell<Option<[u64; 2]>>,
     /// Whether entering it is worth it.
@@ -102,6 +104,7 @@ impl Executor {
             entry: Cell::new(core::ptr::null()),
             grown_from: Cell::new(None),
             alternative: Cell::new(0),
+            losses: Cell::new(0),
             left_unused: Cell::new(None),
             books: Books::default(),
             place: Cell::new(None),

@@ -236,6 +236,16 @@ impl Exit {
         self.losses.borrow_mut().note(was_worth_it);
     }
 
+    /// How many were no good in a row.
+    pub(crate) fn losses(&self) -> u32 {
+        self.losses.borrow().in_a_row()
+    }
+
+    /// An alternative is wanted to an executor that is not worth it, after so many others.
+    pub(crate) fn inherit_losses(&self, losses: u32) {
+        self.losses.borrow_mut().inherit(losses);
+    }
+
     /// It has become hot: whether that is ignored this time, for what was recorded from here did not last.
     pub(crate) fn has_to_wait(&self) -> bool {
         self.losses.borrow_mut().wait()

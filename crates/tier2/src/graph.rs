@@ -406,6 +406,11 @@ pub(crate) fn note_loss(place: Place, was_worth_it: bool) {
     with(|g| g.troubles.entry(place).or_default().losses.note(was_worth_it));
 }
 
+/// How many were no good in a row.
+pub(crate) fn losses(place: Place) -> u32 {
+    with(|g| g.troubles.get(&place).map_or(0, |t| t.losses.in_a_row()))
+}
+
 /// The place has become hot: whether that is ignored this time, for what was recorded there did not last.
 pub(crate) fn has_to_wait(place: Place) -> bool {
     with(|g| g.troubles.get_mut(&place).is_some_and(|t| t.losses.wait()))

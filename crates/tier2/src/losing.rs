@@ -14,7 +14,8 @@
 //!
 //! # Alternatives
 //! Where a guard fails before anything was done, an alternative is recorded; so there are chains of executors that begin at the same
-//! instruction. Before a chain becomes longer than a few, it is looked which of them are of use still ([`thins_out`]).
+//! instruction. If one is not worth it (yet), that is a loss for the exit which the next is to be recorded from, and those before it count
+//! there, too. Before a chain becomes longer than a few, it is looked which of them are of use still ([`thins_out`]).
 
 use crate::executor::Executor;
 use crate::graph;
@@ -94,8 +95,24 @@ impl Losses {
 
     /// One more has become invalid.
     pub(crate) fn note(&mut self, was_worth_it: bool) {
-        self.in_a_row = if was_worth_it { 0 } else { self.in_a_row + 1 };
-        let beyond = self.in_a_row.saturating_sub(Losses::FREE);
+        self.set(if was_worth_it { 0 } else { self.in_a_row + 1 });
+    }
+
+    /// There have been so many elsewhere, which count here as well.
+    pub(crate) fn inherit(&mut self, losses: u32) {
+        if self.in_a_row < losses {
+            self.set(losses);
+        }
+    }
+
+    /// How many there were.
+    pub(crate) fn in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
+    fn set(&mut self, in_a_row: u32) {
+        self.in_a_row = in_a_row;
+        let beyond = in_a_row.saturating_sub(Losses::FREE);
         self.waits = if beyond == 0 { 0 } else { (1 << beyond.min(Losses::LONGEST)) - 1 };
     }
 

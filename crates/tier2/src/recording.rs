@@ -279,10 +279,14 @@ pub unsafe fn finish(
             if executor.trace().inherits {
                 executor.grown_from.set(origin.parent());
             }
-            if let Some((parent, number)) = &origin.exit
-                && parent.exits()[*number].does_nothing()
-            {
-                executor.alternative.set(parent.alternative.get() + 1);
+            if let Some((parent, number)) = &origin.exit {
+                let exit = &parent.exits()[*number];
+                executor.losses.set(exit.losses());
+                if exit.does_nothing() {
+                    executor.alternative.set(parent.alternative.get() + 1);
+                }
+            } else {
+                executor.losses.set(graph::losses(origin.place));
             }
             Ok((executor, job))
         });
