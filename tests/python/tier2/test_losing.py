@@ -3,7 +3,7 @@
 import unittest
 
 import hotspur
-from support import Tier2Case, counted
+from support import Tier2Case, counted, run_program
 
 
 def tiny(value):
@@ -84,56 +84,28 @@ class Losing(WithParameters):
         self.assertGreater(len(executors), 3)
         self.assertLess(len(executors), 30)
 
-    def test_alternatives_that_are_of_no_use_any_more_go(self):
-        def f(o, n):
-            total = 0
-            for _ in range(n):
-                total += o.x
-            return total
 
-        for name in ["back_edge_threshold", "exit_threshold"]:
-            hotspur.set_parameter(name, 5)
-        hotspur.set_parameter("worth", 0)
-        classes = []
-        for i in range(30):
-            classes.append(type(f"C{i}", (), {}))
-            o = classes[-1]()
-            o.x = i
-            for _ in range(10):
-                self.assertEqual(f(o, 1000), 1000 * i)
-        # Each class was recorded, and what the first ones need is gone.
-        self.assertLess(len([e for e in hotspur.executors(f) if e.is_valid()]), 10)
-        _, counts = counted(f, o, 1000)
-        self.assertGreater(counts.share, 0.9)
+PARAMETERS = {"background": 0, "back_edge_threshold": 5, "entry_threshold": 5, "exit_threshold": 5, "alternatives": 12}
 
 
-class Lasting(WithParameters):
-    """What becomes invalid again and again is recorded more seldom each time."""
+class Lasting(unittest.TestCase):
+    """What becomes invalid again and again is recorded more seldom each time. In processes of their own, where nothing has become invalid yet."""
 
-    def setUp(self):
-        super().setUp()
-        for name in ["back_edge_threshold", "entry_threshold", "exit_threshold"]:
-            hotspur.set_parameter(name, 5)
-
-    def recordings(self):
+    def recordings(self, worth):
         """Of a loop over methods of a class that is made each time: how many there are for 200 classes, after 200 others."""
-        scope = {}
-        exec(LOOP, scope)
-
-        def run():
-            for _ in range(200):
-                self.assertEqual(scope["f"](60), 60 * 61 // 2)
-
-        run()
-        return counted(run)[1]["traces.started"]
+        printed = run_program(self, LOOP, worth=worth, **PARAMETERS)
+        return int(printed)
 
     def test_classes_made_again_and_again(self):
-        hotspur.set_parameter("worth", 1000000)
-        self.assertLess(self.recordings(), 80)
+        self.assertLess(self.recordings(1000000), 50)
 
     def test_what_was_worth_it_is_recorded_again(self):
-        hotspur.set_parameter("worth", 0)
-        self.assertGreater(self.recordings(), 100)
+        self.assertGreater(self.recordings(0), 100)
+
+    def test_alternatives_that_are_of_no_use_any_more_go(self):
+        executors, share = run_program(self, PHASES, worth=0, **PARAMETERS).split()
+        self.assertLess(int(executors), 12)
+        self.assertGreater(float(share), 0.9)
 
 
 LOOP = """
@@ -146,6 +118,38 @@ def f(n):
     for i in range(n):
         total += c.value(i)
     return total
+
+def run():
+    for _ in range(200):
+        assert f(60) == 60 * 61 // 2
+
+run()
+before = hotspur.stats()["traces"]["started"]
+run()
+print(hotspur.stats()["traces"]["started"] - before)
+"""
+
+# Each class is recorded, and what only the first ones need goes.
+PHASES = """
+def f(o, n):
+    total = 0
+    for _ in range(n):
+        total += o.x
+    return total
+
+classes = []
+for i in range(30):
+    classes.append(type(f"C{i}", (), {}))
+    o = classes[-1]()
+    o.x = i
+    for _ in range(10):
+        assert f(o, 1000) == 1000 * i
+hotspur.set_parameter("count_instructions", 1)
+before = hotspur.stats()["bytecodes"]
+f(o, 1000)
+after = hotspur.stats()["bytecodes"]
+tier1, tier2 = (after[t] - before[t] for t in ("tier1", "tier2"))
+print(len([e for e in hotspur.executors(f) if e.is_valid()]), tier2 / (tier1 + tier2))
 """
 
 
