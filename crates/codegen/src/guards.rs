@@ -60,6 +60,15 @@ impl Translator<'_> {
         self.guard_number(is, version)
     }
 
+    pub(crate) fn guard_class_version(&mut self, class: Value, version: u32) -> Nothing {
+        let is = if let Some(layout) = self.env.layout {
+            self.load(types::I32, self.v(class), layout.tp_version_tag)
+        } else {
+            self.ask(HostFn::ClassVersion, &[self.v(class)])
+        };
+        self.guard_number(is, version)
+    }
+
     pub(crate) fn guard_keys_version(&mut self, dict: Value, version: u32) -> Nothing {
         let is = if let Some(layout) = self.env.layout {
             let keys = self.load(types::I64, self.v(dict), layout.ma_keys);

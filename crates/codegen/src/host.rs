@@ -206,6 +206,8 @@ host_functions! {
     TypeOf = type_of(value: Object) -> Object;
     /// The version of the object's type.
     TypeVersion = type_version(value: Object) -> u32;
+    /// The version of the object, which is a class.
+    ClassVersion = class_version(class: Object) -> u32;
     /// The version of the keys of a dictionary.
     KeysVersion = keys_version(dict: Object) -> u32;
     /// The version of the keys that instances of the object's type share.

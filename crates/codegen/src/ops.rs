@@ -72,6 +72,7 @@ impl<'a> Translator<'a> {
 
             // -- guards
             Op::GuardType { value, class } => self.guard_type(value, class),
+            Op::GuardClassVersion { class, version } => self.guard_class_version(class, version),
             Op::GuardTypeVersion { value, version } => self.guard_type_version(value, version),
             Op::GuardKeysVersion { dict, version } => self.guard_keys_version(dict, version),
             Op::GuardSharedKeysVersion { value, version } => self.guard_shared_keys_version(value, version),

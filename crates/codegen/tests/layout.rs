@@ -39,6 +39,9 @@ fn guards() {
     let (o, f) = ([address(&object)], [address(&function)]);
     assert!(passes("v0: obj", "guard_type_version v0, 5 [snap0]", &given(&o)));
     assert!(!passes("v0: obj", "guard_type_version v0, 6 [snap0]", &given(&o)));
+    let c = [address(&class)];
+    assert!(passes("v0: obj", "guard_class_version v0, 5 [snap0]", &given(&c)));
+    assert!(!passes("v0: obj", "guard_class_version v0, 6 [snap0]", &given(&c)));
     assert!(passes("v0: obj", "guard_shared_keys_version v0, 77 [snap0]", &given(&o)));
     assert!(!passes("v0: obj", "guard_shared_keys_version v0, 78 [snap0]", &given(&o)));
     assert!(passes("v0: obj", "guard_keys_version v0, 77 [snap0]", &given(&o)));

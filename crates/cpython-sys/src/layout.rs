@@ -217,6 +217,13 @@ pub struct PyMethodObject {
     pub vectorcall: Option<vectorcallfunc>,
 }
 
+/// `classmethod` and `staticmethod`, as far as both are alike.
+#[repr(C)]
+pub struct ClassMethodObject {
+    pub ob_base: PyObject,
+    pub callable: *mut PyObject,
+}
+
 /// `PyCellObject`.
 #[repr(C)]
 pub struct PyCellObject {

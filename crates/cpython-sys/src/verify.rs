@@ -646,6 +646,11 @@ unsafe fn callables(globals: &Owned) -> Checked {
     let expected = |object: &Owned| address(ffi::PyVectorcall_Function(object.0));
     same("vectorcall", address((*raw).vectorcall), expected(&m))?;
 
+    for wrapped in [ffi::PyClassMethod_New(f.0), ffi::PyStaticMethod_New(f.0)] {
+        let wrapped = Owned::new(wrapped, "a class method")?;
+        same("callable", (*wrapped.0.cast::<ClassMethodObject>()).callable, f.0)?;
+    }
+
     let property = item(globals, c"p")?;
     let raw = property.0.cast::<PropertyObject>();
     same("prop_get", (*raw).prop_get, f.0)?;

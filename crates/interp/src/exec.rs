@@ -139,6 +139,7 @@ impl<R: Runtime> Machine<'_, R> {
                 let (value, class) = (self.obj(value)?, self.rt.const_obj(class));
                 guard(self.rt.type_of(value) == class)
             }
+            Op::GuardClassVersion { class, version } => guard(self.rt.class_version(self.obj(class)?) == version),
             Op::GuardTypeVersion { value, version } => guard(self.rt.type_version(self.obj(value)?) == version),
             Op::GuardKeysVersion { dict, version } => guard(self.rt.keys_version(self.obj(dict)?) == version),
             Op::GuardSharedKeysVersion { value, version } => {

@@ -65,6 +65,8 @@ pub trait Runtime {
     fn type_of(&mut self, value: Self::Obj) -> Self::Obj;
     /// The version of the object's type.
     fn type_version(&mut self, value: Self::Obj) -> u32;
+    /// The version of the object, which is a class.
+    fn class_version(&mut self, class: Self::Obj) -> u32;
     fn keys_version(&mut self, dict: Self::Obj) -> u32;
     fn shared_keys_version(&mut self, value: Self::Obj) -> u32;
     fn global_version(&mut self, dict: Self::Obj) -> u32;

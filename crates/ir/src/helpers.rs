@@ -158,6 +158,8 @@ helpers! {
     QuietNext = quiet_next(obj) -> New, reads(CONTAINERS.union(M::ITER)).writes(M::ITER).tries();
     /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
     BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
+    /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type.
+    BindBuiltin = bind_builtin(obj, obj) -> New, allocates().raises();
     /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.

@@ -71,6 +71,9 @@ GuardType = guard_type(value: obj, class: object) -> None, reads(M::TYPE).exits(
 /// Exits unless the object's type has this version: it is that type, and nothing in it or its bases changed.
 GuardTypeVersion = guard_type_version(value: obj, version: version) -> None,
     reads(M::TYPE).reads(M::VERSION).exits(R::TypeChanged);
+/// Exits unless the object, which is a class, has this version: it is that very class, and nothing in it or its bases changed.
+GuardClassVersion = guard_class_version(class: obj, version: version) -> None,
+    reads(M::VERSION).exits(R::TypeChanged);
 /// Exits unless the keys of the dictionary have this version: entries are where they were.
 GuardKeysVersion = guard_keys_version(dict: obj, version: version) -> None,
     reads(M::DICT).reads(M::VERSION).exits(R::KeysChanged);

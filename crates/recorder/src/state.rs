@@ -139,6 +139,8 @@ pub(crate) struct Info {
     /// It is a function that the superblock has made, with these globals.
     pub made: bool,
     pub globals: Option<Value>,
+    /// Function and receiver, if it is a bound method that the superblock has made.
+    pub bound: Option<[Value; 2]>,
     /// Start, stop and step, if it is a range.
     pub range: Option<[Value; 3]>,
 }
@@ -157,6 +159,7 @@ impl Default for Info {
             unboxed: None,
             made: false,
             globals: None,
+            bound: None,
             range: None,
         }
     }
@@ -517,6 +520,14 @@ impl Frames {
             self.builder.incref(v);
         }
         v
+    }
+
+    /// Another alias of a value that may have none any more is to be made: sees to it that the object is alive.
+    pub fn keep_alive(&mut self, v: Value) {
+        let Info { aliases, held, .. } = *self.info(v);
+        if aliases == 0 && !held {
+            self.borrowed(v);
+        }
     }
 
     /// The value as an object: a truth value becomes True or False.

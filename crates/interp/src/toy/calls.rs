@@ -310,6 +310,11 @@ impl Toy {
                 };
                 Register::Obj(receiver.filter(|_| function == descriptor))
             }
+            Helper::BindBuiltin => {
+                let (descriptor, receiver) = (arg(0)?, arg(1)?);
+                [descriptor, receiver].into_iter().for_each(|o| _ = self.adjust(o, 1));
+                obj(self.alloc(Kind::Method([Some(descriptor), Some(receiver)])))
+            }
             Helper::IterFinish => {
                 let (Kind::ListIter(sequence, _) | Kind::TupleIter(sequence, _)) = self.look(arg(0)?) else {
                     return Err(());

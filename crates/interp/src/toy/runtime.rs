@@ -163,6 +163,9 @@ impl Runtime for Toy {
         let class = self.class_of(value);
         if let Kind::Type { version, .. } = *self.look(class) { version } else { 0 }
     }
+    fn class_version(&mut self, class: ToyRef) -> u32 {
+        if let Kind::Type { version, .. } = *self.look(class) { version } else { 0 }
+    }
     fn keys_version(&mut self, dict: ToyRef) -> u32 {
         if let Kind::Dict { keys, .. } = *self.look(dict) { keys } else { 0 }
     }

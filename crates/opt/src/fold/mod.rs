@@ -215,6 +215,7 @@ impl Fold<'_> {
             known.not_null = true;
             known.class = known.class.or(class);
         } else if let Op::GuardTypeVersion { value, .. }
+        | Op::GuardClassVersion { class: value, .. }
         | Op::GuardSharedKeysVersion { value, .. }
         | Op::GuardKeysVersion { dict: value, .. }
         | Op::GuardFunctionVersion { function: value, .. }

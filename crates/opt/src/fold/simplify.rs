@@ -76,6 +76,7 @@ impl Fold<'_> {
             | Op::ReturnValue { .. }
             | Op::GuardPlainFrame {}
             | Op::GuardTypeVersion { .. }
+            | Op::GuardClassVersion { .. }
             | Op::GuardKeysVersion { .. }
             | Op::GuardSharedKeysVersion { .. }
             | Op::GuardGlobalVersion { .. }

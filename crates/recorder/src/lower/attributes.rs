@@ -150,11 +150,11 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     }
     let object = &raw const ffi::PyBaseObject_Type;
     let is_generic = (*class).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize);
-    if !is_generic || !facts::has_version(class) {
+    if !is_generic || !facts::is_reliable(class) {
         return None;
     }
     let has_inline = has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0;
-    // The type has a version, so this is a look-up in its cache or dictionaries of names, which runs no code.
+    // The type has a version, or is one of CPython's, so this is a look-up in its cache or dictionaries of names, which runs no code.
     let found = _PyType_Lookup(class, name);
     if found.is_null() {
         if !has_inline {
@@ -183,8 +183,14 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
         return None;
     }
-    let is_method = (*kind).tp_descr_get.is_some();
-    if is_method != is_call || is_method && !has_feature(kind, TPFLAGS_METHOD_DESCRIPTOR) {
+    let binding = Binding::of(found);
+    let is_method = binding.is_none() && (*kind).tp_descr_get.is_some();
+    let is_to_be_bound = is_method && !is_call;
+    if is_method && !has_feature(kind, TPFLAGS_METHOD_DESCRIPTOR) || is_call && !is_method && binding.is_none() {
+        return None;
+    }
+    let is_builtin = ptr::eq(kind, &raw mut PyMethodDescr_Type);
+    if is_to_be_bound && !is_builtin && !is_type(found, &raw mut PyFunction_Type) {
         return None;
     }
     let version =
@@ -194,7 +200,73 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     } else {
         lacks(l, name)?;
     }
-    found_in_type(l, found, is_method)
+    let owner = l.f.peek(1)?;
+    if let Some(binding) = binding {
+        let function = wrapped(l, found);
+        let attr = match binding {
+            Binding::Class => {
+                let class = l.type_constant(class, class.cast());
+                bind(l, function, class)
+            }
+            Binding::Static => l.f.borrowed(function),
+        };
+        return l.loaded(attr);
+    }
+    if !is_to_be_bound {
+        return found_in_type(l, found, is_method);
+    }
+    let method = if is_builtin {
+        let descriptor = l.f.constant(found, Keep::Hold);
+        let method = l.raising(Helper::BindBuiltin, &[descriptor, owner])?;
+        l.f.of_class(method, &raw mut ffi::PyCFunction_Type)
+    } else {
+        let function = l.type_constant(class, found);
+        bind(l, function, owner)
+    };
+    l.loaded(method)
+}
+
+/// What binds a Python function that is found in a class without regard to the instance.
+#[derive(Clone, Copy)]
+enum Binding {
+    /// `classmethod`: it is bound to the class.
+    Class,
+    /// `staticmethod`: it is not bound at all.
+    Static,
+}
+
+impl Binding {
+    unsafe fn of(found: *mut PyObject) -> Option<Binding> {
+        let binding = if is_type(found, &raw mut ffi::PyClassMethod_Type) {
+            Binding::Class
+        } else if is_type(found, &raw mut ffi::PyStaticMethod_Type) {
+            Binding::Static
+        } else {
+            return None;
+        };
+        let function = (*found.cast::<ClassMethodObject>()).callable;
+        (!function.is_null() && is_type(function, &raw mut PyFunction_Type)).then_some(binding)
+    }
+}
+
+/// The function (borrowed) in what a class has that is relied on. It is guarded: nobody notices when `__init__` is called once more.
+unsafe fn wrapped(l: &mut Lowering, found: *mut PyObject) -> Value {
+    let real = (*found.cast::<ClassMethodObject>()).callable;
+    let found = l.f.constant(found, Keep::Guarded);
+    let function = l.f.builder.load_slot(found, offset_of!(ClassMethodObject, callable) as u32);
+    let id = l.f.object(real, Keep::Guarded);
+    l.guard_is(function, real, id);
+    function
+}
+
+/// A Python function bound to a receiver.
+unsafe fn bind(l: &mut Lowering, function: Value, receiver: Value) -> Value {
+    let parts = [function, receiver].map(|v| l.f.take(v));
+    let method = l.f.builder.new_bound_method(parts[0], parts[1]);
+    l.f.owned(method);
+    l.f.of_class(method, &raw mut PyMethod_Type);
+    l.f.info(method).bound = Some([function, receiver]);
+    method
 }
 
 /// Guards that the instance has no attribute of its own with this name, if it really has none.
@@ -204,6 +276,11 @@ unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
     let has_managed = has_feature(class, TPFLAGS_MANAGED_DICT);
     let dict = if has_managed { managed_dict(real).cast::<PyObject>() } else { ptr::null_mut() };
     let has_inline = has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0;
+    if !has_managed && (*class).tp_dictoffset == 0 {
+        let owner = l.f.peek(1)?;
+        l.guard_version(owner, real, (*class).tp_version_tag);
+        return Some(());
+    }
     if has_inline || !has_managed && (*class).tp_dictoffset < 0 {
         return None;
     }
@@ -266,9 +343,7 @@ unsafe fn dict_value(l: &mut Lowering, name: *mut PyObject) -> Option<(Value, *m
 unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outcome> {
     let real = l.real(1);
     let owner = l.f.peek(1)?;
-    if l.f.info(owner).constant != real {
-        return None;
-    }
+    l.know_class(owner, real)?;
     let attr = found_in_class(l, owner, real, name)??;
     l.loaded(attr)
 }
@@ -307,6 +382,14 @@ pub(super) unsafe fn found_in_class(
         l.depend_on_type(class);
         return Some(None);
     }
+    if let Some(binding) = Binding::of(attr) {
+        l.depend_on_type(class);
+        let function = wrapped(l, attr);
+        return Some(Some(match binding {
+            Binding::Class => bind(l, function, owner),
+            Binding::Static => l.f.borrowed(function),
+        }));
+    }
     let kind = ty(attr);
     // What is no descriptor must not become one; functions, methods and slots of built-in classes are not bound to a class.
     let is_unbound = kind == &raw mut PyFunction_Type
@@ -336,6 +419,30 @@ pub(super) unsafe fn found_in_class(
 }
 
 impl Lowering<'_> {
+    /// Guards that a value is this class, of the version that it has, unless that is known. It is relied on then.
+    pub(super) unsafe fn know_class(&mut self, v: Value, real: *mut PyObject) -> Option<()> {
+        let class = real.cast::<PyTypeObject>();
+        if self.f.info(v).constant == real {
+            return Some(());
+        }
+        if facts::is_static(class) {
+            let id = self.f.object(real, Keep::Immortal);
+            self.guard_is(v, real, id);
+            return Some(());
+        }
+        if !facts::has_version(class) || !facts::is_reliable(ty(real)) {
+            return None;
+        }
+        // Its address may become that of another class, but not its version.
+        self.guard_version(v, real, (*ty(real)).tp_version_tag);
+        self.f.at();
+        self.f.builder.guard_class_version(v, (*class).tp_version_tag);
+        self.depend_on_type(class);
+        let info = self.f.info(v);
+        (info.constant, info.nullable) = (real, false);
+        Some(())
+    }
+
     /// Has the executor become invalid when the type changes, if it can.
     pub(super) unsafe fn depend_on_type(&mut self, class: *mut PyTypeObject) {
         if facts::is_static(class) {

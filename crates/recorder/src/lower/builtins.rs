@@ -50,6 +50,8 @@ enum Arg {
 enum Owner {
     Module(&'static CStr),
     Type(fn() -> *mut PyTypeObject),
+    /// A type that a C module makes when it is imported: the module's name, and the type's.
+    TypeOf(&'static CStr, &'static CStr),
 }
 
 struct Function {
@@ -68,6 +70,8 @@ const fn f(owner: Owner, names: &'static [&'static CStr], args: &'static [Arg], 
 
 const BUILTINS: Owner = Owner::Module(c"builtins");
 const MATH: Owner = Owner::Module(c"math");
+const OPERATOR: Owner = Owner::Module(c"_operator");
+const RANDOM: Owner = Owner::TypeOf(c"_random", c"_random.Random");
 const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
 const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
 const STR: Owner = Owner::Type(|| &raw mut ffi::PyUnicode_Type);
@@ -124,6 +128,9 @@ static FUNCTIONS: &[Function] = &[
         1,
     ),
     f(MATH, &[c"atan2", c"pow", c"hypot", c"fmod", c"copysign", c"log"], &[Number, Number], 2),
+    f(OPERATOR, &[c"index"], &[Int], 1),
+    f(RANDOM, &[c"random"], &[], 0),
+    f(RANDOM, &[c"getrandbits"], &[Small], 1),
     f(INT, &[c"bit_length", c"bit_count"], &[], 0),
     f(FLOAT, &[c"is_integer"], &[], 0),
     f(
@@ -203,6 +210,15 @@ static FUNCTIONS: &[Function] = &[
     f(ZIP, &[c"zip"], &[Iterable, Iterable, Iterable, Iterable], 1),
 ];
 
+impl Function {
+    /// Whether what the row says of a method holds for an instance of a subclass as well: nothing that a class can have of its own is asked for.
+    unsafe fn accepts_instance_of_subclass(&self, method: *mut PyObject, receiver: *mut PyObject) -> bool {
+        let owner = (*method.cast::<PyMethodDescrObject>()).d_type;
+        let holds = matches!(self.owner, Owner::TypeOf(..)) || ptr::eq(owner, &raw mut ffi::PyList_Type);
+        holds && facts::has_version(ty(receiver)) && ffi::PyType_IsSubtype(ty(receiver), owner) != 0
+    }
+}
+
 impl Arg {
     unsafe fn accepts(self, op: *mut PyObject) -> bool {
         let is = |t: *mut PyTypeObject| ptr::eq(ty(op), t);
@@ -275,6 +291,20 @@ unsafe fn is_named(module: *mut PyObject, name: &CStr) -> bool {
     ffi::PyUnicode_Check(module) != 0 && ffi::PyUnicode_CompareWithASCIIString(module, name.as_ptr()) == 0
 }
 
+/// Whether this is the type with this name that a C module with that name has made.
+unsafe fn is_type_of(class: *mut PyTypeObject, module: &CStr, name: &CStr) -> bool {
+    if !has_feature(class, TPFLAGS_HEAPTYPE) || CStr::from_ptr((*class).tp_name) != name {
+        return false;
+    }
+    let maker = ffi::PyType_GetModule(class);
+    if maker.is_null() {
+        ffi::PyErr_Clear();
+        return false;
+    }
+    let definition = ffi::PyModule_GetDef(maker);
+    !definition.is_null() && CStr::from_ptr((*definition).m_name) == module
+}
+
 /// Whether this is the built-in function with this name.
 unsafe fn is_builtin(callable: *mut PyObject, wanted: &CStr) -> bool {
     matches!(identify(callable), Some((Ok(module), name)) if CStr::from_ptr(name) == wanted && is_named(module, c"builtins"))
@@ -288,6 +318,7 @@ unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'sta
         let is_owner = match (row.owner, owner) {
             (Owner::Module(wanted), Ok(module)) => is_named(module, wanted),
             (Owner::Type(wanted), Err(found)) => wanted() == found,
+            (Owner::TypeOf(module, wanted), Err(found)) => is_type_of(found, module, wanted),
             _ => false,
         };
         is_owner
@@ -307,6 +338,17 @@ impl Lowering<'_> {
         let v = self.f.peek(n)?;
         let v = self.f.boxed(v);
         self.f.guard_class(v, class);
+        Some(v)
+    }
+
+    /// The receiver `n` from the top, guarded to be of the very type that it is of.
+    unsafe fn receiver(&mut self, n: usize) -> Option<Value> {
+        let real = self.real(n);
+        if facts::is_static(ty(real)) {
+            return self.exact(n);
+        }
+        let v = self.f.peek(n)?;
+        self.guard_version(v, real, (*ty(real)).tp_version_tag);
         Some(v)
     }
 
@@ -352,6 +394,10 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 && !has_receiver {
         return type_of(l);
     }
+    if n == 0 && !has_receiver && is_type(callable, &raw mut ffi::PyType_Type) && makes_empty_container(callable.cast())
+    {
+        return instantiate_container(l);
+    }
     if ty(callable) == &raw mut ffi::PyCFunction_Type {
         let folded = if is_builtin(callable, c"getattr") && (2..=3).contains(&n) {
             getattr(l)
@@ -368,17 +414,24 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
             return bound(l);
         }
     }
+    if n == 0 && has_receiver && is_init_of_object(callable) {
+        // Without arguments it does nothing.
+        l.guard_callable(0, true)?;
+        let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
+        return l.called(0, none);
+    }
     let is_method = ty(callable) == &raw mut PyMethodDescr_Type;
     if is_method != has_receiver {
         return None;
     }
-    if is_method && ty(l.real(n + 1)) != (*callable.cast::<PyMethodDescrObject>()).d_type {
-        return None;
-    }
-    if let Some(outcome) = known_method(l, callable, &args) {
+    let is_exact = !is_method || ty(l.real(n + 1)) == (*callable.cast::<PyMethodDescrObject>()).d_type;
+    if is_exact && let Some(outcome) = known_method(l, callable, &args) {
         return Some(outcome);
     }
     let row = quiet(callable, &args)?;
+    if !is_exact && !row.accepts_instance_of_subclass(callable, l.real(n + 1)) {
+        return None;
+    }
     if let Some(outcome) = number(l, callable, &args) {
         return Some(outcome);
     }
@@ -388,10 +441,45 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     l.guard_callable(n, has_receiver)?;
     let function = l.f.peek(n + 2)?;
     let mut values = vec![function];
-    values.push(if has_receiver { l.exact(n + 1)? } else { l.f.builder.const_null() });
+    values.push(if has_receiver { l.receiver(n + 1)? } else { l.f.builder.const_null() });
     l.arguments(row, n, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
+}
+
+/// Whether a class that can be guarded makes instances as `list`, `dict` or `set` does, and runs no other code.
+unsafe fn makes_empty_container(class: *mut PyTypeObject) -> bool {
+    let bases = [&raw mut ffi::PyList_Type, &raw mut ffi::PyDict_Type, &raw mut ffi::PySet_Type];
+    let new = |class: *mut PyTypeObject| (*class).tp_new.map(|f| f as usize);
+    let init = |class: *mut PyTypeObject| (*class).tp_init.map(|f| f as usize);
+    facts::has_version(class) && bases.into_iter().any(|base| new(base) == new(class) && init(base) == init(class))
+}
+
+/// A call without arguments of such a class.
+unsafe fn instantiate_container(l: &mut Lowering) -> Option<Outcome> {
+    let class = l.real(2);
+    let v = l.f.peek(2)?;
+    l.know_class(v, class)?;
+    l.guard_receiver(0, false);
+    l.depend_on_type(class.cast());
+    let null = l.f.builder.const_null();
+    let result = l.raising(Helper::QuietCall, &[v, null])?;
+    l.called(0, result)
+}
+
+/// Whether this is `object.__init__`.
+unsafe fn is_init_of_object(callable: *mut PyObject) -> bool {
+    if !is_type(callable, &raw mut ffi::PyWrapperDescr_Type) {
+        return false;
+    }
+    let name = ffi::PyUnicode_InternFromString(c"__init__".as_ptr());
+    if name.is_null() {
+        ffi::PyErr_Clear();
+        return false;
+    }
+    let init = _PyType_Lookup(&raw mut ffi::PyBaseObject_Type, name);
+    decref(name);
+    ptr::eq(init, callable)
 }
 
 /// `type(x)`.
@@ -482,7 +570,7 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
     let callable = l.real(n + 2);
     let method = callable.cast::<PyCFunctionObject>();
     let receiver = (*method).m_self;
-    if !l.real(n + 1).is_null() || receiver.is_null() || !facts::is_static(ty(receiver)) {
+    if !l.real(n + 1).is_null() || receiver.is_null() || !facts::is_reliable(ty(receiver)) {
         return None;
     }
     let name = ffi::PyUnicode_InternFromString((*(*method).m_ml).ml_name);
@@ -507,16 +595,20 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
         && is_set_method(name)
         && set_is_quiet(receiver, args[0]);
     let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
+    let is_exact = ty(receiver) == (*descriptor.cast::<PyMethodDescrObject>()).d_type;
+    if !is_exact && row.is_some_and(|row| !row.accepts_instance_of_subclass(descriptor, receiver)) {
+        return None;
+    }
     let v = l.f.peek(n + 2)?;
     if is_append {
         l.f.peek(1)?;
     }
     l.guard_receiver(n, false);
-    let descriptor = l.type_constant(ty(receiver), descriptor);
+    let descriptor = l.f.constant(descriptor, Keep::Hold);
     l.f.at();
     let this = l.f.builder.call_helper(Helper::BoundSelf, &[v, descriptor])?;
     l.f.builder.guard_not_null(this);
-    l.f.guard_class(this, ty(receiver));
+    l.guard_version(this, receiver, (*ty(receiver)).tp_version_tag);
     if of_set {
         return change_set(l, name, this);
     }

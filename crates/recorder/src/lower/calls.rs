@@ -28,7 +28,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if l.op() == op::CALL_CONSUMER && consumers::consumer(l.s).is_some() {
         return super::shims::consumer(l);
     }
-    if callable == known.len && n == 1 && !has_receiver && super::sequences::is_list_or_tuple(l.real(1)) {
+    if callable == known.len && n == 1 && !has_receiver && super::sequences::has_length_of_list_or_tuple(l.real(1)) {
         return len(l);
     }
     if callable == known.len
@@ -109,7 +109,7 @@ unsafe fn len(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
     l.guard_callable(1, false)?;
     let v = l.f.peek(1)?;
-    let length = l.length_of(v, ty(real));
+    let length = l.length_of_real(v, real);
     let result = l.box_int(length);
     l.called(1, result)
 }
@@ -122,11 +122,6 @@ unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     let v = l.f.peek(1)?;
-    let is_static = facts::is_static(class.cast());
-    // The address of another class might become that of a new one.
-    if !is_static && l.f.info(v).constant != class {
-        return None;
-    }
     let t = ty(real);
     let truth = ffi::PyType_IsSubtype(t, class.cast::<PyTypeObject>()) != 0;
     let version = (*t).tp_version_tag;
@@ -134,10 +129,7 @@ unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     l.guard_callable(2, false)?;
-    if is_static {
-        let id = l.f.object(class, Keep::Immortal);
-        l.guard_is(v, class, id);
-    }
+    l.know_class(v, class)?;
     let v = l.f.peek(2)?;
     let v = l.f.boxed(v);
     if facts::is_static(t) {
@@ -164,16 +156,16 @@ unsafe fn has_usual_class(t: *mut PyTypeObject) -> bool {
     is_same && (*t).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize)
 }
 
-/// `list.append` of exactly a list.
+/// `list.append` of a list, or an instance of a subclass.
 unsafe fn append(l: &mut Lowering) -> Option<Outcome> {
-    let class = &raw mut ffi::PyList_Type;
-    if !is_type(l.real(2), class) {
+    let real = l.real(2);
+    if !super::sequences::is_a_list(real) {
         return None;
     }
     l.guard_callable(1, true)?;
     let list = l.f.peek(2)?;
     l.f.peek(1)?;
-    l.f.guard_class(list, class);
+    l.guard_version(list, real, (*ty(real)).tp_version_tag);
     let Content::Value(v) = l.f.pop() else { return None };
     l.append(list, v)?;
     let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
@@ -322,6 +314,10 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
 /// A bound method of a Python function: its function is entered with its receiver as the first argument.
 unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let n = l.oparg();
+    let v = l.f.peek(n + 2)?;
+    if let Some(parts) = l.f.info(v).bound {
+        return method_made(l, parts);
+    }
     let real = l.real(n + 2).cast::<PyMethodObject>();
     let (real_function, cs) = plain((*real).im_func)?;
     // Its last reference would have to be dropped before the function is entered.
@@ -332,7 +328,6 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     if has_defaults(&sources) && !(*real_function).func_closure.is_null() {
         return None;
     }
-    let v = l.f.peek(n + 2)?;
     for i in 1..=n {
         l.f.peek(i)?;
     }
@@ -361,6 +356,41 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     Some(Outcome::Call)
 }
 
+/// A bound method that the superblock has made of these, and that is called with positional arguments. Dropping it runs no code: the callee's frame
+/// has what is in it.
+unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Option<Outcome> {
+    let n = l.oparg();
+    let real = (*l.real(n + 2).cast::<PyMethodObject>()).im_func;
+    let (real_function, cs) = plain(real)?;
+    if !l.real(n + 1).is_null() {
+        return None;
+    }
+    let sources = bind(real_function, n + 1, &[])?;
+    if has_defaults(&sources) && !can_be_known(l, function, real) {
+        return None;
+    }
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    let is_known = guard_function(l, function, real);
+    l.guard_receiver(n, false);
+    let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space(code);
+    l.f.keep_alive(function);
+    l.f.keep_alive(receiver);
+    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
+    arguments.push(Content::Value(receiver));
+    arguments.reverse();
+    l.f.pop();
+    let method = l.f.pop();
+    let locals = l.bound(sources, &arguments);
+    enter(l, real_function, cs, code, function, locals, is_known);
+    l.f.release(method);
+    l.f.drop_dead(Some(0));
+    Some(Outcome::Call)
+}
+
 /// Makes an instance of a class that is known, and enters its `__init__`, as tier 1 has specialized it. The class is relied on, with its
 /// `__init__`. The caller waits at tier 1's INIT_RETURN, which lies in the call's last cache word; it has the instance in the place of the class.
 unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
@@ -370,7 +400,6 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let v = l.f.peek(n + 2)?;
     let (version, init_version) = l.halves();
     if has_receiver
-        || l.f.info(v).constant != real_class
         || (*class).tp_version_tag != version
         || version == 0
         || (*l.s.pc.add(INIT_RETURN)).op != op::INIT_RETURN
@@ -383,6 +412,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     if (*real).func_version != init_version {
         return None;
     }
+    l.know_class(v, real_class)?;
     for i in 1..=n {
         l.f.peek(i)?;
     }

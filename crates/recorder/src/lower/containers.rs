@@ -294,6 +294,15 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         l.exact(1)?;
         return l.done();
     }
+    let iterator_of = |class: *mut PyTypeObject| (*class).tp_iter.map(|f| f as usize);
+    let list = &raw mut ffi::PyList_Type;
+    if !ptr::eq(class, list) && super::sequences::is_a_list(l.real(1)) && iterator_of(class) == iterator_of(list) {
+        let (real, v) = (l.real(1), l.f.peek(1)?);
+        l.guard_version(v, real, (*class).tp_version_tag);
+        let iter = l.raising(Helper::QuietIter, &[v])?;
+        l.f.of_class(iter, &raw mut PyListIter_Type);
+        return l.replace(1, iter);
+    }
     let &(_, result) = iterated.iter().find(|(t, _)| ptr::eq(*t, class))?;
     let args = [l.exact(1)?];
     let iter = l.raising(Helper::QuietIter, &args)?;

@@ -96,7 +96,10 @@ pub(super) unsafe fn load_super_attr(l: &mut Lowering) -> Option<Outcome> {
             break;
         }
     }
-    if found.is_null() || !is_type(found, &raw mut PyFunction_Type) {
+    // Slots and methods of built-in classes are not bound either where a call follows.
+    let is_slot = !found.is_null() && is_type(found, &raw mut ffi::PyWrapperDescr_Type);
+    let is_function = !found.is_null() && is_type(found, &raw mut PyFunction_Type);
+    if !is_function && !is_slot && (found.is_null() || !is_type(found, &raw mut PyMethodDescr_Type)) {
         return None;
     }
     let (super_, of, receiver) = (l.f.peek(3)?, l.f.peek(2)?, l.f.peek(1)?);
@@ -107,7 +110,7 @@ pub(super) unsafe fn load_super_attr(l: &mut Lowering) -> Option<Outcome> {
     l.guard_version(receiver, real, (*class).tp_version_tag);
     l.guard_is(of, real_class, id);
     let function = l.type_constant(class, found);
-    l.f.info(function).class = &raw mut PyFunction_Type;
+    l.f.info(function).class = ty(found);
     let (receiver, of, super_) = (l.f.pop(), l.f.pop(), l.f.pop());
     l.f.push_value(function);
     l.f.push(receiver);

@@ -23,7 +23,28 @@ pub(super) unsafe fn is_list_or_tuple(op: *mut PyObject) -> bool {
     ptr::eq(ty(op), list_type()) || ptr::eq(ty(op), tuple_type())
 }
 
+/// Whether an object is a list, or an instance of a subclass whose version can be guarded.
+pub(super) unsafe fn is_a_list(op: *mut PyObject) -> bool {
+    let class = ty(op);
+    ptr::eq(class, list_type()) || has_feature(class, ffi::Py_TPFLAGS_LIST_SUBCLASS) && facts::has_version(class)
+}
+
+/// Whether an object is a list or tuple, or of a subclass of list, and `len` of it is what list or tuple say.
+pub(super) unsafe fn has_length_of_list_or_tuple(op: *mut PyObject) -> bool {
+    let length = |class: *mut PyTypeObject| (*(*class).tp_as_sequence).sq_length.map(|f| f as usize);
+    is_list_or_tuple(op) || is_a_list(op) && length(ty(op)) == length(list_type())
+}
+
 impl Lowering<'_> {
+    /// The length of what [`has_length_of_list_or_tuple`] has accepted.
+    pub(super) unsafe fn length_of_real(&mut self, v: Value, real: *mut PyObject) -> Value {
+        if is_list_or_tuple(real) {
+            return self.length_of(v, ty(real));
+        }
+        self.guard_version(v, real, (*ty(real)).tp_version_tag);
+        self.f.builder.list_len(v)
+    }
+
     /// The length of a list or tuple, which is guarded to be of this type.
     pub(super) fn length_of(&mut self, v: Value, class: *mut PyTypeObject) -> Value {
         self.f.guard_class(v, class);

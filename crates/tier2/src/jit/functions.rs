@@ -106,6 +106,7 @@ frame_functions! {
 functions! {
     type_of |t, value: Object| -> Object { word(Some(t.type_of(object(value)))) }
     type_version |t, value: Object| -> u32 { t.type_version(object(value)) }
+    class_version |t, class: Object| -> u32 { t.class_version(object(class)) }
     keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
     shared_keys_version |t, value: Object| -> u32 { t.shared_keys_version(object(value)) }
     global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
@@ -502,7 +503,7 @@ macro_rules! helpers {
 helpers! {
     one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction
-        DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf;
+        DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore;
     operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
@@ -533,6 +534,7 @@ pub(super) fn host_functions() -> HostFunctions {
         dealloc_published,
         type_of,
         type_version,
+        class_version,
         keys_version,
         shared_keys_version,
         global_version,

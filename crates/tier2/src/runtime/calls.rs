@@ -65,6 +65,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::ListExtend => status(list_extend(object(0), object(1))),
         Helper::QuietNext => new(containers::next(object(0))),
         Helper::BoundSelf => new(containers::bound_self(object(0), object(1))),
+        Helper::BindBuiltin => new(containers::bind_builtin(object(0), object(1))),
         Helper::IterFinish => new(quiet::finish(object(0))),
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
         Helper::InstanceLacks => Register::I64(quiet::instance_lacks(object(0), object(1))),

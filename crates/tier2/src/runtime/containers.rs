@@ -136,6 +136,14 @@ unsafe fn is_free_within(iter: *mut PyObject) -> bool {
     t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type || t == &raw mut PyRangeIter_Type
 }
 
+/// `Helper::BindBuiltin`: `method_get` of CPython's descriptors of methods.
+pub(super) unsafe fn bind_builtin(descriptor: *mut PyObject, receiver: *mut PyObject) -> *mut PyObject {
+    match (*ty(descriptor)).tp_descr_get {
+        Some(get) => get(descriptor, receiver, ty(receiver).cast()),
+        None => ptr::null_mut(),
+    }
+}
+
 /// `Helper::BoundSelf`, borrowed.
 pub(super) unsafe fn bound_self(callable: *mut PyObject, descriptor: *mut PyObject) -> *mut PyObject {
     if !is_type(callable, &raw mut ffi::PyCFunction_Type) {

@@ -209,6 +209,10 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { (*ty(value.as_ptr())).tp_version_tag }
     }
+    fn class_version(&mut self, class: Obj) -> u32 {
+        // SAFETY: see the module's documentation.
+        unsafe { (*class.as_ptr().cast::<hotspur_cpython_sys::ffi::PyTypeObject>()).tp_version_tag }
+    }
     fn keys_version(&mut self, dict: Obj) -> u32 {
         // SAFETY: see the module's documentation.
         unsafe { heap::keys_version(dict) }
