@@ -34,6 +34,45 @@ class Dying(Tier2Case):
 
         self.check(make)
 
+    def test_twice_in_a_tuple(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    d = Noisy(i)
+                    t = (d, d)
+                    d = None
+                    t = None
+            return f
+
+        self.check(make)
+
+    def test_in_two_of_a_list(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    d = Noisy(i)
+                    t = [(d, 1), [d], {1: d}]
+                    d = None
+                    t = None
+            return f
+
+        self.check(make)
+
+    def test_in_a_tuple_and_a_generator(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    d = Noisy(i)
+                    t = (d, items(d))
+                    d = None
+                    t = None
+
+            def items(kept):
+                yield kept
+            return f
+
+        self.check(make)
+
     def test_in_a_closure(self):
         def make(Noisy):
             def f(n):
