@@ -88,7 +88,13 @@ pub unsafe fn dict_touch(dict: *mut PyDictObject) {
 /// Whether anyone watches this dictionary.
 #[inline(always)]
 pub unsafe fn dict_is_watched(dict: *mut PyDictObject) -> bool {
-    (*dict).ma_version_tag & 0xff != 0
+    dict_watchers(dict) != 0
+}
+
+/// Who watches this dictionary: a bit for each watcher.
+#[inline(always)]
+pub unsafe fn dict_watchers(dict: *mut PyDictObject) -> u64 {
+    (*dict).ma_version_tag & 0xff
 }
 
 /// Whether a table of keys has an entry with this index.

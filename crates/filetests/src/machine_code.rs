@@ -488,7 +488,7 @@ helpers! {
     one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf BindBuiltin;
-    three: SetItem SetAttr Slice LookupOr DictStore;
+    three: SetItem SetAttr Slice LookupOr DictStore NameStore;
     operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice;

@@ -141,6 +141,9 @@ helpers! {
     /// `del d[k]` for exactly a dict. Yields what was there. Null (and no exception, nothing has changed) if there is no such item, code
     /// would have to run, or the change is somebody's business.
     DictDelete = dict_delete(obj, obj) -> New, reads(M::DICT).reads(M::VERSION).writes(M::DICT).writes(M::VERSION).tries();
+    /// `d[k] = v` for a namespace that has the key, an interned string. Yields what was there. Null (and no exception, nothing has changed) if
+    /// it has not, or the change is somebody's business.
+    NameStore = name_store(obj, obj, obj) -> New, reads(M::DICT).reads(M::VERSION).writes(M::DICT).writes(M::VERSION).tries();
     /// A dictionary with the keys and values behind the first argument, which is null. The keys are such that comparing them runs no code.
     BuildMap = build_map(obj, obj; objs) -> New, allocates().raises();
     /// Adds to exactly a set: 1; 0 (and nothing has changed) if code would have to run.

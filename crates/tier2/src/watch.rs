@@ -261,6 +261,21 @@ pub(crate) fn users_of_code(code: *mut PyCodeObject) -> Ids {
     with(|w| w.codes.remove(&(code as usize)).unwrap_or_default())
 }
 
+/// Whether nobody cares when the value under a key that the dictionary has, an interned string, is replaced.
+///
+/// # Safety
+/// GIL held, the dictionary is live.
+pub(crate) unsafe fn is_indifferent(dict: *mut PyObject, key: *mut PyObject) -> bool {
+    // SAFETY: as the caller promises.
+    let watchers = unsafe { dict_watchers(dict.cast()) };
+    watchers == 0
+        || with(|w| {
+            let is_ours = w.dict_watcher.is_some_and(|id| watchers == 1 << id);
+            let relied_on = |entry: &Dict| entry.values.contains_key(&(key as usize));
+            is_ours && !w.dicts.get(&(dict as usize)).is_some_and(relied_on)
+        })
+}
+
 unsafe extern "C-unwind" fn dict_changed(
     event: DictEvent,
     dict: *mut PyObject,

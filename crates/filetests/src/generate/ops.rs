@@ -473,6 +473,12 @@ impl Model {
 
     fn attribute(&mut self) {
         let instance = self.b.const_obj(known(world::INSTANCE));
+        if self.pick(4) == 0 {
+            let class = self.b.const_obj(known(world::POINT));
+            let version = if self.pick(8) == 0 { 4 } else { 3 };
+            self.at();
+            self.b.guard_class_version(class, version);
+        }
         self.at();
         self.b.guard_type_version(instance, 3);
         self.b.guard_inline_values(instance);

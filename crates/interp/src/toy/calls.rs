@@ -235,6 +235,15 @@ impl Toy {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 Register::Obj(at.ok().and_then(|i| items[i].take()))
             }
+            Helper::NameStore => {
+                let (at, value) = (self.index(arg(0)?, arg(1)?), arg(2)?);
+                let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
+                let old = at.ok().and_then(|i| items[i].is_some().then(|| items[i].replace(value)).flatten());
+                if old.is_some() {
+                    self.adjust(value, 1);
+                }
+                Register::Obj(old)
+            }
             Helper::BuildMap => {
                 let values = a[2..].iter().map(|&r| object(r).ok()).collect::<Vec<_>>();
                 values.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));

@@ -303,7 +303,7 @@ unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
 }
 
 /// A name of the code that runs.
-unsafe fn name_constant(l: &mut Lowering, name: *mut PyObject) -> Value {
+pub(super) unsafe fn name_constant(l: &mut Lowering, name: *mut PyObject) -> Value {
     let keep = if is_immortal(name) { Keep::Immortal } else { Keep::Code(l.f.top().code) };
     l.f.constant(name, keep)
 }

@@ -1,4 +1,4 @@
-//! LOAD_GLOBAL, as tier 1 has specialized it.
+//! LOAD_GLOBAL, as tier 1 has specialized it, and STORE_GLOBAL.
 //!
 //! The same code may run with other globals, so the frame's dictionary is guarded: by identity (a dictionary that is watched, so that another
 //! one at its address is noticed) where the value is taken for granted, else by the version of its keys.
@@ -12,6 +12,7 @@ use crate::state::Content;
 use crate::trace::Keep;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
+use hotspur_ir::Helper;
 use hotspur_tier1::code::Word;
 use hotspur_tier1::table::op;
 
@@ -92,6 +93,27 @@ pub(super) unsafe fn load_global(l: &mut Lowering) -> Option<Outcome> {
     if l.oparg() & 1 != 0 {
         l.f.push(Content::Null);
     }
+    l.done()
+}
+
+/// A name that the namespace has gets another value. (A new name is left to tier 1: that changes the keys.)
+pub(super) unsafe fn store_global(l: &mut Lowering) -> Option<Outcome> {
+    let globals = (*l.s.frame).f_globals;
+    let name = l.s.name(l.oparg());
+    if !is_type(globals, &raw mut ffi::PyDict_Type)
+        || !unicode_is_interned(name)
+        || dict_find(globals, name).is_none_or(|value| value.is_null())
+    {
+        return None;
+    }
+    let value = l.f.peek(1)?;
+    let value = l.f.boxed(value);
+    let namespace = l.f.namespace(0)?;
+    let name = super::attributes::name_constant(l, name);
+    let old = l.found(Helper::NameStore, &[namespace, name, value])?;
+    let content = l.f.pop();
+    l.f.release(Content::Value(old));
+    l.f.release(content);
     l.done()
 }
 

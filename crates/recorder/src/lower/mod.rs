@@ -99,7 +99,7 @@ functions! {
     attributes:
         LOAD_ATTR => load_attr, STORE_ATTR => store_attr;
     globals:
-        LOAD_GLOBAL => load_global;
+        LOAD_GLOBAL => load_global, STORE_GLOBAL => store_global;
     functions:
         MAKE_FUNCTION => make_function, SET_FUNCTION_ATTRIBUTE => set_function_attribute, MAKE_CELL => make_cell,
         LOAD_SUPER_ATTR => load_super_attr, FORMAT_SIMPLE => format_simple, FORMAT_WITH_SPEC => format_with_spec,

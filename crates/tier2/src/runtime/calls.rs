@@ -53,6 +53,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::Member => Register::I64(quiet::member(object(0), object(1))),
         Helper::Storable => Register::I64(quiet::storable(object(0), object(1))),
         Helper::DictStore => new(quiet::dict_store(object(0), object(1), object(2))),
+        Helper::NameStore => new(containers::name_store(object(0), object(1), object(2))),
         Helper::DictDelete => new(containers::dict_delete(object(0), object(1))),
         Helper::BuildMap => {
             let items: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();

@@ -6,6 +6,22 @@ use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 
+/// `Helper::NameStore`.
+pub(super) unsafe fn name_store(dict: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    if !is_type(dict, &raw mut ffi::PyDict_Type) || !crate::watch::is_indifferent(dict, name) {
+        return ptr::null_mut();
+    }
+    let Some(old) = dict_find(dict, name).filter(|old| !old.is_null()) else { return ptr::null_mut() };
+    let old = newref(old);
+    if ffi::PyDict_SetItem(dict, name, value) < 0 {
+        // Nothing has changed.
+        ffi::PyErr_Clear();
+        decref(old);
+        return ptr::null_mut();
+    }
+    old
+}
+
 /// `Helper::DictDelete`.
 pub(super) unsafe fn dict_delete(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     if dict_is_watched(dict.cast()) || dict_find(dict, key).is_none_or(|value| value.is_null()) {
