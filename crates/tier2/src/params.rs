@@ -99,7 +99,7 @@ parameters! {
     SampleSeed = sample_seed, 0 "seed", 0..=65535;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
-    /// Whether machine code is made by a thread of its own, while tier 1 goes on; otherwise at once.
+    /// Whether traces are optimized and compiled by a thread of its own, while tier 1 goes on; otherwise at once.
     Background = background, 1 "switch", 0..=1;
     /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
     PerfMap = perf_map, 0 "switch", 0..=1;
