@@ -1,6 +1,6 @@
 //! Looking for keys in dictionaries and sets without running Python code.
 //!
-//! A look-up compares keys, and a key whose class is not one of the *simple* ones might have an `__eq__` in Python. It is
+//! A look-up compares keys, and a key that is not of one of the *simple* classes, or a tuple of such, might have an `__eq__` in Python. It is
 //! compared only if its hash is the same, so that is looked at first; if it comes to that, the answer is "cannot be told".
 
 use crate::*;
@@ -22,8 +22,24 @@ fn is_simple(t: *mut PyTypeObject) -> bool {
     simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, unsafe { ty(ffi::Py_None()) })
 }
 
+/// Longer tuples are not looked at.
+const LONGEST_TUPLE: isize = 8;
+
 unsafe fn is_simple_object(op: *mut PyObject) -> bool {
-    is_simple(ty(op))
+    is_simple(ty(op)) || is_simple_tuple(op)
+}
+
+/// A tuple of simple objects, and of tuples of such.
+unsafe fn is_simple_tuple(op: *mut PyObject) -> bool {
+    let is_short = |op| is_type(op, &raw mut ffi::PyTuple_Type) && size(op) <= LONGEST_TUPLE;
+    let items = |tuple| (0..size(tuple) as usize).map(move |i| tuple_item(tuple, i));
+    is_short(op)
+        && items(op).all(|item| is_simple(ty(item)) || is_short(item) && items(item).all(|inner| is_simple(ty(inner))))
+}
+
+/// Whether hashing an object, and comparing it with another one of which this is true, runs no Python code.
+pub unsafe fn is_quiet_key(op: *mut PyObject) -> bool {
+    is_simple_object(op)
 }
 
 /// Bytes and strings are not mixed: comparing them may be asked to warn.

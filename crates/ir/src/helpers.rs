@@ -120,9 +120,9 @@ helpers! {
     /// Calls a C function that is known to run no other code with such arguments; see `call`.
     QuietCall = quiet_call(obj, obj; objs) -> New,
         reads(CONTAINERS.union(M::ITER).union(M::ARRAY)).writes(CONTAINERS.union(M::ITER)).allocates().raises();
-    /// `x[start:stop]` for exactly a list, tuple, str or bytes, with bounds that are None or exact ints.
+    /// `x[start:stop]` for exactly a list, tuple, str, bytes or range, with bounds that are None or exact ints.
     Slice = slice(obj, obj, obj) -> New, reads(M::LIST).allocates().raises();
-    /// `x[k]` for exactly a dict, str or bytes. Null (and no exception) if there is no such item, or code would have to run to find it.
+    /// `x[k]` for exactly a dict, str, bytes or range. Null (and no exception) if there is no such item, or code would have to run to find it.
     Lookup = lookup(obj, obj) -> New, reads(M::DICT);
     /// `d.get(k, default)` for exactly a dict. Null (and no exception) if code would have to run to find it.
     LookupOr = lookup_or(obj, obj, obj) -> New, reads(M::DICT);

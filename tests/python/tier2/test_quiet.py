@@ -4,11 +4,12 @@ Everything is compared with what Python says: results, exceptions and their line
 classes and containers change.
 """
 
+import os
 import sys
 import traceback
 import unittest
 
-from support import Tier2Case, dying
+from support import Tier2Case, counted, describe, dying
 
 N = 400
 
@@ -47,6 +48,83 @@ class Containers(Tier2Case):
             seen.clear()
             self.assertEqual(f(mixed, N), expect)
             self.assertEqual(seen, [("f", i) for i in range(N) if i % 8 == 7 for _ in range(3)])
+
+    def test_tuples_as_keys(self):
+        def f(d, n):
+            total = 0
+            for i in range(n):
+                key = (i % 8, i % 3)
+                total += d[key]
+                d[key] = d.get((i % 8, i % 3), 0) + 1
+                if (i % 8, "a") in d:
+                    total += 1
+            return total
+
+        def grid():
+            return {**{(x, y): 1 for x in range(8) for y in range(3)}, (1, "a"): 0}
+
+        expect = f(grid(), N)
+        for _ in range(6):
+            self.assertEqual(f(grid(), N), expect)
+        result, counts = counted(f, grid(), N)
+        self.assertEqual(result, expect)
+        self.assertGreater(counts.share, 0.9)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertNotIn("execute ", describe(f))
+
+    def test_tuples_with_items_of_their_own_mind(self):
+        seen = []
+
+        class Item(int):
+            def __hash__(self):
+                return int.__hash__(self)
+
+            def __eq__(self, other):
+                frame = sys._getframe(1)
+                seen.append((frame.f_code.co_name, frame.f_locals["i"]))
+                return int(self) == int(other)
+
+        def f(d, n):
+            total = 0
+            for i in range(n):
+                total += d[(i % 8, 1)]
+            return total
+
+        plain = {(i, 1): i for i in range(8)}
+        self.hot(f, plain, N, expect=sum(i % 8 for i in range(N)))
+        mixed = {**{(i, 1): i for i in range(7)}, (Item(7), 1): 7}
+        for _ in range(3):
+            seen.clear()
+            self.assertEqual(f(mixed, N), sum(i % 8 for i in range(N)))
+            self.assertEqual(seen, [("f", i) for i in range(N) if i % 8 == 7])
+
+    def test_ranges(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                r = range(i, i + 10, 2)
+                total += len(r) + r[1] + r[-1] + len(r[1:]) + len(r[:i])
+            return total
+
+        def expect(n):
+            return sum(5 + i + 2 + i + 8 + 4 + min(i, 5) for i in range(n))
+
+        self.hot(f, N, expect=expect(N), share=0.9)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertNotIn("execute ", describe(f))
+
+    def test_ranges_that_end(self):
+        def f(n, at):
+            r = range(5)
+            total = 0
+            for i in range(n):
+                try:
+                    total += r[at if i % 50 == 7 else 3]
+                except IndexError as error:
+                    total += error.__traceback__.tb_lineno - f.__code__.co_firstlineno
+            return total
+
+        self.assertEqual([f(N, 5) for _ in range(6)], [3 * N - 3 * (N // 50) + 5 * (N // 50)] * 6)
 
     def test_a_replaced_value_dies_when_it_is_replaced(self):
         log = []

@@ -258,6 +258,7 @@ impl Arg {
                     || is(&raw mut ffi::PySet_Type)
                     || is(&raw mut ffi::PyFrozenSet_Type)
                     || is(&raw mut ffi::PyByteArray_Type)
+                    || is(&raw mut ffi::PyRange_Type)
             }
             Arg::Class => is(&raw mut ffi::PyType_Type),
             Arg::Any => true,
@@ -591,7 +592,7 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
     let name = CStr::from_ptr((*(*method).m_ml).ml_name);
     let of_set = is_type(receiver, &raw mut ffi::PySet_Type)
         && n == 1
-        && is_key(args[0])
+        && is_quiet_key(args[0])
         && is_set_method(name)
         && set_is_quiet(receiver, args[0]);
     let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
@@ -671,7 +672,12 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     let n = args.len();
     let (Err(owner), name) = identify(callable)? else { return None };
     let is_method = ty(callable) == &raw mut PyMethodDescr_Type && !l.real(n + 1).is_null();
-    if is_method && owner == &raw mut ffi::PySet_Type && n == 1 && is_key(args[0]) && set_is_quiet(l.real(2), args[0]) {
+    if is_method
+        && owner == &raw mut ffi::PySet_Type
+        && n == 1
+        && is_quiet_key(args[0])
+        && set_is_quiet(l.real(2), args[0])
+    {
         let name = CStr::from_ptr(name);
         if !is_set_method(name) {
             return None;
@@ -681,7 +687,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         return change_set(l, name, set);
     }
     let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"pop";
-    let deletes = is_pop && (1..=2).contains(&n) && is_key(args[0]);
+    let deletes = is_pop && (1..=2).contains(&n) && is_quiet_key(args[0]);
     if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
         l.guard_callable(n, true)?;
         let args = [l.exact(n + 1)?, l.exact(n)?];
@@ -689,7 +695,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         return l.called(n, result);
     }
     let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
-    if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_key(args[0]) {
+    if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_quiet_key(args[0]) {
         return None;
     }
     dict_find(l.real(n + 1), args[0])?;
@@ -727,7 +733,7 @@ unsafe fn change_set(l: &mut Lowering, name: &CStr, set: Value) -> Option<Outcom
     l.called(1, none)
 }
 
-/// Whether an object is hashed and compared without running code.
+/// Whether an object is hashed and compared without running code because of what exactly its type is.
 pub(super) unsafe fn is_key(op: *mut PyObject) -> bool {
     Arg::Simple.accepts(op) || Arg::Int.accepts(op) || is_type(op, &raw mut ffi::PyType_Type)
 }

@@ -30,8 +30,14 @@ unsafe fn is_number(op: *mut PyObject) -> bool {
 }
 
 /// What can be sliced without running code, if the bounds are None and ints.
-fn sliced() -> [*mut PyTypeObject; 4] {
-    [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]
+fn sliced() -> [*mut PyTypeObject; 5] {
+    [
+        &raw mut ffi::PyList_Type,
+        &raw mut ffi::PyTuple_Type,
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyBytes_Type,
+        &raw mut ffi::PyRange_Type,
+    ]
 }
 
 /// Whether a bound of a slice needs no `__index__`.
@@ -50,13 +56,14 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     }
     let is_string = is_one_of(container, &[&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]);
     let is_found =
-        || is_dict(container) && is_key(key) && dict_find(container, key).is_some_and(|value| !value.is_null());
-    if !(is_found() || is_string && facts::is_compact_int(key)) {
+        || is_dict(container) && is_quiet_key(key) && dict_find(container, key).is_some_and(|value| !value.is_null());
+    let is_range = is_type(container, &raw mut ffi::PyRange_Type);
+    if !(is_found() || (is_string || is_range) && facts::is_compact_int(key)) {
         return None;
     }
     let args = [l.exact(2)?, l.exact(1)?];
     let item = l.found(Helper::Lookup, &args)?;
-    if is_string {
+    if is_string || is_range {
         let class = if facts::is_str(container) { &raw mut ffi::PyUnicode_Type } else { &raw mut ffi::PyLong_Type };
         l.f.of_class(item, class);
     }
@@ -65,7 +72,7 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
 
 /// STORE_SUBSCR of a dictionary.
 pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
-    if !is_dict(l.real(2)) || !is_key(l.real(1)) || !is_storable(l.real(2), l.real(1)) {
+    if !is_dict(l.real(2)) || !is_quiet_key(l.real(1)) || !is_storable(l.real(2), l.real(1)) {
         return None;
     }
     let (dict, key) = (l.exact(2)?, l.exact(1)?);
@@ -91,7 +98,7 @@ pub(super) unsafe fn is_deletable(dict: *mut PyObject, key: *mut PyObject) -> bo
 
 /// DELETE_SUBSCR of a dictionary.
 pub(super) unsafe fn delete_subscr(l: &mut Lowering) -> Option<Outcome> {
-    if !is_dict(l.real(2)) || !is_key(l.real(1)) || !is_deletable(l.real(2), l.real(1)) {
+    if !is_dict(l.real(2)) || !is_quiet_key(l.real(1)) || !is_deletable(l.real(2), l.real(1)) {
         return None;
     }
     let args = [l.exact(2)?, l.exact(1)?];
@@ -130,7 +137,7 @@ pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
 /// MAP_ADD to a dictionary that a comprehension makes.
 pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
-    if !is_dict(l.real(n + 2)) || !is_key(l.real(2)) || !is_storable(l.real(n + 2), l.real(2)) {
+    if !is_dict(l.real(n + 2)) || !is_quiet_key(l.real(2)) || !is_storable(l.real(n + 2), l.real(2)) {
         return None;
     }
     let (dict, key) = (l.exact(n + 2)?, l.exact(2)?);
@@ -161,7 +168,7 @@ pub(super) unsafe fn build_set(l: &mut Lowering) -> Option<Outcome> {
 pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let (set, key) = (l.real(n + 1), l.real(1));
-    if !is_type(set, &raw mut ffi::PySet_Type) || !is_key(key) || !set_is_quiet(set, key) {
+    if !is_type(set, &raw mut ffi::PySet_Type) || !is_quiet_key(key) || !set_is_quiet(set, key) {
         return None;
     }
     let args = [l.exact(n + 1)?, l.exact(1)?];
@@ -231,7 +238,7 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
         &raw mut ffi::PyTuple_Type,
     ];
     let is_text = facts::is_str(container) && facts::is_str(key);
-    if !(is_text || is_one_of(container, &searched) && is_key(key))
+    if !(is_text || is_one_of(container, &searched) && is_quiet_key(key))
         || is_dict(container) && dict_find(container, key).is_none()
     {
         return super::shims::containment(l);

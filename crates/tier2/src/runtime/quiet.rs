@@ -19,6 +19,13 @@ pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mu
     if !is_type(key, &raw mut ffi::PyLong_Type) || !long_is_compact(key) {
         return ptr::null_mut();
     }
+    if t == &raw mut ffi::PyRange_Type {
+        let found = ffi::PyObject_GetItem(container, key);
+        if found.is_null() {
+            ffi::PyErr_Clear();
+        }
+        return found;
+    }
     let mut index = long_compact_value(key);
     let length = if t == &raw mut ffi::PyUnicode_Type { ffi::PyUnicode_GetLength(container) } else { size(container) };
     if index < 0 {
