@@ -42,7 +42,7 @@ struct Watched {
     no_finalizer: bool,
 }
 
-/// Items of tuples that are looked up for a trace. Those of further tuples are not told.
+/// Items of tuples that are looked up for a trace, all tuples together. Those of a tuple that would make them more are not told.
 const MOST_ITEMS: usize = 2000;
 
 impl Constants {
@@ -55,7 +55,8 @@ impl Constants {
         unsafe {
             let known: Vec<Known> = trace.objects.iter().map(|&object| Known::of(object)).collect();
             let mut tuples = HashMap::new();
-            known.iter().for_each(|known| look_up_items(known.object, &mut tuples, &mut 0));
+            let mut left = MOST_ITEMS;
+            known.iter().for_each(|known| look_up_items(known.object, &mut tuples, &mut left));
             let types = trace.dependencies.types.iter().map(|&(class, version)| {
                 let ty: *mut PyTypeObject = class.cast();
                 let no_finalizer = (*ty).tp_finalize.is_none() && (*ty).tp_del.is_none();
@@ -108,11 +109,11 @@ impl Known {
     }
 }
 
-/// Adds the items of a tuple, and of tuples among these.
+/// Adds the items of a tuple, and of tuples among these, as long as there are no more than are `left` to be looked up.
 ///
 /// # Safety
 /// As for [`Constants::of`].
-unsafe fn look_up_items(tuple: Object, tuples: &mut HashMap<*mut PyObject, Vec<Known>>, number: &mut usize) {
+unsafe fn look_up_items(tuple: Object, tuples: &mut HashMap<*mut PyObject, Vec<Known>>, left: &mut usize) {
     let Object { object, keep, .. } = tuple;
     // SAFETY: as the caller promises. A tuple's items do not change, and it keeps them alive.
     unsafe {
@@ -122,14 +123,12 @@ unsafe fn look_up_items(tuple: Object, tuples: &mut HashMap<*mut PyObject, Vec<K
             return;
         }
         let len = ffi::PyTuple_GET_SIZE(object);
-        *number += len as usize;
-        if *number > MOST_ITEMS {
-            return;
-        }
+        let Some(rest) = left.checked_sub(len as usize) else { return };
+        *left = rest;
         let item = |i| Known::of(Object::new(ffi::PyTuple_GET_ITEM(object, i), keep));
         let items: Vec<Known> = (0..len).map(item).collect();
         tuples.insert(object, items.clone());
-        items.iter().for_each(|item| look_up_items(item.object, tuples, number));
+        items.iter().for_each(|item| look_up_items(item.object, tuples, left));
     }
 }
 
