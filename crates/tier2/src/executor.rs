@@ -117,9 +117,18 @@ impl Executor {
     pub(crate) fn prepare(&self, prepared: Prepared) {
         let Prepared { superblock, objects, exits, optimized, time: _ } = prepared;
         let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
-        let Trace { held, codes, executors, dependencies, .. } = self.recorded.clone();
-        let Trace { entry, inherits, .. } = self.recorded;
-        let trace = Trace { superblock, objects, held, codes, executors, dependencies, entry, inherits };
+        // The recording itself stays as it is, for whoever wants to see it.
+        let Trace { superblock: _, objects: _, held, codes, executors, dependencies, entry, inherits } = &self.recorded;
+        let trace = Trace {
+            superblock,
+            objects,
+            held: held.clone(),
+            codes: codes.clone(),
+            executors: executors.clone(),
+            dependencies: dependencies.clone(),
+            entry: *entry,
+            inherits: *inherits,
+        };
         let set = self.body.set(Body { trace, exits, most_frames, optimized });
         debug_assert!(set.is_ok());
     }
