@@ -1,5 +1,6 @@
 //! Questions about objects, answered without running any code.
 
+use core::ffi::CStr;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
@@ -66,4 +67,17 @@ pub(crate) unsafe fn is_reliable(t: *mut PyTypeObject) -> bool {
 /// Whether a type that can be changed has a version to guard.
 pub(crate) unsafe fn has_version(t: *mut PyTypeObject) -> bool {
     has_feature(t, TPFLAGS_HEAPTYPE) && (*t).tp_version_tag != 0
+}
+
+/// What a type or its bases have under a name, borrowed from there; null if nothing.
+pub(crate) unsafe fn found_in(t: *mut PyTypeObject, name: &CStr) -> *mut PyObject {
+    let name = ffi::PyUnicode_InternFromString(name.as_ptr());
+    if name.is_null() {
+        // There is no memory: nothing is found.
+        ffi::PyErr_Clear();
+        return ptr::null_mut();
+    }
+    let found = _PyType_Lookup(t, name);
+    decref(name);
+    found
 }

@@ -470,17 +470,8 @@ unsafe fn instantiate_container(l: &mut Lowering) -> Option<Outcome> {
 
 /// Whether this is `object.__init__`.
 unsafe fn is_init_of_object(callable: *mut PyObject) -> bool {
-    if !is_type(callable, &raw mut ffi::PyWrapperDescr_Type) {
-        return false;
-    }
-    let name = ffi::PyUnicode_InternFromString(c"__init__".as_ptr());
-    if name.is_null() {
-        ffi::PyErr_Clear();
-        return false;
-    }
-    let init = _PyType_Lookup(&raw mut ffi::PyBaseObject_Type, name);
-    decref(name);
-    ptr::eq(init, callable)
+    is_type(callable, &raw mut ffi::PyWrapperDescr_Type)
+        && ptr::eq(facts::found_in(&raw mut ffi::PyBaseObject_Type, c"__init__"), callable)
 }
 
 /// `type(x)`.
@@ -574,13 +565,8 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
     if !l.real(n + 1).is_null() || receiver.is_null() || !facts::is_reliable(ty(receiver)) {
         return None;
     }
-    let name = ffi::PyUnicode_InternFromString((*(*method).m_ml).ml_name);
-    if name.is_null() {
-        ffi::PyErr_Clear();
-        return None;
-    }
-    let descriptor = _PyType_Lookup(ty(receiver), name);
-    decref(name);
+    let name = CStr::from_ptr((*(*method).m_ml).ml_name);
+    let descriptor = facts::found_in(ty(receiver), name);
     let is_made_of = !descriptor.is_null()
         && is_type(descriptor, &raw mut PyMethodDescr_Type)
         && ptr::eq((*descriptor.cast::<PyMethodDescrObject>()).d_method, (*method).m_ml);
@@ -589,7 +575,6 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
     }
     let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
     let is_append = descriptor == hotspur_tier1::context::known().list_append && n == 1;
-    let name = CStr::from_ptr((*(*method).m_ml).ml_name);
     let of_set = is_type(receiver, &raw mut ffi::PySet_Type)
         && n == 1
         && is_quiet_key(args[0])

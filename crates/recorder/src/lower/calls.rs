@@ -145,14 +145,8 @@ unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
 /// Whether `x.__class__` of instances of a type is the type.
 unsafe fn has_usual_class(t: *mut PyTypeObject) -> bool {
     let object = &raw mut ffi::PyBaseObject_Type;
-    let name = c"__class__";
-    let name = ffi::PyUnicode_InternFromString(name.as_ptr());
-    if name.is_null() {
-        ffi::PyErr_Clear();
-        return false;
-    }
-    let is_same = _PyType_Lookup(t, name) == _PyType_Lookup(object, name);
-    decref(name);
+    let class = facts::found_in(object, c"__class__");
+    let is_same = !class.is_null() && facts::found_in(t, c"__class__") == class;
     is_same && (*t).tp_getattro.map(|f| f as usize) == (*object).tp_getattro.map(|f| f as usize)
 }
 
