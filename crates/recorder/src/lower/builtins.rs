@@ -1,24 +1,19 @@
-//! Calls of C functions of which it is known that they run no other code, given arguments of such types: they are called where the
-//! superblock is, with the frames as they are.
+//! C functions of which it is known that they run no other code, given arguments of such types.
 //!
-//! `FUNCTIONS` is the one list of them. What it says of an argument is tested here and guarded in the superblock. Left out is whatever
-//! can reach a method of a class (what compares or hashes items of a container), asks for audit hooks (`id`), looks for codecs,
-//! checks for signals (the multiplication and division of large ints, their conversion to and from text), or drops references to what
-//! it does not know.
+//! `FUNCTIONS` is the one list of them. What it says of an argument is tested here and guarded in the superblock
+//! (`builtin_calls.rs`). Left out is whatever can reach a method of a class (what compares or hashes items of a container), asks for
+//! audit hooks (`id`), looks for codecs, checks for signals (the multiplication and division of large ints, their conversion to and from
+//! text), or drops references to what it does not know.
 
-use super::{Lowering, Outcome};
 use crate::facts;
-use crate::state::Content;
-use crate::trace::Keep;
 use core::ffi::CStr;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, Float, Helper, Resume, Value};
 
 /// What an argument may be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Arg {
+pub(super) enum Arg {
     /// Exactly an int, float or bool.
     Number,
     /// Exactly an int or bool.
@@ -54,12 +49,12 @@ enum Owner {
     TypeOf(&'static CStr, &'static CStr),
 }
 
-struct Function {
+pub(super) struct Function {
     owner: Owner,
     /// Its names; one of a type's own means that the type is called.
     names: &'static [&'static CStr],
     /// What is passed besides the receiver.
-    args: &'static [Arg],
+    pub args: &'static [Arg],
     /// How many of them must be there.
     required: usize,
 }
@@ -212,7 +207,7 @@ static FUNCTIONS: &[Function] = &[
 
 impl Function {
     /// Whether what the row says of a method holds for an instance of a subclass as well: nothing that a class can have of its own is asked for.
-    unsafe fn accepts_instance_of_subclass(&self, method: *mut PyObject, receiver: *mut PyObject) -> bool {
+    pub unsafe fn accepts_instance_of_subclass(&self, method: *mut PyObject, receiver: *mut PyObject) -> bool {
         let owner = (*method.cast::<PyMethodDescrObject>()).d_type;
         let holds = matches!(self.owner, Owner::TypeOf(..)) || ptr::eq(owner, &raw mut ffi::PyList_Type);
         holds && facts::has_version(ty(receiver)) && ffi::PyType_IsSubtype(ty(receiver), owner) != 0
@@ -267,7 +262,7 @@ impl Arg {
 }
 
 /// Where a callable is found, and its name; none if it is no C function of a module or built-in type.
-unsafe fn identify(
+pub(super) unsafe fn identify(
     callable: *mut PyObject,
 ) -> Option<(Result<*mut PyObject, *mut PyTypeObject>, *const core::ffi::c_char)> {
     let t = ty(callable);
@@ -307,12 +302,12 @@ unsafe fn is_type_of(class: *mut PyTypeObject, module: &CStr, name: &CStr) -> bo
 }
 
 /// Whether this is the built-in function with this name.
-unsafe fn is_builtin(callable: *mut PyObject, wanted: &CStr) -> bool {
+pub(super) unsafe fn is_builtin(callable: *mut PyObject, wanted: &CStr) -> bool {
     matches!(identify(callable), Some((Ok(module), name)) if CStr::from_ptr(name) == wanted && is_named(module, c"builtins"))
 }
 
 /// The row that says that the callable runs no other code with these arguments, besides a receiver of its own type.
-unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'static Function> {
+pub(super) unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'static Function> {
     let (owner, name) = identify(callable)?;
     let name = CStr::from_ptr(name);
     FUNCTIONS.iter().find(|row| {
@@ -327,395 +322,6 @@ unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> Option<&'sta
             && (row.required..=row.args.len()).contains(&args.len())
             && row.args.iter().zip(args).all(|(wanted, &arg)| wanted.accepts(arg))
     })
-}
-
-impl Lowering<'_> {
-    /// The operand `n` from the top, guarded to be of exactly the static type that it really is of.
-    pub(super) unsafe fn exact(&mut self, n: usize) -> Option<Value> {
-        let class = ty(self.real(n));
-        if !facts::is_static(class) {
-            return None;
-        }
-        let v = self.f.peek(n)?;
-        let v = self.f.boxed(v);
-        self.f.guard_class(v, class);
-        Some(v)
-    }
-
-    /// The receiver `n` from the top, guarded to be of the very type that it is of.
-    unsafe fn receiver(&mut self, n: usize) -> Option<Value> {
-        let real = self.real(n);
-        if facts::is_static(ty(real)) {
-            return self.exact(n);
-        }
-        let v = self.f.peek(n)?;
-        self.guard_version(v, real, (*ty(real)).tp_version_tag);
-        Some(v)
-    }
-
-    /// The operands of a call, guarded to be what the row says.
-    unsafe fn arguments(&mut self, row: &Function, n: usize, values: &mut Vec<Value>) -> Option<()> {
-        for i in (1..=n).rev() {
-            if row.args[n - i] == Any {
-                let v = self.f.peek(i)?;
-                values.push(self.f.boxed(v));
-                continue;
-            }
-            let v = self.exact(i)?;
-            if row.args[n - i] == Small && facts::is_int(self.real(i)) {
-                self.wide(v);
-            }
-            values.push(v);
-        }
-        Some(())
-    }
-
-    /// Calls a helper that raises and runs no code. The result is new.
-    pub(super) unsafe fn raising(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
-        self.f.snapshot(Resume::Raise);
-        let result = self.f.builder.call_helper(helper, args)?;
-        self.f.builder.check_error(result);
-        Some(self.f.owned(result))
-    }
-
-    /// Calls a helper that yields a new object, or null if it cannot: then the instruction is left to tier 1.
-    pub(super) unsafe fn found(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
-        self.f.at();
-        let result = self.f.builder.call_helper(helper, args)?;
-        self.f.builder.guard_not_null(result);
-        Some(self.f.owned(result))
-    }
-}
-
-/// A call of a C function or built-in type.
-pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
-    let n = l.oparg();
-    let callable = l.real(n + 2);
-    let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
-    if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 && !has_receiver {
-        return type_of(l);
-    }
-    if n == 0 && !has_receiver && is_type(callable, &raw mut ffi::PyType_Type) && makes_empty_container(callable.cast())
-    {
-        return instantiate_container(l);
-    }
-    if ty(callable) == &raw mut ffi::PyCFunction_Type {
-        let folded = if is_builtin(callable, c"getattr") && (2..=3).contains(&n) {
-            getattr(l)
-        } else if is_builtin(callable, c"issubclass") && n == 2 {
-            issubclass(l)
-        } else {
-            None
-        };
-        if folded.is_some() {
-            return folded;
-        }
-        let this = (*callable.cast::<PyCFunctionObject>()).m_self;
-        if !this.is_null() && !is_type(this, &raw mut ffi::PyModule_Type) {
-            return bound(l);
-        }
-    }
-    if n == 0 && has_receiver && is_init_of_object(callable) {
-        // Without arguments it does nothing.
-        l.guard_callable(0, true)?;
-        let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
-        return l.called(0, none);
-    }
-    let is_method = ty(callable) == &raw mut PyMethodDescr_Type;
-    if is_method != has_receiver {
-        return None;
-    }
-    let is_exact = !is_method || ty(l.real(n + 1)) == (*callable.cast::<PyMethodDescrObject>()).d_type;
-    if is_exact && let Some(outcome) = known_method(l, callable, &args) {
-        return Some(outcome);
-    }
-    let row = quiet(callable, &args)?;
-    if !is_exact && !row.accepts_instance_of_subclass(callable, l.real(n + 1)) {
-        return None;
-    }
-    if let Some(outcome) = number(l, callable, &args) {
-        return Some(outcome);
-    }
-    if let Some(outcome) = bit_length(l, callable) {
-        return Some(outcome);
-    }
-    l.guard_callable(n, has_receiver)?;
-    let function = l.f.peek(n + 2)?;
-    let mut values = vec![function];
-    values.push(if has_receiver { l.receiver(n + 1)? } else { l.f.builder.const_null() });
-    l.arguments(row, n, &mut values)?;
-    let result = l.raising(Helper::QuietCall, &values)?;
-    l.called(n, result)
-}
-
-/// Whether a class that can be guarded makes instances as `list`, `dict` or `set` does, and runs no other code.
-unsafe fn makes_empty_container(class: *mut PyTypeObject) -> bool {
-    let bases = [&raw mut ffi::PyList_Type, &raw mut ffi::PyDict_Type, &raw mut ffi::PySet_Type];
-    let new = |class: *mut PyTypeObject| (*class).tp_new.map(|f| f as usize);
-    let init = |class: *mut PyTypeObject| (*class).tp_init.map(|f| f as usize);
-    facts::has_version(class) && bases.into_iter().any(|base| new(base) == new(class) && init(base) == init(class))
-}
-
-/// A call without arguments of such a class.
-unsafe fn instantiate_container(l: &mut Lowering) -> Option<Outcome> {
-    let class = l.real(2);
-    let v = l.f.peek(2)?;
-    l.know_class(v, class)?;
-    l.guard_receiver(0, false);
-    l.depend_on_type(class.cast());
-    let null = l.f.builder.const_null();
-    let result = l.raising(Helper::QuietCall, &[v, null])?;
-    l.called(0, result)
-}
-
-/// Whether this is `object.__init__`.
-unsafe fn is_init_of_object(callable: *mut PyObject) -> bool {
-    is_type(callable, &raw mut ffi::PyWrapperDescr_Type)
-        && ptr::eq(facts::found_in(&raw mut ffi::PyBaseObject_Type, c"__init__"), callable)
-}
-
-/// `type(x)`.
-unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
-    l.guard_callable(1, false)?;
-    let real = l.real(1);
-    let class = ty(real);
-    let v = l.f.peek(1)?;
-    if facts::is_reliable(class) {
-        // What is done next depends on it most probably.
-        l.guard_version(v, real, (*class).tp_version_tag);
-        let class = l.type_constant(class, class.cast());
-        return l.called(1, class);
-    }
-    let v = l.f.boxed(v);
-    let class = l.f.builder.type_of(v);
-    let class = l.f.borrowed(class);
-    l.called(1, class)
-}
-
-/// `n.bit_length()`, the callable being one of the table.
-unsafe fn bit_length(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcome> {
-    let (Err(_), name) = identify(callable)? else { return None };
-    if CStr::from_ptr(name) != c"bit_length" || !facts::is_compact_int(l.real(1)) {
-        return None;
-    }
-    l.guard_callable(0, true)?;
-    let a = l.int(1)?;
-    let bits = l.f.builder.bit_length_i64(a);
-    let result = l.box_int(bits);
-    l.called(0, result)
-}
-
-/// Calls that become micro-ops on numbers.
-unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
-    let [arg] = *args else { return None };
-    if callable == (&raw mut ffi::PyLong_Type).cast() && facts::is_float(arg) && float_value(arg).abs() < 1e18 {
-        l.guard_callable(1, false)?;
-        let x = l.double(1)?;
-        l.f.at();
-        let number = l.f.builder.f64_to_i64_ovf(x);
-        let result = l.box_int(number);
-        return l.called(1, result);
-    }
-    if callable == (&raw mut ffi::PyFloat_Type).cast() && facts::is_float(arg) {
-        // It is the same float.
-        l.guard_callable(1, false)?;
-        let v = l.f.peek(1)?;
-        l.f.guard_class(v, &raw mut ffi::PyFloat_Type);
-        return l.called(1, v);
-    }
-    if callable == (&raw mut ffi::PyFloat_Type).cast() && facts::is_compact_int(arg) {
-        l.guard_callable(1, false)?;
-        let number = l.double(1)?;
-        let result = l.box_float(number);
-        return l.called(1, result);
-    }
-    let (owner, name) = identify(callable)?;
-    let name = CStr::from_ptr(name);
-    if owner.is_err() || !(facts::is_float(arg) || name == c"sqrt" && facts::is_compact_int(arg)) {
-        return None;
-    }
-    let x = if facts::is_float(arg) { float_value(arg) } else { long_compact_value(arg) as f64 };
-    if name == c"sqrt" && x >= 0.0 {
-        l.guard_callable(1, false)?;
-        let a = l.double(1)?;
-        let zero = l.f.builder.const_f64(Float::from(0.0));
-        l.f.at();
-        l.f.builder.guard_cmp_f64(Cond::Ge, a, zero);
-        let root = l.f.builder.sqrt_f64(a);
-        let result = l.box_float(root);
-        return l.called(1, result);
-    }
-    if name == c"abs" {
-        l.guard_callable(1, false)?;
-        let a = l.double(1)?;
-        let number = l.f.builder.abs_f64(a);
-        let result = l.box_float(number);
-        return l.called(1, result);
-    }
-    None
-}
-
-/// A method of a built-in object that was bound before (`append = items.append`): which one it is is guarded, and the receiver is taken
-/// from it.
-unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
-    let n = l.oparg();
-    let callable = l.real(n + 2);
-    let method = callable.cast::<PyCFunctionObject>();
-    let receiver = (*method).m_self;
-    if !l.real(n + 1).is_null() || receiver.is_null() || !facts::is_reliable(ty(receiver)) {
-        return None;
-    }
-    let name = CStr::from_ptr((*(*method).m_ml).ml_name);
-    let descriptor = facts::found_in(ty(receiver), name);
-    let is_made_of = !descriptor.is_null()
-        && is_type(descriptor, &raw mut PyMethodDescr_Type)
-        && ptr::eq((*descriptor.cast::<PyMethodDescrObject>()).d_method, (*method).m_ml);
-    if !is_made_of {
-        return None;
-    }
-    let args: Vec<_> = (1..=n).rev().map(|i| l.real(i)).collect();
-    let is_append = descriptor == hotspur_tier1::context::known().list_append && n == 1;
-    let of_set = is_type(receiver, &raw mut ffi::PySet_Type)
-        && n == 1
-        && is_quiet_key(args[0])
-        && is_set_method(name)
-        && set_is_quiet(receiver, args[0]);
-    let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
-    let is_exact = ty(receiver) == (*descriptor.cast::<PyMethodDescrObject>()).d_type;
-    if !is_exact && row.is_some_and(|row| !row.accepts_instance_of_subclass(descriptor, receiver)) {
-        return None;
-    }
-    let v = l.f.peek(n + 2)?;
-    if is_append {
-        l.f.peek(1)?;
-    }
-    l.guard_receiver(n, false);
-    let descriptor = l.f.constant(descriptor, Keep::Hold);
-    l.f.at();
-    let this = l.f.builder.call_helper(Helper::BoundSelf, &[v, descriptor])?;
-    l.f.builder.guard_not_null(this);
-    l.guard_version(this, receiver, (*ty(receiver)).tp_version_tag);
-    if of_set {
-        return change_set(l, name, this);
-    }
-    let Some(row) = row else {
-        let Content::Value(item) = l.f.pop() else { return None };
-        l.append(this, item)?;
-        let (null, callable) = (l.f.pop(), l.f.pop());
-        let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
-        l.f.push_value(none);
-        l.f.release(null);
-        l.f.release(callable);
-        return l.done();
-    };
-    let mut values = vec![descriptor, this];
-    l.arguments(row, n, &mut values)?;
-    let result = l.raising(Helper::QuietCall, &values)?;
-    l.called(n, result)
-}
-
-/// What is known of the class is guarded by its version, so `getattr` of a name that is known has this result, or the default.
-unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
-    let n = l.oparg();
-    let (real, name) = (l.real(n), l.real(n - 1));
-    if !is_type(real, &raw mut ffi::PyType_Type) || !facts::is_str(name) || !unicode_is_interned(name) {
-        return None;
-    }
-    let (class, key) = (l.f.peek(n)?, l.f.peek(n - 1)?);
-    if l.f.info(class).constant != real || l.f.info(key).constant != name {
-        return None;
-    }
-    l.guard_callable(n, false)?;
-    let attribute = super::attributes::found_in_class(l, class, real, name)?;
-    let result = match attribute {
-        Some(v) => v,
-        None if n == 3 => l.f.peek(1)?,
-        None => return None,
-    };
-    l.called(n, result)
-}
-
-/// `issubclass` of classes that are known.
-unsafe fn issubclass(l: &mut Lowering) -> Option<Outcome> {
-    let (class, base) = (l.real(2), l.real(1));
-    for (i, real) in [(2, class), (1, base)] {
-        let v = l.f.peek(i)?;
-        let is_known = is_type(real, &raw mut ffi::PyType_Type) && l.f.info(v).constant == real;
-        if !is_known || !facts::is_reliable(real.cast()) {
-            return None;
-        }
-    }
-    l.guard_callable(2, false)?;
-    l.depend_on_type(class.cast());
-    let truth = ffi::PyType_IsSubtype(class.cast(), base.cast()) != 0;
-    let result = l.f.constant(if truth { ffi::Py_True() } else { ffi::Py_False() }, Keep::Immortal);
-    l.called(2, result)
-}
-
-/// Methods that compare keys, so that it depends on the container whether they run code.
-unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
-    let n = args.len();
-    let (Err(owner), name) = identify(callable)? else { return None };
-    let is_method = ty(callable) == &raw mut PyMethodDescr_Type && !l.real(n + 1).is_null();
-    if is_method
-        && owner == &raw mut ffi::PySet_Type
-        && n == 1
-        && is_quiet_key(args[0])
-        && set_is_quiet(l.real(2), args[0])
-    {
-        let name = CStr::from_ptr(name);
-        if !is_set_method(name) {
-            return None;
-        }
-        l.guard_callable(1, true)?;
-        let set = l.exact(2)?;
-        return change_set(l, name, set);
-    }
-    let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"pop";
-    let deletes = is_pop && (1..=2).contains(&n) && is_quiet_key(args[0]);
-    if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
-        l.guard_callable(n, true)?;
-        let args = [l.exact(n + 1)?, l.exact(n)?];
-        let result = l.found(Helper::DictDelete, &args)?;
-        return l.called(n, result);
-    }
-    let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
-    if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_quiet_key(args[0]) {
-        return None;
-    }
-    dict_find(l.real(n + 1), args[0])?;
-    l.guard_callable(n, true)?;
-    let dict = l.exact(n + 1)?;
-    let key = l.exact(n)?;
-    let default = if n == 2 {
-        let v = l.f.peek(1)?;
-        l.f.boxed(v)
-    } else {
-        l.f.constant(ffi::Py_None(), Keep::Immortal)
-    };
-    let result = l.found(Helper::LookupOr, &[dict, key, default])?;
-    l.called(n, result)
-}
-
-fn is_set_method(name: &CStr) -> bool {
-    [c"add", c"discard", c"remove"].contains(&name)
-}
-
-/// A call of one of these, of which it is guarded that it is called, and with this receiver.
-unsafe fn change_set(l: &mut Lowering, name: &CStr, set: Value) -> Option<Outcome> {
-    let args = [set, l.exact(1)?];
-    if name == c"add" {
-        l.done_unless_zero(Helper::SetAdd, &args)?;
-    } else {
-        l.f.at();
-        let zero = l.f.builder.const_i64(0);
-        let found = l.f.builder.call_helper(Helper::SetDiscard, &args)?;
-        // Tier 1 raises a KeyError.
-        let cond = if name == c"remove" { Cond::Gt } else { Cond::Ge };
-        l.f.builder.guard_cmp_i64(cond, found, zero);
-    }
-    let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
-    l.called(1, none)
 }
 
 /// Whether an object is hashed and compared without running code because of what exactly its type is.

@@ -60,7 +60,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if !shims::callable(l.s, n).is_null() {
         return instance(l);
     }
-    super::builtins::call(l, has_receiver)
+    super::builtin_calls::call(l, has_receiver)
 }
 
 impl Lowering<'_> {

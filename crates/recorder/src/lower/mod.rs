@@ -13,7 +13,7 @@ use crate::trace::Keep;
 use core::ffi::c_void;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
-use hotspur_ir::{ObjRef, Value};
+use hotspur_ir::{Helper, ObjRef, Resume, Value};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{LENGTH, op};
@@ -22,6 +22,7 @@ mod arithmetic;
 mod arrays;
 mod attributes;
 mod binding;
+mod builtin_calls;
 mod builtins;
 pub(crate) mod calls;
 mod cells;
@@ -218,5 +219,44 @@ impl Lowering<'_> {
         info.constant = object;
         info.nullable = false;
         info.held |= keep != Keep::Guarded;
+    }
+
+    /// The operand `n` from the top, guarded to be of exactly the static type that it really is of.
+    unsafe fn exact(&mut self, n: usize) -> Option<Value> {
+        let class = ty(self.real(n));
+        if !crate::facts::is_static(class) {
+            return None;
+        }
+        let v = self.f.peek(n)?;
+        let v = self.f.boxed(v);
+        self.f.guard_class(v, class);
+        Some(v)
+    }
+
+    /// The receiver `n` from the top, guarded to be of the very type that it is of.
+    unsafe fn receiver(&mut self, n: usize) -> Option<Value> {
+        let real = self.real(n);
+        if crate::facts::is_static(ty(real)) {
+            return self.exact(n);
+        }
+        let v = self.f.peek(n)?;
+        self.guard_version(v, real, (*ty(real)).tp_version_tag);
+        Some(v)
+    }
+
+    /// Calls a helper that raises and runs no code. The result is new.
+    unsafe fn raising(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.snapshot(Resume::Raise);
+        let result = self.f.builder.call_helper(helper, args)?;
+        self.f.builder.check_error(result);
+        Some(self.f.owned(result))
+    }
+
+    /// Calls a helper that yields a new object, or null if it cannot: then the instruction is left to tier 1.
+    unsafe fn found(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.at();
+        let result = self.f.builder.call_helper(helper, args)?;
+        self.f.builder.guard_not_null(result);
+        Some(self.f.owned(result))
     }
 }
