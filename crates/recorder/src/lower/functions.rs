@@ -96,10 +96,9 @@ pub(super) unsafe fn load_super_attr(l: &mut Lowering) -> Option<Outcome> {
             break;
         }
     }
-    // Slots and methods of built-in classes are not bound either where a call follows.
-    let is_slot = !found.is_null() && is_type(found, &raw mut ffi::PyWrapperDescr_Type);
-    let is_function = !found.is_null() && is_type(found, &raw mut PyFunction_Type);
-    if !is_function && !is_slot && (found.is_null() || !is_type(found, &raw mut PyMethodDescr_Type)) {
+    // None of these is bound where a call follows; anything else would be.
+    let unbound = [&raw mut PyFunction_Type, &raw mut ffi::PyWrapperDescr_Type, &raw mut PyMethodDescr_Type];
+    if found.is_null() || !unbound.contains(&ty(found)) {
         return None;
     }
     let (super_, of, receiver) = (l.f.peek(3)?, l.f.peek(2)?, l.f.peek(1)?);
