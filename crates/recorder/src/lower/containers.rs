@@ -280,7 +280,6 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         return entered;
     }
     let iterated = [
-        (&raw mut ffi::PyList_Type, &raw mut PyListIter_Type),
         (&raw mut ffi::PyTuple_Type, &raw mut PyTupleIter_Type),
         (&raw mut ffi::PyRange_Type, ptr::null_mut()),
         (&raw mut ffi::PyUnicode_Type, ptr::null_mut()),
@@ -302,16 +301,10 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         return l.done();
     }
     let iterator_of = |class: *mut PyTypeObject| (*class).tp_iter.map(|f| f as usize);
-    let list = &raw mut ffi::PyList_Type;
-    if !ptr::eq(class, list) && super::sequences::is_a_list(l.real(1)) && iterator_of(class) == iterator_of(list) {
-        let (real, v) = (l.real(1), l.f.peek(1)?);
-        l.guard_version(v, real, (*class).tp_version_tag);
-        let iter = l.raising(Helper::QuietIter, &[v])?;
-        l.f.of_class(iter, &raw mut PyListIter_Type);
-        return l.replace(1, iter);
-    }
-    let &(_, result) = iterated.iter().find(|(t, _)| ptr::eq(*t, class))?;
-    let args = [l.exact(1)?];
+    let is_list =
+        super::sequences::is_a_list(l.real(1)) && iterator_of(class) == iterator_of(&raw mut ffi::PyList_Type);
+    let result = if is_list { &raw mut PyListIter_Type } else { iterated.iter().find(|(t, _)| ptr::eq(*t, class))?.1 };
+    let args = [l.receiver(1)?];
     let iter = l.raising(Helper::QuietIter, &args)?;
     if !result.is_null() {
         l.f.of_class(iter, result);

@@ -233,7 +233,7 @@ impl Lowering<'_> {
         Some(v)
     }
 
-    /// The receiver `n` from the top, guarded to be of the very type that it is of.
+    /// The operand `n` from the top, a receiver or what is iterated over, guarded to be of the very type that it is of.
     unsafe fn receiver(&mut self, n: usize) -> Option<Value> {
         let real = self.real(n);
         if crate::facts::is_static(ty(real)) {
