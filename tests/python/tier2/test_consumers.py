@@ -10,18 +10,9 @@ import unittest
 import weakref
 from fractions import Fraction
 
-from support import Tier2Case, describe
+from support import Tier2Case, describe, on_stock
 
 N = 120
-
-
-def on_stock(function, *args):
-    """The result of the function when CPython's own interpreter runs it: it does while a trace function is set."""
-    sys.settrace(lambda *_: None)
-    try:
-        return function(*args)
-    finally:
-        sys.settrace(None)
 
 
 def outcome(function, *args):

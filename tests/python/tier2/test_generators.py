@@ -11,18 +11,9 @@ import weakref
 
 import hotspur
 
-from support import Tier2Case, compiled, counted, describe, run_program
+from support import Tier2Case, compiled, counted, describe, on_stock, run_program
 
 N = 2000
-
-
-def on_stock(function, *args):
-    """The result of the function when CPython's own interpreter runs it: it does while a trace function is set."""
-    sys.settrace(lambda *_: None)
-    try:
-        return function(*args)
-    finally:
-        sys.settrace(None)
 
 
 def drive(coroutine):
