@@ -12,17 +12,21 @@ N = 400
 class Dying(Tier2Case):
     """A finalizer sees the frames, and the variables in them, of the very moment."""
 
-    def check(self, make_f, expect=N):
-        log = []
-        Noisy = dying(log, lambda v: (v["i"],))
-        f = make_f(Noisy)
-        first = None
+    def logs(self, log, f):
+        """Calls the function again and again, and yields what it logged each time."""
         for _ in range(6):
             log.clear()
             f(N)
-            self.assertEqual([entry[0] for entry in log], list(range(expect)))
-            first = first or list(log)
-            self.assertEqual(log, first)
+            yield list(log)
+
+    def check(self, make_f):
+        log = []
+        Noisy = dying(log, lambda v: (v["i"],))
+        first = None
+        for logged in self.logs(log, make_f(Noisy)):
+            self.assertEqual([entry[0] for entry in logged], list(range(N)))
+            first = first or logged
+            self.assertEqual(logged, first)
 
     def test_in_a_set(self):
         def make(Noisy):
@@ -190,10 +194,8 @@ class Dying(Tier2Case):
                 any(within(i))
 
         wanted = [(i, i) for i in range(1, N) for _ in range(2)]
-        for _ in range(6):
-            log.clear()
-            f(N)
-            self.assertEqual(log, wanted)
+        for logged in self.logs(log, f):
+            self.assertEqual(logged, wanted)
 
     def test_weak_references(self):
         log = []
@@ -211,10 +213,8 @@ class Dying(Tier2Case):
                 p = weakref.ref(s, lambda _: log.append(sys._getframe(1).f_locals["i"]))
                 s = None
 
-        for _ in range(6):
-            log.clear()
-            f(N)
-            self.assertEqual(log, [x for i in range(N) for x in (i, -i, i)])
+        for logged in self.logs(log, f):
+            self.assertEqual(logged, [x for i in range(N) for x in (i, -i, i)])
 
 
 class Classes(Tier2Case):

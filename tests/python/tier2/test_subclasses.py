@@ -55,11 +55,12 @@ def other(cls, n):
 
 
 class Case(Tier2Case):
-    def nothing_left(self, *functions):
+    def whole(self, function, *args, expect):
+        """The function gets hot, and nothing of it is left to tier 1."""
+        self.hot(function, *args, expect=expect, share=0.9)
         # What is recorded before tier 1 has specialized it is another matter.
         if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
-            for function in functions:
-                self.assertNotIn("execute ", describe(function))
+            self.assertNotIn("execute ", describe(function))
 
 
 class Subclasses(Case):
@@ -77,8 +78,7 @@ class Subclasses(Case):
                 total += x
             return total
 
-        self.hot(f, N, expect=sum(range(1, N + 1)) + N + sum(range(N)), share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, expect=sum(range(1, N + 1)) + N + sum(range(N)))
 
     def test_many_are_made(self):
         def f(n):
@@ -90,8 +90,7 @@ class Subclasses(Case):
                     total += x
             return total
 
-        self.hot(f, N, expect=sum(range(N)), share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, expect=sum(range(N)))
 
     def test_a_length_and_an_iterator_of_its_own(self):
         def f(n, items):
@@ -145,8 +144,7 @@ class Methods(Case):
                 total += Shape.count(i) + Triangle.count(1)
             return total
 
-        self.hot(f, N, expect=sum(range(N)) + 8 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, expect=sum(range(N)) + 8 * N)
 
     def test_class_method_of_an_instance(self):
         def f(n, shape):
@@ -155,8 +153,7 @@ class Methods(Case):
                 total += shape.count(i)
             return total
 
-        self.hot(f, N, Triangle(), expect=sum(range(N)) + 3 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, Triangle(), expect=sum(range(N)) + 3 * N)
         self.assertEqual(f(N, Shape()), sum(range(N)) + 4 * N)
         shape = Triangle()
         shape.count = lambda n: 1
@@ -169,8 +166,7 @@ class Methods(Case):
                 total += Triangle.with_default(i)
             return total
 
-        self.hot(f, N, expect=sum(range(N)) + 6 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, expect=sum(range(N)) + 6 * N)
 
     def test_static_method(self):
         def f(n, shape):
@@ -179,8 +175,7 @@ class Methods(Case):
                 total += Shape.double(i) + shape.double(1)
             return total
 
-        self.hot(f, N, Shape(), expect=2 * sum(range(N)) + 2 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, Shape(), expect=2 * sum(range(N)) + 2 * N)
 
     def test_kept_bound_method(self):
         def f(n, shape):
@@ -261,8 +256,7 @@ class Methods(Case):
                 total += len(items) + items[0]
             return total
 
-        self.hot(f, N, expect=sum(range(N)) + 2 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, expect=sum(range(N)) + 2 * N)
 
     def test_a_class_that_is_a_parameter(self):
         def make(cls, n):
@@ -286,8 +280,7 @@ class Methods(Case):
         class Hexagon(Square):
             sides = 6
 
-        self.hot(f, N, Square, expect=sum(range(N)) + 10 * N, share=0.9)
-        self.nothing_left(f)
+        self.whole(f, N, Square, expect=sum(range(N)) + 10 * N)
         self.assertEqual(f(N, Hexagon), sum(range(N)) + 14 * N)
         Square.sides = 5
         self.assertEqual(f(N, Square), sum(range(N)) + 12 * N)
