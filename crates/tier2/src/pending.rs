@@ -74,15 +74,18 @@ fn number_at_exit(executor: &Executor, exit: usize) -> Option<u64> {
 /// Whether an executor for this place is on its way. If so, it could have been used so many times since the last question: what is wanted
 /// most comes first.
 pub(crate) fn wanted_at_place(place: Place, times: u64) -> bool {
-    let id = number_at_place(place);
-    id.into_iter().for_each(|id| background::want(id, times));
-    id.is_some()
+    wanted(number_at_place(place), times)
 }
 
 /// The same for an exit.
 pub(crate) fn wanted_at_exit(executor: &Executor, exit: usize, times: u64) -> bool {
-    let id = number_at_exit(executor, exit);
-    id.into_iter().for_each(|id| background::want(id, times));
+    wanted(number_at_exit(executor, exit), times)
+}
+
+fn wanted(id: Option<u64>, times: u64) -> bool {
+    if let Some(id) = id {
+        background::want(id, times);
+    }
     id.is_some()
 }
 
