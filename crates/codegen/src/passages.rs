@@ -72,17 +72,11 @@ impl Translator<'_> {
 
     /// Goes elsewhere if the counter is less than a step, or if the state is disturbed; counts down.
     fn count_down(&mut self, counter: u64, step: u16, elsewhere: u64) {
-        let [on, otherwise] = core::array::from_fn(|_| self.b.create_block());
         let address = self.word(counter);
         let count = self.load(types::I16, address, 0);
         let is_due = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, count, i64::from(step));
-        let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
-        let stops = self.b.ins().bor(is_due, disturbed);
-        self.branch(stops, otherwise, on);
-        self.b.set_cold_block(otherwise);
-        self.b.switch_to_block(otherwise);
-        self.go(elsewhere);
-        self.b.switch_to_block(on);
+        let otherwise = self.b.create_block();
+        self.go_on_unless(is_due, otherwise, elsewhere);
         let count = self.b.ins().iadd_imm(count, -i64::from(step));
         self.store(count, address, 0);
     }
@@ -117,18 +111,24 @@ impl Translator<'_> {
         let thread = self.load(types::I64, self.state, offset_of!(ExecState, thread) as i32);
         let open = self.word(open);
         let open = self.load(types::I8, open, 0);
-        let [quiet, on, otherwise] = core::array::from_fn(|_| self.b.create_block());
+        let [quiet, otherwise] = core::array::from_fn(|_| self.b.create_block());
         self.branch(open, quiet, otherwise);
         self.b.switch_to_block(quiet);
         let due = self.load(types::I8, thread, layout.eval_breaker);
+        self.go_on_unless(due, otherwise, elsewhere);
+        Ok(())
+    }
+
+    /// Goes elsewhere, by way of this block, if a byte is not zero or if the state is disturbed. The block may have been branched to before.
+    fn go_on_unless(&mut self, due: clif::Value, otherwise: clif::Block, elsewhere: u64) {
         let disturbed = self.load(types::I8, self.state, offset_of!(ExecState, disturbed) as i32);
         let stops = self.b.ins().bor(due, disturbed);
+        let on = self.b.create_block();
         self.branch(stops, otherwise, on);
         self.b.set_cold_block(otherwise);
         self.b.switch_to_block(otherwise);
         self.go(elsewhere);
         self.b.switch_to_block(on);
-        Ok(())
     }
 
     /// The beginning of a bridge.
