@@ -82,6 +82,15 @@ impl Lowering<'_> {
         }
     }
 
+    /// Takes `n` arguments, and the null below them, off the stack: they are passed behind this first one.
+    fn arguments_behind(&mut self, first: Value, n: usize) -> Vec<Content> {
+        let mut arguments: Vec<_> = (0..n).map(|_| self.f.pop()).collect();
+        self.f.pop();
+        arguments.push(Content::Value(first));
+        arguments.reverse();
+        arguments
+    }
+
     /// Ends a call: operands are dropped as tier 1 does it, arguments first.
     pub(super) unsafe fn called(&mut self, n: usize, result: Value) -> Option<Outcome> {
         let mut operands: Vec<_> = (0..n + 2).map(|_| self.f.pop()).collect();
@@ -338,10 +347,7 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     l.f.builder.check_stack_space(code);
     l.f.borrowed(function);
     l.f.borrowed(receiver);
-    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    arguments.push(Content::Value(receiver));
-    arguments.reverse();
-    l.f.pop();
+    let arguments = l.arguments_behind(receiver, n);
     l.f.survives(v);
     l.f.discard();
     l.f.drop_dead(None);
@@ -373,10 +379,7 @@ unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Opt
     l.f.builder.check_stack_space(code);
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
-    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    arguments.push(Content::Value(receiver));
-    arguments.reverse();
-    l.f.pop();
+    let arguments = l.arguments_behind(receiver, n);
     let method = l.f.pop();
     let locals = l.bound(sources, &arguments);
     enter(l, real_function, cs, code, function, locals, is_known);
@@ -425,10 +428,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let id = l.f.object(real_class, Keep::Guarded);
     let instance = l.f.builder.new_instance(id);
     l.f.owned(instance);
-    let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
-    arguments.push(Content::Value(instance));
-    arguments.reverse();
-    l.f.pop();
+    let arguments = l.arguments_behind(instance, n);
     // The instance has a reference to its class.
     l.f.survives(v);
     l.f.discard();
