@@ -1,7 +1,8 @@
-//! Calls.
+//! Calls, and those of Python functions above all.
 //!
 //! Before a call the stack holds the callable, `self` or null, and the arguments. A Python function gets a frame pushed on
-//! the data stack and runs in this same activation; everything else is called.
+//! the data stack and runs in this same activation; everything else is called. What has its own ways to be called without a frame, C
+//! functions and built-in types, is in `c_calls.rs`; keywords, and arguments in a tuple and a dict, are in `argument_calls.rs`.
 //!
 //! Inline cache of CALL (three words): 1: the function's version, or the class's and its `__init__`'s, or a consumer's number; 2: a
 //! pointer; 3: for classes, an instruction of ours, [`INIT_RETURN`], to which `__init__` returns.
@@ -13,27 +14,26 @@ use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::handler;
 use crate::shims;
-use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
 /// Length of CALL with its caches.
-const CALL_LENGTH: usize = 4;
+pub(super) const CALL_LENGTH: usize = 4;
 
 /// The operands of a CALL.
 #[derive(Clone, Copy)]
-struct Operands {
-    callable: *mut PyObject,
+pub(super) struct Operands {
+    pub callable: *mut PyObject,
     /// First argument, `self` included if there is one.
-    args: *mut *mut PyObject,
+    pub args: *mut *mut PyObject,
     /// Arguments, `self` included.
-    count: usize,
+    pub count: usize,
 }
 
 impl State {
     #[inline(always)]
-    unsafe fn call_operands(self) -> Operands {
+    pub(super) unsafe fn call_operands(self) -> Operands {
         let n = self.oparg();
         let has_self = !self.peek(n + 1).is_null();
         Operands {
@@ -45,7 +45,7 @@ impl State {
 
     /// After a C function was called: drops the operands, pushes the result, serves events.
     #[inline(always)]
-    unsafe fn finish_call(mut self, operands: Operands, result: *mut PyObject) -> Ret {
+    pub(super) unsafe fn finish_call(mut self, operands: Operands, result: *mut PyObject) -> Ret {
         for i in 0..operands.count {
             decref(*operands.args.add(i));
         }
@@ -69,7 +69,7 @@ pub(crate) unsafe fn is_plain_function(s: State, callable: *mut PyObject) -> boo
 
 /// `f_locals` of a new frame for a function: its globals, if its code is not optimized (class bodies, `exec`).
 #[inline(always)]
-unsafe fn frame_locals_for(func: *mut PyFunctionObject) -> *mut PyObject {
+pub(super) unsafe fn frame_locals_for(func: *mut PyFunctionObject) -> *mut PyObject {
     if (*(*func).func_code.cast::<PyCodeObject>()).co_flags & CO_OPTIMIZED != 0 {
         ptr::null_mut()
     } else {
@@ -176,234 +176,12 @@ handler! {
         s.call_python_with_defaults(operands)
     }
 
-    CALL_TYPE_1(s) {
-        let arg = s.peek(1);
-        let callable = s.peek(3);
-        if !s.peek(2).is_null() || callable != (&raw mut ffi::PyType_Type).cast() {
-            return s.tail(CALL);
-        }
-        let t = ty(arg).cast::<PyObject>();
-        s.shrink(2);
-        s.put(1, newref(t));
-        // `type` itself is a static type: its reference needs no counting.
-        s.decref_then_next(arg, CALL_LENGTH)
-    }
-
-    CALL_STR_1(s) {
-        let arg = s.peek(1);
-        if !s.peek(2).is_null() || s.peek(3) != (&raw mut ffi::PyUnicode_Type).cast() {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let result = ffi::PyObject_Str(arg);
-        s.finish_conversion(arg, result)
-    }
-
-    CALL_TUPLE_1(s) {
-        let arg = s.peek(1);
-        if !s.peek(2).is_null() || s.peek(3) != (&raw mut ffi::PyTuple_Type).cast() {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let result = ffi::PySequence_Tuple(arg);
-        s.finish_conversion(arg, result)
-    }
-
     /// A function or type of [`crate::consumers`] whose argument is a generator.
     CALL_CONSUMER(s) {
         match consumer(s) {
             Some(consumer) => s.enter_consumer(consumer),
             None => s.tail(CALL),
         }
-    }
-
-    CALL_BUILTIN_CLASS(s) {
-        let operands = s.call_operands();
-        if ffi::PyType_Check(operands.callable) == 0 {
-            return s.tail(CALL);
-        }
-        let Some(call) = (*operands.callable.cast::<PyTypeObject>()).tp_vectorcall else {
-            return s.tail(CALL);
-        };
-        s.save_ip();
-        let result = call(operands.callable, operands.args, operands.count, ptr::null_mut());
-        s.finish_call(operands, result)
-    }
-
-    CALL_BUILTIN_O(s) {
-        let operands = s.call_operands();
-        if operands.count != 1 || !is_builtin(operands.callable, ffi::METH_O) {
-            return s.tail(CALL);
-        }
-        let ts = s.tstate();
-        if (*ts).c_recursion_remaining <= 0 {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let function = operands.callable.cast::<PyCFunctionObject>();
-        (*ts).c_recursion_remaining -= 1;
-        let result = ((*(*function).m_ml).ml_meth.PyCFunction)((*function).m_self, *operands.args);
-        (*ts).c_recursion_remaining += 1;
-        s.finish_call(operands, result)
-    }
-
-    CALL_BUILTIN_FAST(s) {
-        let operands = s.call_operands();
-        if !is_builtin(operands.callable, ffi::METH_FASTCALL) {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let function = operands.callable.cast::<PyCFunctionObject>();
-        let call: FastCFunction = core::mem::transmute((*(*function).m_ml).ml_meth.PyCFunction);
-        let result = call((*function).m_self, operands.args, operands.count as isize);
-        s.finish_call(operands, result)
-    }
-
-    CALL_BUILTIN_FAST_WITH_KEYWORDS(s) {
-        let operands = s.call_operands();
-        if !is_builtin(operands.callable, ffi::METH_FASTCALL | ffi::METH_KEYWORDS) {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let function = operands.callable.cast::<PyCFunctionObject>();
-        let call: FastKwCFunction = core::mem::transmute((*(*function).m_ml).ml_meth.PyCFunction);
-        let result = call((*function).m_self, operands.args, operands.count as isize, ptr::null_mut());
-        s.finish_call(operands, result)
-    }
-
-    CALL_LEN(s) {
-        let operands = s.call_operands();
-        if operands.count != 1 || operands.callable != s.known().len {
-            return s.tail(CALL);
-        }
-        let arg = *operands.args;
-        let t = ty(arg);
-        if t == &raw mut ffi::PyList_Type || t == &raw mut ffi::PyTuple_Type {
-            let len = size(arg);
-            if len <= 256 && refcnt(arg) != 1 && refcnt(operands.callable) != 1 {
-                decref_no_dealloc(arg);
-                decref_no_dealloc(operands.callable);
-                s.shrink(s.oparg() + 2);
-                s.push(s.known().small_ints.offset(len + 5).cast());
-                return s.next(CALL_LENGTH);
-            }
-        }
-        s.tail(call_len_slow)
-    }
-
-    call_len_slow(s) {
-        s.save_ip();
-        let operands = s.call_operands();
-        let len = ffi::PyObject_Size(*operands.args);
-        if len < 0 {
-            return s.error();
-        }
-        let result = ffi::PyLong_FromSsize_t(len);
-        if result.is_null() {
-            return s.error();
-        }
-        s.finish_call_without_events(operands, result)
-    }
-
-    CALL_ISINSTANCE(s) {
-        let operands = s.call_operands();
-        if operands.count != 2 || operands.callable != s.known().isinstance {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let is = ffi::PyObject_IsInstance(*operands.args, *operands.args.add(1));
-        if is < 0 {
-            return s.error();
-        }
-        let result = if is != 0 { s.known().true_ } else { s.known().false_ };
-        s.finish_call_without_events(operands, result)
-    }
-
-    /// `list.append(x)` as a statement: the POP_TOP behind it is done, too.
-    CALL_LIST_APPEND(s) {
-        let list = s.peek(2).cast::<PyListObject>();
-        let callable = s.peek(3);
-        if callable != s.known().list_append || list.is_null() || ffi::PyList_Check(list.cast()) == 0 {
-            return s.tail(CALL);
-        }
-        let len = size(list.cast());
-        if (*list).allocated > len && refcnt(list.cast()) != 1 {
-            *(*list).ob_item.offset(len) = s.peek(1);
-            (*list).ob_base.ob_size = len + 1;
-            decref_no_dealloc(list.cast());
-            decref_no_dealloc(callable);
-            s.shrink(3);
-            return s.next(CALL_LENGTH + 1);
-        }
-        s.tail(call_list_append_slow)
-    }
-
-    call_list_append_slow(s) {
-        s.save_ip();
-        let list = s.peek(2).cast::<PyListObject>();
-        let callable = s.peek(3);
-        let item = s.pop();
-        if _PyList_AppendTakeRefListResize(list, item) < 0 {
-            return s.error();
-        }
-        s.shrink(2);
-        decref(list.cast());
-        decref(callable);
-        s.next_escaped(CALL_LENGTH + 1)
-    }
-
-    CALL_METHOD_DESCRIPTOR_O(s) {
-        let operands = s.call_operands();
-        if operands.count != 2 || !is_method_descriptor(operands, ffi::METH_O) {
-            return s.tail(CALL);
-        }
-        let ts = s.tstate();
-        if (*ts).c_recursion_remaining <= 0 {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        (*ts).c_recursion_remaining -= 1;
-        let result = (method_pointer(operands).PyCFunction)(*operands.args, *operands.args.add(1));
-        (*ts).c_recursion_remaining += 1;
-        s.finish_call(operands, result)
-    }
-
-    CALL_METHOD_DESCRIPTOR_NOARGS(s) {
-        let operands = s.call_operands();
-        if operands.count != 1 || !is_method_descriptor(operands, ffi::METH_NOARGS) {
-            return s.tail(CALL);
-        }
-        let ts = s.tstate();
-        if (*ts).c_recursion_remaining <= 0 {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        (*ts).c_recursion_remaining -= 1;
-        let result = (method_pointer(operands).PyCFunction)(*operands.args, ptr::null_mut());
-        (*ts).c_recursion_remaining += 1;
-        s.finish_call(operands, result)
-    }
-
-    CALL_METHOD_DESCRIPTOR_FAST(s) {
-        let operands = s.call_operands();
-        if operands.count == 0 || !is_method_descriptor(operands, ffi::METH_FASTCALL) {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let call: FastCFunction = core::mem::transmute(method_pointer(operands).PyCFunction);
-        let result = call(*operands.args, operands.args.add(1), operands.count as isize - 1);
-        s.finish_call(operands, result)
-    }
-
-    CALL_METHOD_DESCRIPTOR_FAST_WITH_KEYWORDS(s) {
-        let operands = s.call_operands();
-        if operands.count == 0 || !is_method_descriptor(operands, ffi::METH_FASTCALL | ffi::METH_KEYWORDS) {
-            return s.tail(CALL);
-        }
-        s.save_ip();
-        let call: FastKwCFunction = core::mem::transmute(method_pointer(operands).PyCFunction);
-        let result = call(*operands.args, operands.args.add(1), operands.count as isize - 1, ptr::null_mut());
-        s.finish_call(operands, result)
     }
 
     CALL_NON_PY_GENERAL(s) {
@@ -492,81 +270,6 @@ handler! {
         s.pc = s.pc.sub(CALL_LENGTH - 1);
         s.error()
     }
-
-    CALL_KW(s) {
-        s.save_ip();
-        let kwnames = s.pop();
-        let n = s.oparg();
-        if s.peek(n + 1).is_null() && ty(s.peek(n + 2)) == &raw mut PyMethod_Type {
-            expand_method(s, n);
-        }
-        let operands = s.call_operands();
-        let positional = operands.count - size(kwnames) as usize;
-        if is_plain_function(s, operands.callable) {
-            let func = operands.callable.cast::<PyFunctionObject>();
-            let frame = _PyEvalFramePushAndInit(
-                s.tstate(), func, frame_locals_for(func), operands.args, positional, kwnames);
-            s.shrink(n + 2);
-            decref(kwnames);
-            if frame.is_null() {
-                return s.error();
-            }
-            return s.enter(frame, 1);
-        }
-        let result = ffi::PyObject_Vectorcall(
-            operands.callable, operands.args, positional | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET, kwnames);
-        decref(kwnames);
-        decref(operands.callable);
-        for i in 0..operands.count {
-            decref(*operands.args.add(i));
-        }
-        s.shrink(n + 2);
-        if result.is_null() {
-            return s.error();
-        }
-        s.push(result);
-        s.next_periodic(1)
-    }
-
-    CALL_FUNCTION_EX(s) {
-        s.save_ip();
-        let has_kwargs = s.oparg() & 1;
-        let args_at = 1 + has_kwargs;
-        let func = s.peek(args_at + 2);
-        let args = s.peek(args_at);
-        if ty(args) != &raw mut ffi::PyTuple_Type {
-            if (*ty(args)).tp_iter.is_none() && ffi::PySequence_Check(args) == 0 {
-                not_iterable(func, args);
-                return s.error();
-            }
-            let tuple = ffi::PySequence_Tuple(args);
-            if tuple.is_null() {
-                return s.error();
-            }
-            s.put(args_at, tuple);
-            decref(args);
-        }
-        let args = s.peek(args_at);
-        let kwargs = if has_kwargs != 0 { s.peek(1) } else { ptr::null_mut() };
-        if is_plain_function(s, func) {
-            let frame = push_with_dict(s.tstate(), func.cast(), args, kwargs);
-            s.shrink(3 + has_kwargs);
-            if frame.is_null() {
-                return s.error();
-            }
-            return s.enter(frame, 1);
-        }
-        let result = ffi::PyObject_Call(func, args, kwargs);
-        decref(func);
-        decref(args);
-        xdecref(kwargs);
-        s.shrink(3 + has_kwargs);
-        if result.is_null() {
-            return s.error();
-        }
-        s.push(result);
-        s.next_periodic(1)
-    }
 }
 
 impl State {
@@ -625,30 +328,6 @@ impl State {
         self.shrink(self.oparg() + 2);
         self.enter(frame, CALL_LENGTH)
     }
-
-    /// Ends `str(x)` and `tuple(x)`: the types called are static, so only the argument is dropped.
-    #[inline(always)]
-    unsafe fn finish_conversion(mut self, arg: *mut PyObject, result: *mut PyObject) -> Ret {
-        decref(arg);
-        self.shrink(3);
-        if result.is_null() {
-            return self.error();
-        }
-        self.push(result);
-        self.next_periodic(CALL_LENGTH)
-    }
-
-    /// [`State::finish_call`] for the calls that CPython does not follow by its periodic check.
-    #[inline(always)]
-    unsafe fn finish_call_without_events(mut self, operands: Operands, result: *mut PyObject) -> Ret {
-        for i in 0..operands.count {
-            decref(*operands.args.add(i));
-        }
-        decref(operands.callable);
-        self.sp = self.sp.sub(self.oparg() + 2);
-        self.push(result);
-        self.next_escaped(CALL_LENGTH)
-    }
 }
 
 /// Gives the locals from `first` to `end`, arguments that are missing, the function's defaults. There are enough.
@@ -663,90 +342,9 @@ unsafe fn fill_in_defaults(func: *mut PyFunctionObject, locals: *mut *mut PyObje
 
 /// Puts a bound method's function and receiver in its place on the stack.
 #[inline(always)]
-unsafe fn expand_method(s: State, n: usize) {
+pub(super) unsafe fn expand_method(s: State, n: usize) {
     let method = s.peek(n + 2).cast::<PyMethodObject>();
     s.put(n + 1, newref((*method).im_self));
     s.put(n + 2, newref((*method).im_func));
     decref(method.cast());
-}
-
-/// Whether `callable` is a built-in function with this calling convention.
-#[inline(always)]
-unsafe fn is_builtin(callable: *mut PyObject, flags: c_int) -> bool {
-    ty(callable) == &raw mut ffi::PyCFunction_Type && (*(*callable.cast::<PyCFunctionObject>()).m_ml).ml_flags == flags
-}
-
-/// Whether the callable is a method of a built-in type with this calling convention, called on that very type.
-#[inline(always)]
-unsafe fn is_method_descriptor(operands: Operands, flags: c_int) -> bool {
-    let method = operands.callable.cast::<PyMethodDescrObject>();
-    ty(operands.callable) == &raw mut PyMethodDescr_Type
-        && (*(*method).d_method).ml_flags == flags
-        && ty(*operands.args) == (*method).d_type
-}
-
-#[inline(always)]
-unsafe fn method_pointer(operands: Operands) -> ffi::PyMethodDefPointer {
-    (*(*operands.callable.cast::<PyMethodDescrObject>()).d_method).ml_meth
-}
-
-#[cold]
-#[inline(never)]
-unsafe fn not_iterable(func: *mut PyObject, args: *mut PyObject) {
-    ffi::PyErr_Clear();
-    let name = _PyObject_FunctionStr(func);
-    if !name.is_null() {
-        ffi::PyErr_Format(
-            ffi::PyExc_TypeError,
-            c"%U argument after * must be an iterable, not %.200s".as_ptr(),
-            name,
-            (*ty(args)).tp_name,
-        );
-        decref(name);
-    }
-}
-
-/// A new frame for `func` from a tuple and a dict (or null) of arguments. Takes all three references.
-#[inline(never)]
-unsafe fn push_with_dict(
-    ts: *mut ThreadState,
-    func: *mut PyFunctionObject,
-    args: *mut PyObject,
-    kwargs: *mut PyObject,
-) -> *mut InterpreterFrame {
-    let positional = size(args) as usize;
-    let keywords = if kwargs.is_null() { 0 } else { ffi::PyDict_Size(kwargs) as usize };
-    let mut values: Vec<*mut PyObject> = Vec::with_capacity(positional + keywords);
-    for i in 0..positional {
-        values.push(newref(tuple_item(args, i)));
-    }
-    let mut kwnames = ptr::null_mut();
-    let mut failed = false;
-    if keywords != 0 {
-        kwnames = ffi::PyTuple_New(keywords as isize);
-        failed = kwnames.is_null();
-        let mut strings = true;
-        let (mut position, mut key, mut value, mut i) = (0, ptr::null_mut(), ptr::null_mut(), 0);
-        while !failed && ffi::PyDict_Next(kwargs, &raw mut position, &raw mut key, &raw mut value) != 0 {
-            strings &= ffi::PyUnicode_Check(key) != 0;
-            ffi::PyTuple_SET_ITEM(kwnames, i, newref(key));
-            values.push(newref(value));
-            i += 1;
-        }
-        if !failed && !strings {
-            ffi::PyErr_SetString(ffi::PyExc_TypeError, c"keywords must be strings".as_ptr());
-            failed = true;
-        }
-    }
-    let frame = if failed {
-        values.iter().for_each(|&v| decref(v));
-        decref(func.cast());
-        ptr::null_mut()
-    } else {
-        _PyEvalFramePushAndInit(ts, func, frame_locals_for(func), values.as_ptr(), positional, kwnames)
-    };
-    xdecref(kwnames);
-    decref(args);
-    xdecref(kwargs);
-    frame
 }

@@ -1,6 +1,8 @@
 //! The instructions' handlers, by subject. The table in [`crate::table`] refers to them by name.
 
+mod argument_calls;
 mod attributes;
+mod c_calls;
 mod calls;
 mod cells;
 mod compare;
@@ -23,7 +25,9 @@ mod subscript;
 mod truth;
 mod unpack;
 
+pub use argument_calls::*;
 pub use attributes::*;
+pub use c_calls::*;
 pub use calls::*;
 pub use cells::*;
 pub use compare::*;
