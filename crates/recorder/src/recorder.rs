@@ -2,7 +2,8 @@
 //!
 //! [`Recorder::step`] is called before each instruction. It first finishes the one before: it looks where execution has really
 //! gone, which for a conditional jump decides the guard's direction, and for an instruction that tier 1 executes is the landing that is
-//! expected from now on. Then it lowers the one that is about to run, while its operands can be looked at ([`crate::lower`]).
+//! expected from now on (`arrive.rs`). Then it lowers the one that is about to run, while its operands can be looked at ([`crate::lower`]),
+//! unless the trace ends here (`end.rs`).
 //!
 //! What other code does in the meantime can make a trace useless, but not wrong: whatever a superblock relies on is either the meaning of
 //! an instruction, or guarded, or checked at a landing. So the recorder trusts nothing but what it sees *now*: frames are
@@ -24,17 +25,17 @@
 //! then never shows up; nor does a RESUME whose counter has started the recording. When execution has gone further than expected, the instruction at the expected position is
 //! lowered as if it had, if it is one that may be taken along.
 
+mod arrive;
+mod end;
+
 use crate::check;
 use crate::inherit::{self, Inherited};
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
-use crate::ownership;
-use crate::state::{Frame, Frames, Slot, unseen};
-use crate::trace::{Dependencies, Keep, Noted, Place, Trace};
+use crate::state::{Frame, Frames, Slot};
+use crate::trace::{Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{
-    AbortReason, CodeRef, ExecutorRef, ExitReason, LoopBody, Moves, Op, Resume, Snapshot, SnapshotId, Superblock,
-};
+use hotspur_ir::{AbortReason, CodeRef, Moves, Resume};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -188,336 +189,6 @@ impl Recorder {
         Ok(self.ended)
     }
 
-    // -- the instruction before
-
-    /// Finishes the instruction before, which has led to `state`. Answers whether it was a loop's back-edge; None if this is an instruction of
-    /// another activation, which runs in between.
-    unsafe fn arrive(&mut self, state: State) -> Step<Option<bool>> {
-        let top = self.f.top().real;
-        let position = state.index() as u32;
-        if let Pending::Execute { below } = self.pending {
-            let moves = if state.frame == top {
-                Moves::Stays
-            } else if (*state.frame).previous == top {
-                Moves::Calls
-            } else if state.frame == below {
-                Moves::Returns
-            } else if is_above(state.frame, top) {
-                return Ok(None);
-            } else {
-                return self.left();
-            };
-            self.landed(state, moves)?;
-            return Ok(Some(false));
-        }
-        if let Pending::Return { below } = self.pending {
-            if state.frame != below {
-                return if is_above(state.frame, below) { Ok(None) } else { Err(AbortReason::LeftStart) };
-            }
-            self.returned(state)?;
-            return Ok(Some(false));
-        }
-        if let Pending::Call = self.pending {
-            // The frame is new; where the call goes through a shim, the shim's, below it, is new as well.
-            let new = self.f.frames.iter().rev().take_while(|f| f.real.is_null()).count();
-            let caller = self.f.frames[self.f.frames.len() - 1 - new].real;
-            let mut reals = vec![state.frame];
-            while reals.len() < new && !reals[reals.len() - 1].is_null() {
-                reals.push((*reals[reals.len() - 1]).previous);
-            }
-            let last = reals[reals.len() - 1];
-            if last.is_null() || (*last).previous != caller {
-                return if is_above(state.frame, caller) { Ok(None) } else { Err(AbortReason::ExceptionRaised) };
-            }
-            if state.cs != self.f.top().cs || position != 0 {
-                return Err(AbortReason::CodeChanged);
-            }
-            for (frame, real) in self.f.frames.iter_mut().rev().zip(reals) {
-                frame.real = real;
-            }
-            return Ok(Some(false));
-        }
-        if state.frame != top {
-            if is_above(state.frame, top) {
-                return Ok(None);
-            }
-            let is_ours = self.f.frames.iter().any(|f| f.real == state.frame);
-            if is_ours {
-                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
-            }
-            return Err(if is_ours { AbortReason::ExceptionRaised } else { AbortReason::LeftStart });
-        }
-        if state.cs != self.f.top().cs {
-            return Err(AbortReason::CodeChanged);
-        }
-        match self.pending {
-            Pending::Next { position: expected, back_edge } => {
-                if position == expected || self.taken_along(expected, position) {
-                    return Ok(Some(back_edge));
-                }
-                crate::history::note_raised(self.f.top().cs, self.f.top().pc);
-                Err(AbortReason::ExceptionRaised)
-            }
-            Pending::Jump(jump) => {
-                if position != jump.next && position != jump.target {
-                    return Err(AbortReason::ExceptionRaised);
-                }
-                self.jumped(jump, position);
-                Ok(Some(false))
-            }
-            Pending::Call | Pending::Execute { .. } | Pending::Return { .. } => Ok(None),
-        }
-    }
-
-    /// The instruction that tier 1 executed has led further than frames are followed: an exception has left several of them, or all. The trace
-    /// ends with it.
-    fn left(&mut self) -> Step<Option<bool>> {
-        if self.f.count < self.limits.useful {
-            return Err(AbortReason::ExceptionRaised);
-        }
-        self.f.builder.execute(self.f.top().pc, Moves::Stays);
-        self.f.stamp(self.f.count);
-        self.leave_landed();
-        Ok(Some(false))
-    }
-
-    unsafe fn jumped(&mut self, jump: Jump, position: u32) {
-        lower::finish_jump(&mut self.f, jump, position);
-        self.f.count += 1;
-    }
-
-    /// Whether the instruction at `expected` is one that a handler takes along and leads to `position`. Lowers it if so.
-    unsafe fn taken_along(&mut self, expected: u32, position: u32) -> bool {
-        let cs = self.f.top().cs;
-        if expected as usize >= (*cs).len {
-            return false;
-        }
-        let word = *(*cs).words.add(expected as usize);
-        if let Some(jump) = Jump::at(expected, word.op, word.oparg) {
-            if position != jump.next && position != jump.target {
-                return false;
-            }
-            self.f.begin(expected);
-            self.jumped(jump, position);
-            return true;
-        }
-        if self.f.count == 0 && position == expected + 1 && INFO[usize::from(word.op)].base == op::RESUME {
-            self.f.begin(expected);
-            lower::resumed(&mut self.f, word.oparg);
-            self.f.count += 1;
-            return true;
-        }
-        match word.op {
-            op::JUMP_BACKWARD_NO_INTERRUPT => {
-                self.f.count += 1;
-                position + word.oparg == expected + 1
-            }
-            op::POP_TOP if position == expected + 1 => {
-                self.f.begin(expected);
-                self.f.discard();
-                self.f.drop_dead(None);
-                self.f.count += 1;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Tier 1 executed the instruction before.
-    unsafe fn landed(&mut self, state: State, moves: Moves) -> Step<()> {
-        let pc = self.f.top().pc;
-        self.f.builder.execute(pc, moves);
-        self.f.stamp(self.f.count);
-        match moves {
-            Moves::Stays => {
-                if state.cs != self.f.top().cs {
-                    return Err(AbortReason::CodeChanged);
-                }
-            }
-            Moves::Calls => {
-                // The caller is suspended: its operands are gone, and its stack ends where it says.
-                let caller = self.f.top_mut();
-                let height = (*caller.real).stacktop - (*frame_code(caller.real)).co_nlocalsplus;
-                caller.stack = vec![Slot::MEMORY; usize::try_from(height).map_err(|_| AbortReason::StackMismatch)?];
-                let code = self.f.code((*state.cs).code);
-                self.f.frames.push(frame(state, code, 0, 0));
-            }
-            Moves::Returns => return self.returned(state),
-        }
-        self.landed_at(state)
-    }
-
-    /// Execution goes on in the caller of the top frame, behind the call.
-    unsafe fn returned(&mut self, state: State) -> Step<()> {
-        self.f.frames.pop();
-        if self.f.frames.is_empty() {
-            // The caller is the first frame from now on.
-            let code = self.f.code((*state.cs).code);
-            self.f.frames.push(frame(state, code, 0, 0));
-        }
-        if self.f.top().real != state.frame || self.f.top().cs != state.cs {
-            return Err(AbortReason::FrameCleared);
-        }
-        self.landed_at(state)
-    }
-
-    /// Guards that this is where execution has landed.
-    unsafe fn landed_at(&mut self, state: State) -> Step<()> {
-        self.f.count += 1;
-        let position = state.index() as u32;
-        let height = height(state);
-        self.f.begin(position);
-        self.f.top_mut().stack = vec![Slot::MEMORY; height];
-        self.f.snapshot(Resume::Landed);
-        let code = self.f.top().code;
-        self.f.builder.guard_landed(code, position, height as u32);
-        Ok(())
-    }
-
-    // -- the end
-
-    /// Ends the trace if this position is where it has to end.
-    unsafe fn boundary(
-        &mut self,
-        state: State,
-        back_edge: bool,
-        has_executor: &mut dyn FnMut(*mut CodeState, usize) -> bool,
-    ) -> Step<()> {
-        self.f.stamp(self.f.count);
-        if self.f.count == 0 {
-            return Ok(());
-        }
-        let place = Place { code: state.cs, position: state.index() as usize };
-        if place == self.entry && self.f.frames.len() == 1 && Some(self.f.height()) == self.entry_height {
-            // If the next round would not find the generator where this one has, it is another executor's.
-            if self.f.resumed != self.f.suspended
-                && self.f.resumed.is_some()
-                && has_executor(place.code, place.position)
-            {
-                self.link(place);
-                return Ok(());
-            }
-            self.f.flush();
-            self.f.builder.jump_loop(&[]);
-            self.ended = true;
-            return Ok(());
-        }
-        let enters_function = INFO[usize::from((*state.pc).op)].base == op::RESUME && self.f.frames.len() > 1;
-        if enters_function {
-            let same = self.f.frames.iter().filter(|f| f.cs == state.cs).count() - 1;
-            if same < self.limits.recursion && self.f.frames.len() <= self.limits.depth {
-                return self.check_limits(place);
-            }
-            if has_executor(place.code, place.position) {
-                self.link(place);
-                return Ok(());
-            }
-            let too_deep = same < self.limits.recursion;
-            return self.end(place, if too_deep { AbortReason::TooDeep } else { AbortReason::RecursionUnrolled });
-        }
-        // An executor that begins where a generator yields to is for those that come from its frame. One that begins in the generator, too:
-        // it yields as a rule before it is there again.
-        // One that goes round a loop over a generator expects it where a round leaves it.
-        let position = place.position as u32;
-        let begins = !back_edge && lower::begins_generator(state);
-        let passes =
-            self.yielded || begins || self.f.top().generator.is_some() && !self.f.top().rounds.contains_key(&position);
-        if !passes && has_executor(place.code, place.position) {
-            self.link(place);
-            return Ok(());
-        }
-        if passes {
-            self.f.top_mut().rounds.entry(position).or_insert(0);
-        }
-        if back_edge {
-            let rounds = self.f.top_mut().rounds.entry(position).or_insert(0);
-            *rounds += 1;
-            if *rounds > self.limits.inner_rounds {
-                return self.end(place, AbortReason::InnerLoop);
-            }
-        }
-        self.check_limits(place)
-    }
-
-    fn check_limits(&mut self, place: Place) -> Step<()> {
-        if self.f.snapshot_size() > self.limits.snapshot_slots {
-            return Err(AbortReason::SnapshotTooLarge);
-        }
-        if self.f.objects.len() > self.limits.constants {
-            return Err(AbortReason::TooManyConstants);
-        }
-        if self.f.count >= self.limits.instructions || self.f.len() >= self.limits.ops {
-            return self.end(place, AbortReason::TooLong);
-        }
-        Ok(())
-    }
-
-    /// Goes on in the executor that begins here.
-    fn link(&mut self, place: Place) {
-        self.f.begin(place.position as u32);
-        self.f.flush();
-        let id = self.executors.iter().position(|&p| p == place).unwrap_or_else(|| {
-            self.executors.push(place);
-            self.executors.len() - 1
-        });
-        self.f.snapshot_in_memory(Resume::At);
-        self.f.builder.link(ExecutorRef::from_u32(id as u32), &[]);
-        self.ended = true;
-    }
-
-    /// Leaves for tier 1 here, unless the trace is too short for that.
-    fn end(&mut self, place: Place, reason: AbortReason) -> Step<()> {
-        // What resumes a generator somewhere is of use however short it is: others come there as well.
-        if self.f.count < self.limits.useful && self.f.top().generator.is_none() {
-            return Err(reason);
-        }
-        self.f.begin(place.position as u32);
-        self.f.exit(if reason == AbortReason::InnerLoop { ExitReason::InnerLoop } else { ExitReason::EndOfTrace });
-        self.ended = true;
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Verdict {
-        let code = CodeRef::from_u32(0);
-        let f = core::mem::replace(&mut self.f, Frames::new(code, 0, unseen()));
-        let instructions = f.count;
-        let (codes, values, functions, types, held) =
-            (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone(), f.held.clone());
-        let uncounted = f.uncounted();
-        let (mut superblock, objects, counts) = f.finish();
-        count_exits(&mut superblock, &counts);
-        let is_loop = superblock.prefix.last().is_some_and(|i| matches!(i.op, Op::JumpLoop { .. }));
-        if is_loop {
-            into_loop(&mut superblock, instructions);
-        }
-        if let Err(errors) = hotspur_ir::verify(&superblock) {
-            debug_assert!(false, "the recorder made a malformed superblock: {}\n{superblock}", errors[0]);
-            return Verdict::Aborted(AbortReason::VerifierFailed);
-        }
-        if self.limits.check
-            && let Err(error) =
-                ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height.unwrap_or(0))
-        {
-            debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
-            return Verdict::Aborted(AbortReason::VerifierFailed);
-        }
-        if superblock.exits().count() > self.limits.exits {
-            return Verdict::Aborted(AbortReason::TooManyExits);
-        }
-        Verdict::Finished(Box::new(Trace {
-            superblock,
-            objects,
-            held,
-            executors: core::mem::take(&mut self.executors),
-            dependencies: Dependencies { codes: codes.clone(), values, functions, types, ..Dependencies::default() },
-            codes,
-            entry: self.entry,
-            inherits: self.inherits,
-        }))
-    }
-
-    // -- the instruction that is about to run
-
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
@@ -626,29 +297,6 @@ impl Recorder {
     }
 }
 
-/// Writes down in snapshots how many instructions are done at exits, given the numbers for all ops.
-fn count_exits(superblock: &mut Superblock, counts: &[u32]) {
-    let mut counted: HashMap<SnapshotId, u32> = HashMap::new();
-    for (inst, &count) in superblock.prefix.iter_mut().zip(counts) {
-        let (Some(_), Some(id)) = (inst.op.exit_reason(), inst.snapshot) else { continue };
-        if *counted.entry(id).or_insert(count) == count {
-            superblock.snapshots[id].instructions = count;
-        } else {
-            // Two exits leave the same frames, after more instructions or fewer.
-            let snapshot = Snapshot { instructions: count, ..superblock.snapshots[id].clone() };
-            inst.snapshot = Some(superblock.snapshots.push(snapshot));
-        }
-    }
-}
-
-/// Makes a superblock that ends by going round again a loop.
-fn into_loop(superblock: &mut Superblock, instructions: u32) {
-    let insts = core::mem::take(&mut superblock.prefix);
-    let enter = hotspur_ir::Inst { op: Op::EnterLoop { args: Box::default() }, result: None, snapshot: None };
-    superblock.prefix.push(enter);
-    superblock.body = Some(LoopBody { params: Vec::new(), insts, instructions });
-}
-
 /// How many items are on the stack.
 unsafe fn height(state: State) -> usize {
     let base = frame_locals(state.frame).offset((*frame_code(state.frame)).co_nlocalsplus as isize);
@@ -670,18 +318,4 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         namespaces: [None; 2],
         rounds: HashMap::new(),
     }
-}
-
-/// Whether `frame` runs in an activation that was begun on top of `below`: by C code that an instruction of it called.
-unsafe fn is_above(frame: *mut InterpreterFrame, below: *mut InterpreterFrame) -> bool {
-    let mut entered = false;
-    let mut at = frame;
-    while !at.is_null() {
-        if at == below {
-            return entered;
-        }
-        entered |= (*at).owner == FRAME_OWNED_BY_CSTACK;
-        at = (*at).previous;
-    }
-    false
 }
