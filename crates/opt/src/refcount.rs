@@ -20,6 +20,11 @@
 //! In between, the superblock owns one reference less. Every snapshot there said `own v` for it in some slot; it now says `v` there, so
 //! that an exit takes a new reference. A snapshot that does not say so keeps the pair from going.
 //!
+//! # Guards of counts
+//!
+//! `guard_shared v` in between would count one reference less, and leave the trace although nothing is wrong. It goes with the pair: the object
+//! is alive there without the pair's reference, so with it, as in the superblock before, there are two at least.
+//!
 //! Pairs are looked for within the prefix and within the loop.
 
 use crate::edit::{Snapshots, makes_object};
@@ -109,6 +114,9 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
     for (i, inst) in insts.iter().enumerate() {
         let Op::Incref { value } = inst.op else { continue };
         if let Some(j) = section.partner(i, value) {
+            let is_proved = |inst: &Inst| matches!(inst.op, Op::GuardShared { value: v } if v == value);
+            let proved = (i + 1..j).filter(|&at| is_proved(&insts[at]));
+            section.gone.extend(proved);
             section.gone.extend([i, j]);
             section.disowned[i + 1..j].iter_mut().for_each(|values| values.push(value));
         }
