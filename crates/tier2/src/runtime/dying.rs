@@ -41,10 +41,14 @@ impl Death {
     const SHARED: usize = 24;
 
     /// Whether no code runs when this reference to an object is dropped, after those that were looked at before.
+    #[inline(always)]
     pub(super) unsafe fn drops(&mut self, item: *mut PyObject, depth: u32) -> bool {
-        if item.is_null() || is_immortal(item) || is_number_or_text(ty(item)) {
-            return true;
-        }
+        item.is_null() || is_immortal(item) || is_number_or_text(ty(item)) || self.drops_other(item, depth)
+    }
+
+    /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
+    #[inline(never)]
+    unsafe fn drops_other(&mut self, item: *mut PyObject, depth: u32) -> bool {
         self.looked_at += 1;
         let count = refcnt(item);
         if self.looked_at > REFERENCES || count > REFERENCES {
@@ -186,6 +190,7 @@ unsafe fn has_no_weak_references(op: *mut PyObject, t: *mut PyTypeObject) -> boo
 }
 
 /// Whether objects of exactly this type refer to no others.
+#[inline]
 fn is_number_or_text(t: *mut PyTypeObject) -> bool {
     t == &raw mut ffi::PyLong_Type
         || t == &raw mut ffi::PyUnicode_Type
