@@ -42,6 +42,7 @@ unsafe extern "C-unwind" {
     pub fn PyUnstable_Eval_RequestCodeExtraIndex(free: Option<FreeExtraFunction>) -> Py_ssize_t;
     pub fn PyUnstable_Code_SetExtra(code: *mut PyObject, index: Py_ssize_t, extra: *mut c_void) -> c_int;
 
+    pub fn PySys_Audit(event: *const c_char, format: *const c_char, ...) -> c_int;
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
     pub fn PyCode_GetVarnames(code: *mut PyCodeObject) -> *mut PyObject;
     pub fn PyUnstable_Code_New(

@@ -320,6 +320,19 @@ pub struct ListIterObject {
     pub it_seq: *mut PyListObject,
 }
 
+/// The head of `dequeobject` (`_collectionsmodule.c`).
+#[repr(C)]
+pub struct DequeObject {
+    pub ob_base: PyVarObject,
+    pub leftblock: *mut c_void,
+    pub rightblock: *mut c_void,
+    pub leftindex: Py_ssize_t,
+    pub rightindex: Py_ssize_t,
+    pub state: usize,
+    /// Negative if it has none.
+    pub maxlen: Py_ssize_t,
+}
+
 /// `_PyTupleIterObject`.
 #[repr(C)]
 pub struct TupleIterObject {

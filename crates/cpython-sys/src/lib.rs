@@ -19,6 +19,7 @@
 pub use pyo3_ffi as ffi;
 
 mod array;
+mod audit;
 mod dict;
 pub mod functions;
 mod iterators;
@@ -29,6 +30,7 @@ pub mod verify;
 pub mod watch;
 
 pub use array::*;
+pub use audit::*;
 pub use dict::*;
 pub use functions::*;
 pub use iterators::*;

@@ -140,3 +140,15 @@ pub unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
         probes.advance();
     }
 }
+
+/// Whether a `collections.deque` has no maximum length. What the layout says is held against what the deque itself says.
+pub unsafe fn deque_is_unbounded(deque: *mut PyObject) -> bool {
+    let maxlen = ffi::PyObject_GetAttrString(deque, c"maxlen".as_ptr());
+    if maxlen.is_null() {
+        ffi::PyErr_Clear();
+        return false;
+    }
+    let is_unbounded = maxlen == ffi::Py_None() && (*deque.cast::<DequeObject>()).maxlen == -1;
+    decref(maxlen);
+    is_unbounded
+}

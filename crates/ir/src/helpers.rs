@@ -152,10 +152,17 @@ helpers! {
     SetDiscard = set_discard(obj, obj) -> I64, reads(M::DICT).writes(M::DICT).tries();
     /// `x[s]` for exactly a list, tuple, str or bytes object and a slice. Null (and no exception) if code would have to run, or it cannot be.
     SliceItem = slice_item(obj, obj) -> New, reads(M::LIST).allocates();
+    /// `x[start:stop:step]` for exactly a list, with bounds and a step that are None or exact ints. Null (and no exception) if it cannot be.
+    SliceStep = slice_step(obj, obj, obj, obj) -> New, reads(M::LIST).allocates();
     /// `x[start:stop] = y` for exactly a list and a list or tuple: 1; 0 (and nothing has changed) if code would have to run.
     StoreSlice = store_slice(obj, obj, obj, obj) -> I64, reads(M::LIST).writes(M::LIST).tries();
     /// Extends exactly a list by a list or tuple: 0, or negative when memory is short.
     ListExtend = list_extend(obj, obj) -> I64, reads(M::LIST).writes(M::LIST).raises();
+    /// Calls a method of `collections.deque` that adds an item, with the deque and the item: 1; 0 (and nothing has changed) if the deque is
+    /// bounded, so that something may fall out.
+    DequeAppend = deque_append(obj, obj, obj) -> I64, reads(CONTAINERS).writes(CONTAINERS).tries();
+    /// `id(x)`, or 0 if somebody listens to the audit event that it raises.
+    Identity = identity(obj) -> I64, reads(M::VERSION);
     /// The next item of an iterator of dictionaries, `enumerate` or `zip`. Null (and no exception) if there is none, or code would have
     /// to run to get it; it is as it was then, as far as anyone can tell.
     QuietNext = quiet_next(obj) -> New, reads(CONTAINERS.union(M::ITER)).writes(M::ITER).tries();

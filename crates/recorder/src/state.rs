@@ -141,6 +141,8 @@ pub(crate) struct Info {
     pub globals: Option<Value>,
     /// Function and receiver, if it is a bound method that the superblock has made.
     pub bound: Option<[Value; 2]>,
+    /// Start, stop and step, if it is a slice that the superblock has made.
+    pub slice: Option<[Value; 3]>,
     /// Start, stop and step, if it is a range.
     pub range: Option<[Value; 3]>,
 }
@@ -160,6 +162,7 @@ impl Default for Info {
             made: false,
             globals: None,
             bound: None,
+            slice: None,
             range: None,
         }
     }

@@ -337,13 +337,13 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext Identity;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf BindBuiltin;
-    three: SetItem SetAttr Slice LookupOr DictStore NameStore;
+    three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
-    four: StoreSlice;
+    four: StoreSlice SliceStep;
     many: Call QuietCall JoinStrings BuildMap;
     doubles: FloatPow;
 }

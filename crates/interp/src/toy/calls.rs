@@ -281,6 +281,24 @@ impl Toy {
                 items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
                 obj(self.alloc(Kind::List(items.to_vec())))
             }
+            Helper::SliceStep => {
+                let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
+                let Some(items) =
+                    bounds.ok().and_then(|bounds| self.items(arg(0).ok()?).ok()?.get(bounds).map(<[_]>::to_vec))
+                else {
+                    return Ok(Register::Obj(None));
+                };
+                items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                obj(self.alloc(Kind::List(items)))
+            }
+            Helper::Identity => Register::I64(i64::from(arg(0)?.0) + 1),
+            Helper::DequeAppend => {
+                let item = arg(2)?;
+                let Kind::List(items) = self.look(arg(1)?) else { return Ok(Register::I64(0)) };
+                items.push(Some(item));
+                self.adjust(item, 1);
+                Register::I64(1)
+            }
             Helper::StoreSlice => {
                 let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
                 let (old, new) = (self.items(arg(0)?)?, self.items(arg(3)?)?);

@@ -21,7 +21,7 @@ impl Lowering<'_> {
                 values.push(self.f.boxed(v));
                 continue;
             }
-            let v = self.exact(i)?;
+            let v = self.receiver(i)?;
             if row.args[n - i] == Arg::Small && facts::is_int(self.real(i)) {
                 self.wide(v);
             }
@@ -48,6 +48,8 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
             getattr(l)
         } else if is_builtin(callable, c"issubclass") && n == 2 {
             issubclass(l)
+        } else if is_builtin(callable, c"id") && n == 1 {
+            identity(l)
         } else {
             None
         };
@@ -296,6 +298,22 @@ unsafe fn issubclass(l: &mut Lowering) -> Option<Outcome> {
     l.called(2, result)
 }
 
+/// `id` of an object, as long as nobody listens to the audit event.
+unsafe fn identity(l: &mut Lowering) -> Option<Outcome> {
+    if hears_audit() {
+        return None;
+    }
+    l.guard_callable(1, false)?;
+    let v = l.f.peek(1)?;
+    let v = l.f.boxed(v);
+    l.f.at();
+    let zero = l.f.builder.const_i64(0);
+    let address = l.f.builder.call_helper(Helper::Identity, &[v])?;
+    l.f.builder.guard_cmp_i64(Cond::Ne, address, zero);
+    let result = l.box_int(address);
+    l.called(1, result)
+}
+
 /// Methods that compare keys, so that it depends on the container whether they run code.
 unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let n = args.len();
@@ -315,7 +333,11 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         let set = l.exact(2)?;
         return change_set(l, name, set);
     }
-    let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"pop";
+    let name = CStr::from_ptr(name);
+    if is_method && n == 1 && [c"append", c"appendleft"].contains(&name) && super::deques::is_deque(l.real(2)) {
+        return super::deques::append(l);
+    }
+    let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && name == c"pop";
     let deletes = is_pop && (1..=2).contains(&n) && is_quiet_key(args[0]);
     if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
         l.guard_callable(n, true)?;
@@ -323,7 +345,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         let result = l.found(Helper::DictDelete, &args)?;
         return l.called(n, result);
     }
-    let is_get = owner == &raw mut ffi::PyDict_Type && CStr::from_ptr(name) == c"get" && !l.real(n + 1).is_null();
+    let is_get = owner == &raw mut ffi::PyDict_Type && name == c"get" && !l.real(n + 1).is_null();
     if !is_get || !(1..=2).contains(&n) || ty(callable) != &raw mut PyMethodDescr_Type || !is_quiet_key(args[0]) {
         return None;
     }

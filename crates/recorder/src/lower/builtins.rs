@@ -2,7 +2,7 @@
 //!
 //! `FUNCTIONS` is the one list of them. What it says of an argument is tested here and guarded in the superblock
 //! (`builtin_calls.rs`). Left out is whatever can reach a method of a class (what compares or hashes items of a container), asks for
-//! audit hooks (`id`), looks for codecs, checks for signals (the multiplication and division of large ints, their conversion to and from
+//! audit hooks, looks for codecs, checks for signals (the multiplication and division of large ints, their conversion to and from
 //! text), or drops references to what it does not know.
 
 use crate::facts;
@@ -32,7 +32,7 @@ pub(super) enum Arg {
     Sequence,
     /// What is iterated over without running code, or such an iterator; exactly of these types.
     Iterable,
-    /// Exactly a container of the built-in types, or a range.
+    /// Exactly a container of the built-in types, a range, or a deque.
     Sized,
     /// A class whose metaclass is `type`.
     Class,
@@ -66,6 +66,7 @@ const fn f(owner: Owner, names: &'static [&'static CStr], args: &'static [Arg], 
 const BUILTINS: Owner = Owner::Module(c"builtins");
 const MATH: Owner = Owner::Module(c"math");
 const OPERATOR: Owner = Owner::Module(c"_operator");
+const DEQUE: Owner = Owner::TypeOf(c"_collections", c"collections.deque");
 const RANDOM: Owner = Owner::TypeOf(c"_random", c"_random.Random");
 const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
 const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
@@ -189,6 +190,7 @@ static FUNCTIONS: &[Function] = &[
     f(LIST, &[c"extend"], &[Sequence], 1),
     f(DICT, &[c"items", c"keys", c"values", c"copy"], &[], 0),
     f(SET, &[c"copy"], &[], 0),
+    f(DEQUE, &[c"pop", c"popleft"], &[], 0),
     // Types.
     f(INT, &[c"int"], &[Number], 0),
     f(FLOAT, &[c"float"], &[Number], 0),
@@ -254,6 +256,7 @@ impl Arg {
                     || is(&raw mut ffi::PyFrozenSet_Type)
                     || is(&raw mut ffi::PyByteArray_Type)
                     || is(&raw mut ffi::PyRange_Type)
+                    || super::deques::is_deque(op)
             }
             Arg::Class => is(&raw mut ffi::PyType_Type),
             Arg::Any => true,
@@ -288,7 +291,7 @@ unsafe fn is_named(module: *mut PyObject, name: &CStr) -> bool {
 }
 
 /// Whether this is the type with this name that a C module with that name has made.
-unsafe fn is_type_of(class: *mut PyTypeObject, module: &CStr, name: &CStr) -> bool {
+pub(super) unsafe fn is_type_of(class: *mut PyTypeObject, module: &CStr, name: &CStr) -> bool {
     if !has_feature(class, TPFLAGS_HEAPTYPE) || CStr::from_ptr((*class).tp_name) != name {
         return false;
     }

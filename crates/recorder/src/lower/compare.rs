@@ -4,6 +4,7 @@ use super::{Lowering, Outcome};
 use crate::facts;
 use crate::trace::Keep;
 use core::ptr;
+use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Cond, Helper, Value};
 use hotspur_tier1::context::known;
@@ -41,31 +42,48 @@ pub(super) unsafe fn compare_op(l: &mut Lowering) -> Option<Outcome> {
     if compared.is_some() { compared } else { super::shims::comparison(l) }
 }
 
-/// Instances of classes that compare as `object` does: by identity.
+/// Instances of classes that compare as `object` does, with one another or with objects of such built-in types as know nothing of them: by
+/// identity.
 unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
     if !matches!(cond, Cond::Eq | Cond::Ne) {
         return None;
     }
-    let base = &raw const ffi::PyBaseObject_Type;
-    let object = (*base).tp_richcompare.map(|f| f as usize);
-    for n in [2, 1] {
-        let class = ty(l.real(n));
-        let compares_by_identity =
-            (*class).tp_richcompare.map(|f| f as usize) == object && (*class).tp_version_tag != 0;
-        if !compares_by_identity || facts::is_static(class) {
-            return None;
-        }
+    let object = &raw mut ffi::PyBaseObject_Type;
+    let comparison = |class: *mut PyTypeObject| (*class).tp_richcompare.map(|f| f as usize);
+    let by_identity = |op| comparison(ty(op)) == comparison(object) && facts::is_reliable(ty(op));
+    let (a, b) = (l.real(2), l.real(1));
+    // What None has is that of `object`, so it is an instance of such a class itself.
+    let is_so = by_identity(a) && by_identity(b)
+        || by_identity(a) && !is_none(a) && is_indifferent(b)
+        || by_identity(b) && !is_none(b) && is_indifferent(a);
+    if !is_so {
+        return None;
     }
-    for n in [2, 1] {
-        let (v, real) = (l.f.peek(n)?, l.real(n));
-        l.guard_version(v, real, (*ty(real)).tp_version_tag);
-    }
-    let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
+    let operands = [l.receiver(2)?, l.receiver(1)?];
+    let [left, right] = operands.map(|v| l.f.boxed(v));
     let mut truth = l.f.builder.same_obj(left, right);
     if cond == Cond::Ne {
         truth = l.f.builder.not_bool(truth);
     }
     l.replace(2, truth)
+}
+
+fn is_none(op: *mut PyObject) -> bool {
+    // SAFETY: None always exists.
+    op == unsafe { ffi::Py_None() }
+}
+
+/// Whether comparing an object with one of an unknown class is left to that.
+unsafe fn is_indifferent(op: *mut PyObject) -> bool {
+    [
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyTuple_Type,
+        &raw mut ffi::PyList_Type,
+    ]
+    .contains(&ty(op))
 }
 
 unsafe fn compare_strings(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
@@ -136,8 +154,8 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
         let equal = l.f.builder.call_helper(Helper::StrEq, &[v, empty])?;
         let zero = l.f.builder.const_i64(0);
         l.f.builder.cmp_i64(Cond::Eq, equal, zero)
-    } else if is(&raw mut ffi::PyList_Type) || is(&raw mut ffi::PyTuple_Type) {
-        let length = l.length_of(v, class);
+    } else if super::sequences::has_truth_of_list_or_tuple(real) {
+        let length = l.length_of_real(v, real);
         let zero = l.f.builder.const_i64(0);
         l.f.builder.cmp_i64(Cond::Ne, length, zero)
     } else if is_always_true(class) {

@@ -49,8 +49,13 @@ unsafe fn is_bound(op: *mut PyObject) -> bool {
 pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     let (container, key) = (l.real(2), l.real(1));
     if is_one_of(container, &sliced()) && is_type(key, &raw mut ffi::PySlice_Type) {
-        let args = [l.exact(2)?, l.exact(1)?];
-        let items = l.found(Helper::SliceItem, &args)?;
+        let (sequence, slice) = (l.exact(2)?, l.exact(1)?);
+        let items = match l.f.info(slice).slice {
+            Some([start, stop, step]) if is_type(container, &raw mut ffi::PyList_Type) => {
+                l.found(Helper::SliceStep, &[sequence, start, stop, step])?
+            }
+            _ => l.found(Helper::SliceItem, &[sequence, slice])?,
+        };
         l.f.of_class(items, ty(container));
         return l.replace(2, items);
     }
@@ -129,6 +134,33 @@ pub(super) unsafe fn build_map(l: &mut Lowering) -> Option<Outcome> {
     let dict = l.raising(Helper::BuildMap, &args)?;
     l.f.of_class(dict, &raw mut ffi::PyDict_Type);
     let operands: Vec<_> = (0..2 * n).map(|_| l.f.pop()).collect();
+    l.f.push_value(dict);
+    operands.into_iter().rev().for_each(|operand| l.f.release(operand));
+    l.done()
+}
+
+/// BUILD_CONST_KEY_MAP: values, and on top of them a constant, the tuple of their keys.
+pub(super) unsafe fn build_const_key_map(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let keys = l.real(1);
+    let v = l.f.peek(1)?;
+    let is_known =
+        l.f.info(v).constant == keys && is_type(keys, &raw mut ffi::PyTuple_Type) && size(keys) == n as isize;
+    if !is_known || !(0..n).all(|i| is_key(tuple_item(keys, i))) {
+        return None;
+    }
+    let null = l.f.builder.const_null();
+    let keep = Keep::Code(l.f.top().code);
+    let mut args = vec![null, null];
+    for i in 0..n {
+        let key = tuple_item(keys, i);
+        args.push(l.f.constant(key, if is_immortal(key) { Keep::Immortal } else { keep }));
+        let value = l.f.peek(n + 1 - i)?;
+        args.push(l.f.boxed(value));
+    }
+    let dict = l.raising(Helper::BuildMap, &args)?;
+    l.f.of_class(dict, &raw mut ffi::PyDict_Type);
+    let operands: Vec<_> = (0..=n).map(|_| l.f.pop()).collect();
     l.f.push_value(dict);
     operands.into_iter().rev().for_each(|operand| l.f.release(operand));
     l.done()
@@ -374,10 +406,10 @@ pub(super) unsafe fn truth(l: &mut Lowering) -> Option<Outcome> {
         &raw mut ffi::PyBytes_Type,
         &raw mut ffi::PyByteArray_Type,
     ];
-    if !is_one_of(l.real(1), &types) {
+    if !is_one_of(l.real(1), &types) && !super::deques::is_deque(l.real(1)) {
         return None;
     }
-    let args = [l.exact(1)?];
+    let args = [l.receiver(1)?];
     let truth = l.f.builder.call_helper(Helper::QuietTruth, &args)?;
     let zero = l.f.builder.const_i64(0);
     let truth = l.f.builder.cmp_i64(Cond::Ne, truth, zero);

@@ -29,6 +29,7 @@ mod cells;
 mod compare;
 mod containers;
 mod control;
+mod deques;
 mod functions;
 mod generators;
 mod globals;
@@ -113,7 +114,7 @@ functions! {
         LIST_APPEND => list_append, GET_LEN => get_len;
     containers:
         CONTAINS_OP => contains_op, BINARY_SLICE => binary_slice, GET_ITER => get_iter, DELETE_SUBSCR => delete_subscr,
-        BUILD_MAP => build_map, BUILD_SET => build_set, MAP_ADD => map_add, SET_ADD => set_add, LIST_EXTEND => list_extend, STORE_SLICE => store_slice;
+        BUILD_MAP => build_map, BUILD_CONST_KEY_MAP => build_const_key_map, BUILD_SET => build_set, MAP_ADD => map_add, SET_ADD => set_add, LIST_EXTEND => list_extend, STORE_SLICE => store_slice;
     iteration:
         FOR_ITER => for_iter;
     generators:

@@ -35,8 +35,20 @@ pub(super) unsafe fn has_length_of_list_or_tuple(op: *mut PyObject) -> bool {
     is_list_or_tuple(op) || is_a_list(op) && length(ty(op)) == length(list_type())
 }
 
+/// Whether an object is a list or tuple, or of a subclass of list, and its items are what list or tuple say.
+unsafe fn has_items_of_list_or_tuple(op: *mut PyObject) -> bool {
+    let method = |class| facts::found_in(class, c"__getitem__");
+    is_list_or_tuple(op) || is_a_list(op) && ptr::eq(method(ty(op)), method(list_type()))
+}
+
+/// The same for its truth.
+pub(super) unsafe fn has_truth_of_list_or_tuple(op: *mut PyObject) -> bool {
+    let number = (*ty(op)).tp_as_number;
+    has_length_of_list_or_tuple(op) && (number.is_null() || (*number).nb_bool.is_none())
+}
+
 impl Lowering<'_> {
-    /// The length of what [`has_length_of_list_or_tuple`] has accepted.
+    /// The length, as list or tuple have it, of what was found to be of these or of a subclass of list.
     pub(super) unsafe fn length_of_real(&mut self, v: Value, real: *mut PyObject) -> Value {
         if is_list_or_tuple(real) {
             return self.length_of(v, ty(real));
@@ -79,20 +91,19 @@ pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
     if let Some(array) = Array::seen(container) {
         return arrays::item(l, array);
     }
-    if !is_list_or_tuple(container) || is_type(l.real(1), &raw mut ffi::PySlice_Type) {
+    if !has_items_of_list_or_tuple(container) || is_type(l.real(1), &raw mut ffi::PySlice_Type) {
         let item = super::containers::item(l);
         return if item.is_some() { item } else { super::attributes::getitem(l) };
     }
     l.real_int(1)?;
-    let class = ty(container);
     let v = l.f.peek(2)?;
-    let length = l.length_of(v, class);
+    let length = l.length_of_real(v, container);
     let index = l.index(size(container), length)?;
-    let item = if ptr::eq(class, list_type()) {
+    let item = if ptr::eq(ty(container), tuple_type()) {
+        l.f.builder.load_tuple_item(v, index)
+    } else {
         let items = l.f.builder.list_items(v);
         l.f.builder.load_item(items, index)
-    } else {
-        l.f.builder.load_tuple_item(v, index)
     };
     l.f.borrowed(item);
     let sub = l.f.pop();
@@ -213,6 +224,7 @@ pub(super) unsafe fn build_slice(l: &mut Lowering) -> Option<Outcome> {
     let slice = l.f.builder.new_slice(fields[0], fields[1], fields[2]);
     l.f.owned(slice);
     l.f.of_class(slice, &raw mut ffi::PySlice_Type);
+    l.f.info(slice).slice = Some([fields[0], fields[1], fields[2]]);
     l.f.push_value(slice);
     l.done()
 }

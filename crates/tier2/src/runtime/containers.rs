@@ -92,6 +92,43 @@ pub(super) unsafe fn slice_item(sequence: *mut PyObject, slice: *mut PyObject) -
     items
 }
 
+/// `Helper::SliceStep`.
+pub(super) unsafe fn slice_step(list: *mut PyObject, parts: [*mut PyObject; 3]) -> *mut PyObject {
+    let [start, stop, step] = parts;
+    let index = |bound: *mut PyObject, default: isize| {
+        let is_small = bound != ffi::Py_None() && is_type(bound, &raw mut ffi::PyLong_Type) && long_is_compact(bound);
+        if is_small { Some(long_compact_value(bound)) } else { (bound == ffi::Py_None()).then_some(default) }
+    };
+    let Some(step) = index(step, 1).filter(|&step| step != 0) else { return ptr::null_mut() };
+    let (first, last) = if step > 0 { (0, isize::MAX) } else { (isize::MAX, isize::MIN) };
+    let (Some(mut start), Some(mut stop)) = (index(start, first), index(stop, last)) else { return ptr::null_mut() };
+    let length = ffi::PySlice_AdjustIndices(size(list), &raw mut start, &raw mut stop, step);
+    let result = ffi::PyList_New(length);
+    if result.is_null() {
+        ffi::PyErr_Clear();
+        return result;
+    }
+    let (from, to) = (list_items(list), list_items(result));
+    for i in 0..length {
+        *to.offset(i) = newref(*from.offset(start + i * step));
+    }
+    result
+}
+
+/// `Helper::DequeAppend`.
+pub(super) unsafe fn deque_append(method: *mut PyObject, deque: *mut PyObject, item: *mut PyObject) -> i64 {
+    if (*deque.cast::<DequeObject>()).maxlen >= 0 {
+        return 0;
+    }
+    let args = [deque, item];
+    let none = ffi::PyObject_Vectorcall(method, args.as_ptr(), 2, ptr::null_mut());
+    if none.is_null() {
+        ffi::PyErr_Clear();
+        return 0;
+    }
+    1
+}
+
 /// `Helper::StoreSlice`.
 pub(super) unsafe fn store_slice(
     list: *mut PyObject,
@@ -104,6 +141,18 @@ pub(super) unsafe fn store_slice(
     let mut death = Death::default();
     if !old.clone().all(|i| death.drops(*list_items(list).offset(i), Death::DEPTH)) {
         return 0;
+    }
+    if (is_type(items, &raw mut ffi::PyList_Type) || is_type(items, &raw mut ffi::PyTuple_Type))
+        && size(items) == to - from
+    {
+        // As many as before: each takes the place of one.
+        let new = if is_type(items, &raw mut ffi::PyTuple_Type) { tuple_items(items) } else { list_items(items) };
+        for i in 0..size(items) {
+            let place = list_items(list).offset(from + i);
+            let old = core::mem::replace(&mut *place, newref(*new.offset(i)));
+            decref(old);
+        }
+        return 1;
     }
     if ffi::PyList_SetSlice(list, old.start, old.end, items) < 0 {
         ffi::PyErr_Clear();
