@@ -50,12 +50,11 @@ unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
     }
     let object = &raw mut ffi::PyBaseObject_Type;
     let comparison = |class: *mut PyTypeObject| (*class).tp_richcompare.map(|f| f as usize);
-    let by_identity = |op| comparison(ty(op)) == comparison(object) && facts::is_reliable(ty(op));
+    // None does, too, by a function of its own.
+    let by_identity =
+        |op| op == ffi::Py_None() || comparison(ty(op)) == comparison(object) && facts::is_reliable(ty(op));
     let (a, b) = (l.real(2), l.real(1));
-    // What None has is that of `object`, so it is an instance of such a class itself.
-    let is_so = by_identity(a) && by_identity(b)
-        || by_identity(a) && !is_none(a) && is_indifferent(b)
-        || by_identity(b) && !is_none(b) && is_indifferent(a);
+    let is_so = by_identity(a) && (by_identity(b) || is_indifferent(b)) || by_identity(b) && is_indifferent(a);
     if !is_so {
         return None;
     }
@@ -66,11 +65,6 @@ unsafe fn compare_identities(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
         truth = l.f.builder.not_bool(truth);
     }
     l.replace(2, truth)
-}
-
-fn is_none(op: *mut PyObject) -> bool {
-    // SAFETY: None always exists.
-    op == unsafe { ffi::Py_None() }
 }
 
 /// Whether comparing an object with one of an unknown class is left to that.
