@@ -1,7 +1,8 @@
 //! Looking for keys in dictionaries and sets without running Python code.
 //!
-//! A look-up compares keys, and a key that is not of one of the *simple* classes, or a tuple of such, might have an `__eq__` in Python. It is
-//! compared only if its hash is the same, so that is looked at first; if it comes to that, the answer is "cannot be told".
+//! A look-up compares keys, and a key that is not of one of the *simple* classes (or of one that compares by identity, as `object` does), or
+//! a tuple of such, might have an `__eq__` in Python. It is compared only if its hash is the same, so that is looked at first; if it comes to
+//! that, the answer is "cannot be told".
 
 use crate::*;
 use core::ptr;
@@ -18,8 +19,16 @@ fn is_simple(t: *mut PyTypeObject) -> bool {
         &raw mut ffi::PyType_Type,
         &raw mut PyFunction_Type,
     ];
-    // SAFETY: None always exists; its type is read.
-    simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, unsafe { ty(ffi::Py_None()) })
+    // SAFETY: None always exists; its type is read, and this one.
+    unsafe { simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, ty(ffi::Py_None())) || is_by_identity(t) }
+}
+
+/// Whether instances of a type are hashed and compared by their addresses.
+unsafe fn is_by_identity(t: *mut PyTypeObject) -> bool {
+    let object = &raw const ffi::PyBaseObject_Type;
+    let addresses =
+        |t: *const PyTypeObject| ((*t).tp_hash.map(|f| f as usize), (*t).tp_richcompare.map(|f| f as usize));
+    addresses(t) == addresses(object)
 }
 
 /// Longer tuples are not looked at.

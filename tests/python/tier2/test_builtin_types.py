@@ -343,6 +343,58 @@ class Subclasses(Case):
         self.assertEqual(f(items, N), N * 4 + N // 4 * 10)
 
 
+class Keys(Case):
+    def test_instances_as_keys(self):
+        class Plain:
+            pass
+
+        class Named:
+            pass
+
+        objects = [Plain(), Named(), Plain(), f"{7}", object(), Named()]
+
+        def f(objects, n):
+            numbers, seen, listed = {}, set(), []
+            hits = 0
+            for i in range(n):
+                x = objects[i % 6]
+                numbers[x] = numbers.get(x, 0) + 1
+                if x not in seen:
+                    seen.add(x)
+                if x in listed:
+                    hits += 1
+                else:
+                    listed.append(x)
+                hits += x in numbers
+            return [numbers[x] for x in objects], len(seen), len(listed), hits
+
+        self.hot(f, objects, 6 * 400, expect=([400] * 6, 6, 6, 6 * 400 * 2 - 6), share=0.8)
+        self.nothing_left(f)
+
+    def test_a_class_learns_to_compare(self):
+        class Plain:
+            pass
+
+        def f(d, keys, n):
+            found = 0
+            for i in range(n):
+                found += keys[i % 2] in d
+            return found
+
+        a, b = Plain(), Plain()
+        self.hot(f, {a: 1}, [a, b], N, expect=N // 2, share=0.8)
+        compared = []
+
+        def equal(self, other):
+            compared.append(sys._getframe(1).f_locals["i"])
+            return True
+
+        Plain.__eq__ = equal
+        Plain.__hash__ = lambda self: 7
+        self.assertEqual(f({a: 1}, [b, b], 10), 10)
+        self.assertEqual(compared, list(range(10)))
+
+
 class Shared(Case):
     def test_a_method_in_an_attribute(self):
         """The load's own reference to the method is optimized away; that it is not the last one is clear all the same."""

@@ -341,7 +341,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     let deletes = is_pop && (1..=2).contains(&n) && is_quiet_key(args[0]);
     if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
         l.guard_callable(n, true)?;
-        let args = [l.exact(n + 1)?, l.exact(n)?];
+        let args = [l.exact(n + 1)?, l.key(n)?];
         let result = l.found(Helper::DictDelete, &args)?;
         return l.called(n, result);
     }
@@ -352,7 +352,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     dict_find(l.real(n + 1), args[0])?;
     l.guard_callable(n, true)?;
     let dict = l.exact(n + 1)?;
-    let key = l.exact(n)?;
+    let key = l.key(n)?;
     let default = if n == 2 {
         let v = l.f.peek(1)?;
         l.f.boxed(v)
@@ -369,7 +369,7 @@ fn is_set_method(name: &CStr) -> bool {
 
 /// A call of one of these, of which it is guarded that it is called, and with this receiver.
 unsafe fn change_set(l: &mut Lowering, name: &CStr, set: Value) -> Option<Outcome> {
-    let args = [set, l.exact(1)?];
+    let args = [set, l.key(1)?];
     if name == c"add" {
         l.done_unless_zero(Helper::SetAdd, &args)?;
     } else {

@@ -66,7 +66,7 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     if !(is_found() || (is_string || is_range) && facts::is_compact_int(key)) {
         return None;
     }
-    let args = [l.exact(2)?, l.exact(1)?];
+    let args = [l.exact(2)?, l.key(1)?];
     let item = l.found(Helper::Lookup, &args)?;
     if is_string || is_range {
         let class = if facts::is_str(container) { &raw mut ffi::PyUnicode_Type } else { &raw mut ffi::PyLong_Type };
@@ -80,7 +80,7 @@ pub(super) unsafe fn store_item(l: &mut Lowering) -> Option<Outcome> {
     if !is_dict(l.real(2)) || !is_quiet_key(l.real(1)) || !is_storable(l.real(2), l.real(1)) {
         return None;
     }
-    let (dict, key) = (l.exact(2)?, l.exact(1)?);
+    let (dict, key) = (l.exact(2)?, l.key(1)?);
     let value = l.f.peek(3)?;
     let value = l.f.boxed(value);
     l.store_in_dict(dict, key, value)?;
@@ -106,7 +106,7 @@ pub(super) unsafe fn delete_subscr(l: &mut Lowering) -> Option<Outcome> {
     if !is_dict(l.real(2)) || !is_quiet_key(l.real(1)) || !is_deletable(l.real(2), l.real(1)) {
         return None;
     }
-    let args = [l.exact(2)?, l.exact(1)?];
+    let args = [l.exact(2)?, l.key(1)?];
     let old = l.found(Helper::DictDelete, &args)?;
     let (sub, container) = (l.f.pop(), l.f.pop());
     l.f.release(Content::Value(old));
@@ -172,7 +172,7 @@ pub(super) unsafe fn map_add(l: &mut Lowering) -> Option<Outcome> {
     if !is_dict(l.real(n + 2)) || !is_quiet_key(l.real(2)) || !is_storable(l.real(n + 2), l.real(2)) {
         return None;
     }
-    let (dict, key) = (l.exact(n + 2)?, l.exact(2)?);
+    let (dict, key) = (l.exact(n + 2)?, l.key(2)?);
     let value = l.f.peek(1)?;
     let value = l.f.boxed(value);
     l.store_in_dict(dict, key, value)?;
@@ -203,7 +203,7 @@ pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
     if !is_type(set, &raw mut ffi::PySet_Type) || !is_quiet_key(key) || !set_is_quiet(set, key) {
         return None;
     }
-    let args = [l.exact(n + 1)?, l.exact(1)?];
+    let args = [l.exact(n + 1)?, l.key(1)?];
     l.done_unless_zero(Helper::SetAdd, &args)?;
     let key = l.f.pop();
     l.f.release(key);
@@ -275,7 +275,7 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
     {
         return super::shims::containment(l);
     }
-    let args = [l.exact(1)?, l.exact(2)?];
+    let args = [l.exact(1)?, l.key(2)?];
     l.f.at();
     let found = l.f.builder.call_helper(Helper::Member, &args)?;
     let zero = l.f.builder.const_i64(0);

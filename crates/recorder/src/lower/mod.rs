@@ -234,6 +234,15 @@ impl Lowering<'_> {
         Some(v)
     }
 
+    /// The operand `n` from the top, a key. The helper it is for looks at what it is, so a class that can be changed is not guarded.
+    unsafe fn key(&mut self, n: usize) -> Option<Value> {
+        if crate::facts::is_static(ty(self.real(n))) {
+            return self.exact(n);
+        }
+        let v = self.f.peek(n)?;
+        Some(self.f.boxed(v))
+    }
+
     /// The operand `n` from the top, a receiver or what is iterated over, guarded to be of the very type that it is of.
     unsafe fn receiver(&mut self, n: usize) -> Option<Value> {
         let real = self.real(n);
