@@ -161,3 +161,22 @@ pub unsafe fn deque_is_unbounded(deque: *mut PyObject) -> bool {
     decref(maxlen);
     is_unbounded
 }
+
+/// Where an item is in exactly a list or tuple, looked for from an index on. None if telling might run code.
+pub unsafe fn sequence_find(sequence: *mut PyObject, item: *mut PyObject, from: usize) -> Option<Option<usize>> {
+    let is_list = is_type(sequence, &raw mut ffi::PyList_Type);
+    let items = if is_list { list_items(sequence) } else { tuple_items(sequence) };
+    for i in from..size(sequence) as usize {
+        let found = *items.add(i);
+        if found == item {
+            return Some(Some(i));
+        }
+        if !compares_quietly(found, item) {
+            return None;
+        }
+        if ffi::PyObject_RichCompareBool(found, item, ffi::Py_EQ) == 1 {
+            return Some(Some(i));
+        }
+    }
+    Some(None)
+}

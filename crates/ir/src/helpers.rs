@@ -156,6 +156,12 @@ helpers! {
     SliceStep = slice_step(obj, obj, obj, obj) -> New, reads(M::LIST).allocates();
     /// `x[start:stop] = y` for exactly a list and a list or tuple: 1; 0 (and nothing has changed) if code would have to run.
     StoreSlice = store_slice(obj, obj, obj, obj) -> I64, reads(M::LIST).writes(M::LIST).tries();
+    /// `x.index(v)` or `x.count(v)` for exactly a list or tuple, by the number (0 or 1). Negative (and no exception) if there is none, or code
+    /// would have to run to tell.
+    Search = search(obj, obj, i64) -> I64, reads(M::LIST);
+    /// `x.remove(v)` for exactly a list. Yields the item that was there. Null (and no exception, nothing has changed) if there is none, or
+    /// code would have to run.
+    ListRemove = list_remove(obj, obj) -> New, reads(M::LIST).writes(M::LIST).tries();
     /// Extends exactly a list by a list or tuple: 0, or negative when memory is short.
     ListExtend = list_extend(obj, obj) -> I64, reads(M::LIST).writes(M::LIST).raises();
     /// Calls a method of `collections.deque` that adds an item, with the deque and the item: 1; 0 (and nothing has changed) if the deque is

@@ -3,6 +3,7 @@ identity, items of subclasses of list. Run under `hotspur` with tier 2 on."""
 
 import collections
 import os
+import re
 import sys
 
 from support import Tier2Case, counted, describe, dying, run_program
@@ -341,6 +342,103 @@ class Subclasses(Case):
         self.assertEqual(f(items, N), 0)
         del Items.__bool__
         self.assertEqual(f(items, N), N * 4 + N // 4 * 10)
+
+
+class Searches(Case):
+    def test_lists_and_tuples(self):
+        class Plain:
+            pass
+
+        a, b = Plain(), Plain()
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                items = [i, "x", a, 2.5, i, b]
+                total += items.index(a) + 10 * items.index("x") + 100 * items.count(i) + 1000 * items.count("y")
+                items.remove("x")
+                items.remove(a)
+                items.remove(i)
+                total += 10000 * len(items) + (7, 8, i, i).index(i) * (1, 2, i).count(i)
+            return total
+
+        counts = self.hot(f, N, expect=f(N), share=0.8)
+        self.nothing_left(f)
+        self.assertGreater(counts["runs"], 0)
+        self.assertEqual(f(3) // 10000, 9)
+
+    def test_not_there(self):
+        def f(items, x, n):
+            for i in range(n):
+                items.remove(x)
+            return i
+
+        for _ in range(6):
+            self.assertEqual(f([5] * N, 5, N), N - 1)
+        for _ in range(3):
+            try:
+                f([5] * 7, 5, N)
+            except ValueError as error:
+                self.assertEqual(str(error), "list.remove(x): x not in list")
+                self.assertEqual(error.__traceback__.tb_next.tb_frame.f_locals["i"], 7)
+            else:
+                self.fail("no ValueError")
+
+    def test_items_that_compare_in_python(self):
+        seen = []
+
+        class Equal:
+            def __eq__(self, other):
+                seen.append(sys._getframe(1).f_locals["i"])
+                return other == 1
+
+        def f(items, n):
+            total = 0
+            for i in range(n):
+                total += items.index(1)
+            return total
+
+        self.hot(f, [0, 1], N, expect=N, share=0.8)
+        self.assertEqual(f([0, Equal(), 1], 10), 10)
+        self.assertEqual(seen, list(range(10)))
+
+    def test_what_is_removed_dies_when_it_would(self):
+        log = []
+        Dying = dying(log, lambda names: (len(names["items"]), names["i"]))
+
+        def f(n):
+            for i in range(n):
+                items = [1, Dying(i), 2]
+                x = items[1]
+                del items[1]
+                items.append(x)
+                x = None
+                items.pop(0)
+                items.reverse()
+                items.remove(items[0])
+            return len(items)
+
+        for _ in range(6):
+            log.clear()
+            self.assertEqual(f(300), 1)
+            self.assertEqual(log, [(i, 9, 1, i) for i in range(300)])
+
+    def test_matches(self):
+        pattern = re.compile("(a+)(?P<b>b*)")
+
+        def f(text, n):
+            match = pattern.match(text)
+            total = 0
+            for _ in range(n):
+                total += match.end() + match.start(1) + len(match.group()) + match.span(2)[1]
+                if match.group("b") == "bb" and match.group(1) == "aaa" and match.groups()[1] == "bb":
+                    total += 1
+            return total
+
+        self.hot(f, "aaabb", N, expect=N * (5 + 0 + 5 + 5 + 1), share=0.9)
+        self.nothing_left(f)
+        with self.assertRaises(IndexError):
+            (lambda m: [m.group(7) for _ in range(N)])(pattern.match("a"))
 
 
 class Keys(Case):

@@ -339,9 +339,9 @@ macro_rules! helpers {
 helpers! {
     one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext Identity;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks QuietFormat NewFunction
-        DictDelete SetAdd SetDiscard SliceItem ListExtend BoundSelf BindBuiltin;
+        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
-    operator: BinaryOp CompareOp QuietBinary QuietCompare InstanceDict SetFunctionAttribute;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice SliceStep;
     many: Call QuietCall JoinStrings BuildMap;

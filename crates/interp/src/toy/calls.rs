@@ -281,6 +281,18 @@ impl Toy {
                 items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
                 obj(self.alloc(Kind::List(items.to_vec())))
             }
+            Helper::Search => {
+                let (items, wanted) = (self.items(arg(0)?)?, Some(arg(1)?));
+                let count = items.iter().filter(|&&item| item == wanted).count();
+                let index = items.iter().position(|&item| item == wanted);
+                Register::I64(if number(a[2])? == 1 { count as i64 } else { index.map_or(-1, |i| i as i64) })
+            }
+            Helper::ListRemove => {
+                let wanted = Some(arg(1)?);
+                let at = self.items(arg(0)?)?.iter().position(|&item| item == wanted);
+                let Kind::List(items) = self.look(arg(0)?) else { return Ok(Register::Obj(None)) };
+                Register::Obj(at.and_then(|i| items.remove(i)))
+            }
             Helper::SliceStep => {
                 let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
                 let Some(items) =

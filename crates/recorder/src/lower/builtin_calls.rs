@@ -337,6 +337,10 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     if is_method && n == 1 && [c"append", c"appendleft"].contains(&name) && super::deques::is_deque(l.real(2)) {
         return super::deques::append(l);
     }
+    let is_sequence = owner == &raw mut ffi::PyList_Type || owner == &raw mut ffi::PyTuple_Type;
+    if is_method && n == 1 && is_sequence && [c"remove", c"index", c"count"].contains(&name) {
+        return search(l, name);
+    }
     let is_pop = is_method && owner == &raw mut ffi::PyDict_Type && name == c"pop";
     let deletes = is_pop && (1..=2).contains(&n) && is_quiet_key(args[0]);
     if deletes && super::containers::is_deletable(l.real(n + 1), args[0]) {
@@ -361,6 +365,29 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
     };
     let result = l.found(Helper::LookupOr, &[dict, key, default])?;
     l.called(n, result)
+}
+
+/// Methods that look for an item of a list or tuple, and find it, or count.
+unsafe fn search(l: &mut Lowering, name: &CStr) -> Option<Outcome> {
+    let found = sequence_find(l.real(2), l.real(1), 0)?;
+    if found.is_none() && name != c"count" {
+        return None;
+    }
+    l.guard_callable(1, true)?;
+    let (sequence, item) = (l.exact(2)?, l.key(1)?);
+    if name == c"remove" {
+        let removed = l.found(Helper::ListRemove, &[sequence, item])?;
+        l.f.release(Content::Value(removed));
+        let none = l.f.constant(ffi::Py_None(), Keep::Immortal);
+        return l.called(1, none);
+    }
+    l.f.at();
+    let counts = l.f.builder.const_i64((name == c"count").into());
+    let zero = l.f.builder.const_i64(0);
+    let found = l.f.builder.call_helper(Helper::Search, &[sequence, item, counts])?;
+    l.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
+    let result = l.box_int(found);
+    l.called(1, result)
 }
 
 fn is_set_method(name: &CStr) -> bool {

@@ -67,6 +67,7 @@ const BUILTINS: Owner = Owner::Module(c"builtins");
 const MATH: Owner = Owner::Module(c"math");
 const OPERATOR: Owner = Owner::Module(c"_operator");
 const DEQUE: Owner = Owner::TypeOf(c"_collections", c"collections.deque");
+const MATCH: Owner = Owner::TypeOf(c"_sre", c"re.Match");
 const RANDOM: Owner = Owner::TypeOf(c"_random", c"_random.Random");
 const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
 const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
@@ -190,6 +191,9 @@ static FUNCTIONS: &[Function] = &[
     f(LIST, &[c"extend"], &[Sequence], 1),
     f(DICT, &[c"items", c"keys", c"values", c"copy"], &[], 0),
     f(SET, &[c"copy"], &[], 0),
+    f(MATCH, &[c"start", c"end", c"span", c"group", c"groups"], &[], 0),
+    f(MATCH, &[c"start", c"end", c"span", c"group"], &[Small], 1),
+    f(MATCH, &[c"group"], &[Str], 1),
     f(DEQUE, &[c"pop", c"popleft"], &[], 0),
     // Types.
     f(INT, &[c"int"], &[Number], 0),

@@ -62,6 +62,8 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::SetAdd => Register::I64(containers::set_add(object(0), object(1))),
         Helper::SetDiscard => Register::I64(containers::set_discard(object(0), object(1))),
         Helper::SliceItem => new(containers::slice_item(object(0), object(1))),
+        Helper::Search => Register::I64(containers::search(object(0), object(1), number(2) == 1)),
+        Helper::ListRemove => new(containers::list_remove(object(0), object(1))),
         Helper::SliceStep => new(containers::slice_step(object(0), [object(1), object(2), object(3)])),
         Helper::DequeAppend => Register::I64(containers::deque_append(object(0), object(1), object(2))),
         Helper::Identity => Register::I64(if hears_audit() { 0 } else { object(0).addr() as i64 }),

@@ -92,6 +92,32 @@ pub(super) unsafe fn slice_item(sequence: *mut PyObject, slice: *mut PyObject) -
     items
 }
 
+/// `Helper::Search`.
+pub(super) unsafe fn search(sequence: *mut PyObject, item: *mut PyObject, counts: bool) -> i64 {
+    let mut from = 0;
+    let mut count = 0;
+    loop {
+        match sequence_find(sequence, item, from) {
+            None => return -1,
+            Some(found) if !counts => return found.map_or(-1, |i| i as i64),
+            Some(None) => return count,
+            Some(Some(i)) => (from, count) = (i + 1, count + 1),
+        }
+    }
+}
+
+/// `Helper::ListRemove`.
+pub(super) unsafe fn list_remove(list: *mut PyObject, item: *mut PyObject) -> *mut PyObject {
+    let Some(Some(i)) = sequence_find(list, item, 0) else { return ptr::null_mut() };
+    let removed = newref(*list_items(list).add(i));
+    if ffi::PyList_SetSlice(list, i as isize, i as isize + 1, ptr::null_mut()) < 0 {
+        ffi::PyErr_Clear();
+        decref(removed);
+        return ptr::null_mut();
+    }
+    removed
+}
+
 /// `Helper::SliceStep`.
 pub(super) unsafe fn slice_step(list: *mut PyObject, parts: [*mut PyObject; 3]) -> *mut PyObject {
     let [start, stop, step] = parts;

@@ -66,21 +66,7 @@ pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64
     } else if t == &raw mut ffi::PyUnicode_Type {
         is_type(key, t)
     } else {
-        let items = if t == &raw mut ffi::PyList_Type { list_items(container) } else { tuple_items(container) };
-        // Up to where it is found.
-        for i in 0..size(container) as usize {
-            let item = *items.add(i);
-            if item == key {
-                return 1;
-            }
-            if !compares_quietly(item, key) {
-                return -1;
-            }
-            if ffi::PyObject_RichCompareBool(item, key, ffi::Py_EQ) == 1 {
-                return 1;
-            }
-        }
-        return 0;
+        return sequence_find(container, key, 0).map_or(-1, |found| found.is_some().into());
     };
     if !is_quiet {
         return -1;
