@@ -205,6 +205,7 @@ pub fn executors(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
             row.set_item("pc", exit.pc)?;
             row.set_item("remaining", exit.remaining)?;
             row.set_item("hits", exit.hits)?;
+            row.set_item("passage", exit.passage)?;
             row.set_item("target", exit.target)?;
             exits.append(row)?;
         }

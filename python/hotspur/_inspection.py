@@ -10,15 +10,17 @@ class Exit:
 
     reason: why it is taken. pc: the position, in code units, of the instruction that goes on. temperature: how many more exits
     make it hot. hits: how often it was taken. target: the number of the executor that it leads to, or None for tier 1.
+    passage: whether machine code leads on from there, to the target or to tier 1, without asking the host.
     """
 
-    __slots__ = ("hits", "pc", "reason", "target", "temperature")
+    __slots__ = ("hits", "passage", "pc", "reason", "target", "temperature")
 
     def __init__(self, row):
         self.reason = row["reason"]
         self.pc = row["pc"]
         self.temperature = row["remaining"]
         self.hits = row["hits"]
+        self.passage = row["passage"]
         self.target = row["target"]
 
     def __repr__(self):

@@ -15,6 +15,8 @@ pub struct ExitView {
     pub remaining: u16,
     /// How often it was taken.
     pub hits: u64,
+    /// Whether machine code leads on from there, without the host.
+    pub passage: bool,
     /// The number of the executor that it leads to.
     pub target: Option<u64>,
 }
@@ -56,6 +58,7 @@ fn view(executor: &Executor) -> ExecutorView {
         pc: e.pc,
         remaining: e.temperature.remaining(),
         hits: e.hits(),
+        passage: e.has_passage() || e.leads_to_bridge(),
         target: e.target().map(|t| t.id),
     });
     let trace = executor.trace();

@@ -260,6 +260,8 @@ class WaysOut(Tier2Case):
         self.assertEqual(result, expect)
         with_them = counts["exits.cold"]
         made = hotspur.stats()["passages"] - before
+        ways_out = [e for x in hotspur.executors() for e in x.exits if e.passage and e.target is None]
+        self.assertGreater(sum(e.hits for e in ways_out), N // 4)
         hotspur.set_parameter("way_out_threshold", 1000000)
         f = fresh(megamorphic)
         for _ in range(5):
