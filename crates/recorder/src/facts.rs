@@ -66,8 +66,13 @@ pub(crate) unsafe fn is_reliable(t: *mut PyTypeObject) -> bool {
 
 /// Whether a type that can be changed has a version to guard. It gets one if it can: a type has none before anything is looked up in it.
 pub(crate) unsafe fn has_version(t: *mut PyTypeObject) -> bool {
-    has_feature(t, TPFLAGS_HEAPTYPE)
-        && ((*t).tp_version_tag != 0 || PyUnstable_Type_AssignVersionTag(t) != 0 && (*t).tp_version_tag != 0)
+    if !has_feature(t, TPFLAGS_HEAPTYPE) {
+        return false;
+    }
+    if (*t).tp_version_tag == 0 {
+        PyUnstable_Type_AssignVersionTag(t);
+    }
+    (*t).tp_version_tag != 0
 }
 
 /// What a type or its bases have under a name, borrowed from there; null if nothing.

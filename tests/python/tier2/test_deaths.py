@@ -50,6 +50,7 @@ MAKERS = {
     "maps": lambda i: map(str, [i]),
     "reversed": lambda i: reversed([i]),
     "what is referred to twice": shared,
+    "long lists of numbers and text": lambda i: [*range(1000 * i, 1000 * i + 300), "a" * i, None, [i] * 60],
 }
 
 

@@ -38,6 +38,19 @@ class Dying(Tier2Case):
 
         self.check(make)
 
+    def test_in_a_long_list_before_numbers(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    s = [7, Noisy(i), *range(10**6, 10**6 + 300), "x" * i, (Noisy(-i), i), None]
+                    s = None
+            return f
+
+        log = []
+        for logged in self.logs(log, make(dying(log, lambda v: (v["i"],)))):
+            # From the last one to the first.
+            self.assertEqual([entry[0] for entry in logged], [n for i in range(N) for n in (-i, i)])
+
     def test_twice_in_a_tuple(self):
         def make(Noisy):
             def f(n):

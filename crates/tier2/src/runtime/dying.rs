@@ -13,9 +13,33 @@ use hotspur_cpython_sys::ffi::{PyMemberDef, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use smallvec::SmallVec;
 
-/// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell.
+/// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. It is to be freed next, in any
+/// case.
 pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
+    if is_type(op, &raw mut ffi::PyList_Type) {
+        drop_simple_items(op);
+    }
     Death::default().takes(op, Death::DEPTH)
+}
+
+/// Drops the items of a list that are numbers or text, when it is about to be freed. The others move together, in their order. That is done while
+/// they are looked at, however many there are; nobody can tell, since nobody refers to the list any more.
+unsafe fn drop_simple_items(list: *mut PyObject) {
+    let items = list_items(list);
+    let mut left = 0;
+    for i in 0..size(list) {
+        let item = *items.offset(i);
+        if item.is_null() || is_immortal(item) {
+            continue;
+        }
+        if is_number_or_text(ty(item)) {
+            decref(item);
+        } else {
+            *items.offset(left) = item;
+            left += 1;
+        }
+    }
+    (*list.cast::<ffi::PyVarObject>()).ob_size = left;
 }
 
 /// Containers with more items are not looked at.
