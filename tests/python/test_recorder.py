@@ -575,7 +575,7 @@ class Instructions(RecorderCase):
         self.has(self.body("x = isinstance(i, int)"), "const_obj")
         self.has(self.body("x = isinstance(i, str)"), "const_obj")
         self.has(self.body("l.append(i)", "l = []"), "list_append", "check_negative")
-        self.assertIn("execute", self.loop("x = id(i)").ops)
+        self.has(self.body("x = id(i)"), "identity", "guard_cmp_i64", "box_i64")
 
     def test_calls_of_c_functions(self):
         for text, setup, *ops in [
@@ -594,11 +594,13 @@ class Instructions(RecorderCase):
             ("x = str(i)", "", "guard_wide", "quiet_call"),
             ("x = a(i)", "l = []; a = l.append", "bound_self", "guard_not_null", "list_append"),
             ("s.add(i)", "s = set()", "set_add", "guard_cmp_i64"),
+            ("x = l.index(i)", "l = list(range(1000))", "search", "guard_cmp_i64"),
+            ("l.remove(i); l.append(i)", "l = list(range(1000))", "list_remove", "guard_not_null"),
         ]:
             with self.subTest(text):
                 self.has(self.body(text, setup), *ops)
         # What might run code of a class, or of a hook.
-        for text, setup in [("x = str(i << 70)", ""), ("x = l.index(i)", "l = list(range(1000))"), ("x = sum(l)", "l = [1]"),
+        for text, setup in [("x = str(i << 70)", ""), ("x = l.index(i)", "l = [1j, *range(1000)]"), ("x = sum(l)", "l = [1]"),
                             ("x = int(s)", "s = '12'"), ("x = s.encode()", "s = 'a'")]:
             with self.subTest(text):
                 self.assertIn("execute", self.loop(text, setup).ops)
