@@ -465,6 +465,7 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     /// A program that answers as a Python of this version.
     fn fake(path: &Path, version: (u8, u8), free_threaded: bool) {
@@ -484,13 +485,19 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// One at a time: a child that another test starts while a script is being written has inherited the open file until it
+    /// executes, and the kernel does not run what somebody can still write to (ETXTBSY).
+    static PLACES: Mutex<()> = Mutex::new(());
+
     struct Place {
         folder: tempfile::TempDir,
+        _alone: MutexGuard<'static, ()>,
     }
 
     impl Place {
         fn new() -> Place {
-            Place { folder: tempfile::tempdir().unwrap() }
+            let alone = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+            Place { folder: tempfile::tempdir().unwrap(), _alone: alone }
         }
 
         fn at(&self, path: &str) -> PathBuf {
