@@ -84,7 +84,7 @@ class Generator:
         return self.pick(
             f"{self.integer(depth)} {self.pick('<', '<=', '==', '!=', '>', '>=')} {self.integer(depth)}",
             f"{self.real(depth)} {self.pick('<', '<=', '==', '>', '>=')} {self.real(depth)}", "i % 3", "not a", "x", "l", "s == 'abc'",
-            "o is None", "type(a) is int", "isinstance(o, P)", "i in l", "'k' in d", "a is b",
+            "o is None", "type(a) is int", "isinstance(o, P)", "i in l", "'k' in d", "a is b", f"({self.real(depth)}).is_integer()",
         )
 
     def statement(self, indent, depth):

@@ -179,6 +179,22 @@ impl Translator<'_> {
         self.b.ins().udiv(rounded_up, size)
     }
 
+    /// From 2^52 on there are no fractions; below, adding 2^52 rounds to an integer. (Before SSE 4.1, `trunc` would be a call of a
+    /// library.)
+    pub(crate) fn is_integer(&mut self, a: Value) -> clif::Value {
+        const LIMIT: f64 = 4_503_599_627_370_496.0;
+        let a = self.v(a);
+        let (limit, infinity) = (self.b.ins().f64const(LIMIT), self.b.ins().f64const(f64::INFINITY));
+        let absolute = self.b.ins().fabs(a);
+        let sum = self.b.ins().fadd(absolute, limit);
+        let rounded = self.b.ins().fsub(sum, limit);
+        let is_rounded = self.b.ins().fcmp(FloatCC::Equal, rounded, absolute);
+        let is_large = self.b.ins().fcmp(FloatCC::GreaterThanOrEqual, absolute, limit);
+        let whole = self.b.ins().bor(is_rounded, is_large);
+        let finite = self.b.ins().fcmp(FloatCC::LessThan, absolute, infinity);
+        self.b.ins().band(whole, finite)
+    }
+
     pub(crate) fn truncate(&mut self, a: Value) -> clif::Value {
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         let a = self.v(a);

@@ -139,6 +139,7 @@ impl<'a> Translator<'a> {
             Op::NegF64 { a } => Some(self.one(a, |ins, a| ins.fneg(a))),
             Op::AbsF64 { a } => Some(self.one(a, |ins, a| ins.fabs(a))),
             Op::SqrtF64 { a } => Some(self.one(a, |ins, a| ins.sqrt(a))),
+            Op::IsIntegerF64 { a } => Some(self.is_integer(a)),
 
             // -- comparisons
             Op::CmpI64 { cond, a, b } => Some(self.cmp_i64(cond, a, b)),

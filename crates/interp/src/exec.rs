@@ -222,6 +222,7 @@ impl<R: Runtime> Machine<'_, R> {
             Op::NegF64 { a } => Yields(F64(-self.float(a)?)),
             Op::AbsF64 { a } => Yields(F64(self.float(a)?.abs())),
             Op::SqrtF64 { a } => Yields(F64(self.float(a)?.sqrt())),
+            Op::IsIntegerF64 { a } => Yields(Bool(arith::is_integer(self.float(a)?))),
 
             // -- comparisons
             Op::CmpI64 { cond, a, b } => int2(self, a, b).map(|(a, b)| Yields(Bool(cond.holds(a, b))))?,

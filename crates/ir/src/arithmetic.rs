@@ -60,6 +60,11 @@ pub fn truncate(a: f64) -> Option<i64> {
     (-LIMIT..LIMIT).contains(&a).then_some(a as i64)
 }
 
+/// Whether it is finite and has no fractional part.
+pub fn is_integer(a: f64) -> bool {
+    a.fract() == 0.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +105,7 @@ mod tests {
         assert_eq!(truncate(-9_223_372_036_854_775_808.0), Some(i64::MIN));
         assert_eq!(truncate(9_223_372_036_854_775_808.0), None);
         assert_eq!(truncate(f64::NAN), None);
+        assert!([0.0, -0.0, -7.0, 1e300].into_iter().all(is_integer));
+        assert!(![0.5, 5e-324, f64::INFINITY, f64::NAN].into_iter().any(is_integer));
     }
 }

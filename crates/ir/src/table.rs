@@ -207,6 +207,8 @@ NegF64 = neg_f64(a: f64) -> F64, pure();
 AbsF64 = abs_f64(a: f64) -> F64, pure();
 /// The square root; not a number if negative.
 SqrtF64 = sqrt_f64(a: f64) -> F64, pure();
+/// Whether it is finite and has no fractional part.
+IsIntegerF64 = is_integer_f64(a: f64) -> Bool, pure();
 
 // -- comparisons ----------------------------------------------------------------------------------------------------------
 

@@ -313,6 +313,30 @@ class Calls(Tier2Case):
 
         self.hot(g, numbers, 100, expect=[0, 1, 30, 31, 64, 65, 1] * 100)
 
+    def test_whole_floats(self):
+        def f(n):
+            count = 0
+            for i in range(n):
+                if (i / 4).is_integer():
+                    count += 1
+                count += (i + 0.5).is_integer() + (-i / 2).is_integer()
+            return count
+
+        expect = len(range(0, N, 4)) + len(range(0, N, 2))
+        self.hot(f, N, expect=expect, share=0.8)
+        self.assertTrue(any("is_integer_f64" in op for e in hotspur.executors(f) for op in e.ops), describe(f))
+
+        class Float(float):
+            pass
+
+        # What is no number or has no end, ints, and what has the method of its class.
+        numbers = [-0.0, 2.0**52 - 0.5, 2.0**53, 5e-324, float("inf"), float("nan"), 3, True, Float(2.0)]
+
+        def g(numbers, n):
+            return [x.is_integer() for _ in range(n) for x in numbers]
+
+        self.hot(g, numbers, 100, expect=[True, False, True, False, False, False, True, True, True] * 100)
+
     def test_methods_of_builtin_types(self):
         def f(n):
             d, s = {}, set()

@@ -109,7 +109,7 @@ impl Model {
     }
 
     fn conversion(&mut self) {
-        match self.pick(6) {
+        match self.pick(7) {
             0 => {
                 let a = self.int();
                 let v = self.b.i64_to_f64(a);
@@ -134,6 +134,11 @@ impl Model {
             4 => {
                 let (cond, a, b) = (self.cond(), self.float(), self.float());
                 let v = self.b.cmp_f64(cond, a, b);
+                self.bools.push(v);
+            }
+            5 => {
+                let a = self.float();
+                let v = self.b.is_integer_f64(a);
                 self.bools.push(v);
             }
             _ => {

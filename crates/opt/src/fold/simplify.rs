@@ -24,7 +24,7 @@ impl Fold<'_> {
             | Op::GuardIndex { .. }
             | Op::CheckValidity {} => self.guard(op),
             Op::UnboxI64 { .. } | Op::UnboxWide { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
-            Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } => self.truth(op),
+            Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } | Op::IsIntegerF64 { .. } => self.truth(op),
             Op::TypeOf { .. } | Op::TupleLen { .. } | Op::LoadTupleItem { .. } => self.load(op),
             Op::Incref { .. } | Op::Decref { .. } | Op::Xdecref { .. } | Op::DecrefNoDealloc { .. } => {
                 self.reference(op)

@@ -85,6 +85,9 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if let Some(outcome) = bit_length(l, callable) {
         return Some(outcome);
     }
+    if let Some(outcome) = is_integer(l, callable) {
+        return Some(outcome);
+    }
     l.guard_callable(n, has_receiver)?;
     let function = l.f.peek(n + 2)?;
     let mut values = vec![function];
@@ -149,6 +152,18 @@ unsafe fn bit_length(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcom
     let bits = l.f.builder.bit_length_i64(a);
     let result = l.box_int(bits);
     l.called(0, result)
+}
+
+/// `x.is_integer()`, the callable being one of the table.
+unsafe fn is_integer(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcome> {
+    let (Err(_), name) = identify(callable)? else { return None };
+    if CStr::from_ptr(name) != c"is_integer" || !facts::is_float(l.real(1)) {
+        return None;
+    }
+    l.guard_callable(0, true)?;
+    let a = l.double(1)?;
+    let truth = l.f.builder.is_integer_f64(a);
+    l.called(0, truth)
 }
 
 /// Calls that become micro-ops on numbers.

@@ -183,7 +183,7 @@ impl Recorder<'_> {
             self.b.cmp_i64(cond, a, b)
         } else {
             let (a, b) = (self.float(x), self.float(y));
-            self.b.cmp_f64(cond, a, b)
+            if self.rng.one_in(4) { self.b.is_integer_f64(a) } else { self.b.cmp_f64(cond, a, b) }
         };
         self.define(truth, Kind::Bool, true);
         self.info(truth).held = true;
