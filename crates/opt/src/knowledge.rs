@@ -33,6 +33,8 @@ pub(crate) struct Known {
     pub(crate) not_null: bool,
     /// It is an int of one digit.
     pub(crate) compact: bool,
+    /// It is a double that is finite and has no fractional part.
+    pub(crate) whole: bool,
     /// What is in the box.
     pub(crate) unboxed: Option<Value>,
     /// The superblock made it: it is no object that there was before.

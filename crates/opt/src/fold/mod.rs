@@ -29,8 +29,8 @@
 //! * *Ownership.* Only borrowed results are replaced. New references are what they are.
 //! * *Identity.* `box(unbox(x))` stays a new box: `is` could tell. (Most such boxes are never built in the end: see `sink`.)
 //! * *Guards for the sake of an op.* `guard_compact` is dropped for a value whose number is known, since nobody looks into the box then.
-//! * *Doubles.* Nothing is rewritten that NaN, -0.0 or infinities could tell: only operations on constants are executed,
-//!   and not if the result is not a number.
+//! * *Doubles.* Nothing is rewritten that NaN, -0.0 or infinities could tell: operations on constants are executed, but not if
+//!   the result is not a number, and of what was an integer it is known that it is whole.
 //! * *Validity.* `check_validity` goes only if nothing since the last one can have run other code or told watchers.
 
 mod arith;
@@ -295,6 +295,9 @@ impl Fold<'_> {
         | Op::UnboxBool { value } = *op
         {
             self.known.get_mut(value).unboxed = Some(v);
+        } else if let Op::I64ToF64 { .. } = op {
+            // Rounded or not: doubles from 2^53 on have no fractions.
+            known.whole = true;
         } else if let Op::NewTuple { items } = op {
             known.items = Some(items.clone());
         } else if let Op::CmpI64 { cond, a, b } = *op {

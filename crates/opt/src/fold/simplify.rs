@@ -4,7 +4,7 @@ use super::{Fate, Fold, opposite};
 use crate::knowledge::{Const, Says};
 use crate::rules::Rule;
 use Fate::{Becomes, Goes, Is, Stays};
-use hotspur_ir::{Builtin, Cond, Op, Value};
+use hotspur_ir::{Builtin, Cond, Op, Value, arithmetic as arith};
 
 impl Fold<'_> {
     /// What becomes of an op, whose operands have been replaced.
@@ -279,6 +279,8 @@ impl Fold<'_> {
                 return Becomes(Op::CmpI64 { cond: opposite(cond), a: x, b: y });
             }
             self.known.truth(a).map(|b| !b)
+        } else if let Op::IsIntegerF64 { a } = *op {
+            if self.known.get(a).whole { Some(true) } else { self.known.f64(a).map(arith::is_integer) }
         } else {
             None
         };
