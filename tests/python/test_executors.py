@@ -655,7 +655,7 @@ class Frames(Case):
     def test_recursion_limit(self):
         callee, caller = self.callee, self.caller
         self.attach(caller, """
-            check_stack_space code1 [snap1]
+            check_stack_space [snap1]
             v0 = load_local 0, 0
             v2 = const_obj obj0
             v9 = const_i64 1

@@ -5,7 +5,7 @@ use crate::translate::Translator;
 use core::mem::offset_of;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self as clif, InstBuilder, types};
-use hotspur_ir::{CodeRef, Cond, ObjRef, Value};
+use hotspur_ir::{Cond, ObjRef, Value};
 
 type Nothing = Option<clif::Value>;
 
@@ -226,7 +226,7 @@ impl Translator<'_> {
         None
     }
 
-    pub(crate) fn check_stack_space(&mut self, code: CodeRef) -> Nothing {
+    pub(crate) fn check_stack_space(&mut self) -> Nothing {
         if let Some((_, returns)) = self.returns() {
             // Frames that are virtual here cannot be seen, so all that the superblock ever has on top of each other count.
             let most = self.sb.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
@@ -240,8 +240,7 @@ impl Translator<'_> {
             self.guard(ours);
             return None;
         }
-        let code = self.word(self.env.constants.code(code));
-        let space = self.ask(HostFn::HasStackSpace, &[code]);
+        let space = self.ask(HostFn::HasStackSpace, &[]);
         self.guard(space);
         None
     }

@@ -39,25 +39,26 @@ pub struct ExecState {
     pub frame: *mut c_void,
     /// The thread state. Code reads it with a `Layout` only.
     pub thread: *mut c_void,
+    /// Where the instruction that tier 1 executed last has led: see [`Layout`](crate::Layout). Code reads it with a
+    /// layout only, directly after `execute`.
+    pub landing: *mut c_void,
+    /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
+    pub disturbed: u8,
+    /// Live values of a snapshot, where [`SnapshotInfo::live`](crate::SnapshotInfo) says: at an exit, and when
+    /// something is published. Also fields of objects to be built, locals of frames to be pushed, arguments of a
+    /// variadic helper. Bits of doubles; of truth values the low byte counts. They lie here because the first 128 bytes of a structure are
+    /// reached by shorter instructions.
+    pub values: [u64; MAX_VALUES],
     /// The frame that the host has pushed: set by `push_frame` and `push_generator`, and read by code with a `Layout` behind these.
     pub top: *mut c_void,
     /// The entry in the table of exits ([`ExitTable`]) of the exit that was taken last.
     pub exit: *mut c_void,
     /// The executor that runs, as its [`Prologue`](crate::Prologue) names it. Set by its own code.
     pub executor: *mut c_void,
-    /// Where the instruction that tier 1 executed last has led: see [`Layout`](crate::Layout). Code reads it with a
-    /// layout only, directly after `execute`.
-    pub landing: *mut c_void,
     /// What an exit takes along besides live values: the position of a dynamic exit.
     pub result: u64,
-    /// Not zero: other code changed or kept what was published, so the check of validity exits. Set by the host.
-    pub disturbed: u8,
     /// How many times the loop of the executor went round completely. Whoever enters an executor sets it to zero.
     pub rounds: u64,
-    /// Live values of a snapshot, in the order of [`SnapshotInfo::live`](crate::SnapshotInfo): at an exit, and when
-    /// something is published. Also fields of objects to be built, locals of frames to be pushed, arguments of a
-    /// variadic helper. Bits of doubles; of truth values the low byte counts.
-    pub values: [u64; MAX_VALUES],
     /// Arguments for the parameters of the executor that is linked to.
     pub args: [u64; MAX_PARAMS],
     /// The embedder's own.
@@ -232,8 +233,8 @@ host_functions! {
     IsPeriodicDue = is_periodic_due() -> bool;
     /// Whether the top frame is plain.
     IsPlainFrame = is_plain_frame() -> bool;
-    /// Whether a frame for the code may be pushed.
-    HasStackSpace = has_stack_space(code: Object) -> bool;
+    /// Whether frames may be pushed.
+    HasStackSpace = has_stack_space() -> bool;
 
     /// The value of a compact int.
     UnboxI64 = unbox_i64(value: Object) -> i64;

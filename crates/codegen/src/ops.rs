@@ -95,7 +95,7 @@ impl<'a> Translator<'a> {
             Op::CheckValidity {} => self.check_validity(),
             Op::CheckPeriodic {} => self.check_periodic(),
             Op::GuardPlainFrame {} => self.guard_plain_frame(),
-            Op::CheckStackSpace { code } => self.check_stack_space(code),
+            Op::CheckStackSpace {} => self.check_stack_space(),
             Op::CheckError { value } => self.guard_value(value, true),
             Op::CheckNegative { value } => self.check_negative(value),
 

@@ -4,7 +4,7 @@
 //! values `i8` (0 or 1). A superblock is SSA already, so only the addresses of frames need variables: an instruction of
 //! tier 1 may push a frame where another was.
 
-use crate::compile::{Environment, Location, Refusal, SnapshotInfo};
+use crate::compile::{Environment, Refusal, SnapshotInfo};
 use crate::exits::Exits;
 use crate::host::{Callee, ExecState, HostFn, MAX_PARAMS, machine_type};
 use core::mem::offset_of;
@@ -358,17 +358,4 @@ impl<'a> Translator<'a> {
 /// A limit is exceeded.
 pub(crate) fn too_large(message: String) -> Refusal {
     Refusal { reason: AbortReason::SnapshotTooLarge, message }
-}
-
-impl Translator<'_> {
-    /// Where the value of a snapshot is.
-    pub(crate) fn location(&self, v: Value, next: &mut u32) -> Location {
-        self.constant(v).map_or_else(
-            || {
-                *next += 1;
-                Location::Values(*next - 1)
-            },
-            Location::Constant,
-        )
-    }
 }

@@ -178,7 +178,7 @@ impl<R: Runtime> Machine<'_, R> {
             Op::CheckValidity {} => guard(self.is_undisturbed()),
             Op::CheckPeriodic {} => guard(!self.rt.is_periodic_due()),
             Op::GuardPlainFrame {} => guard(self.rt.is_plain_frame()),
-            Op::CheckStackSpace { code } => guard(self.rt.has_stack_space(code)),
+            Op::CheckStackSpace {} => guard(self.rt.has_stack_space()),
             Op::CheckError { value } => guard(self.nullable(value)?.is_some()),
             Op::CheckNegative { value } => guard(self.int(value)? >= 0),
 

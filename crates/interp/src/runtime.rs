@@ -80,7 +80,7 @@ pub trait Runtime {
     fn is_valid(&mut self) -> bool;
     /// Whether something asks the thread for attention.
     fn is_periodic_due(&mut self) -> bool;
-    fn has_stack_space(&mut self, code: CodeRef) -> bool;
+    fn has_stack_space(&mut self) -> bool;
 
     // -- values -----------------------------------------------------------------------------------------------------------
 

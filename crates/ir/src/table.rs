@@ -122,8 +122,8 @@ CheckPeriodic = check_periodic() -> None, reads(M::THREAD).exits(R::Periodic);
 /// Exits unless the top frame in memory lies on the thread's stack of frames (as a generator's does not), and nobody has made an object
 /// of it, who could look at it when it has returned.
 GuardPlainFrame = guard_plain_frame() -> None, reads(M::FRAME).exits(R::FrameKept);
-/// Exits unless a frame for this code may be pushed: recursion limit and data stack.
-CheckStackSpace = check_stack_space(code: code) -> None, reads(M::THREAD).reads(M::FRAME).exits(R::StackSpace);
+/// Exits unless frames may be pushed, as many as the superblock has on top of each other: recursion limit and data stack.
+CheckStackSpace = check_stack_space() -> None, reads(M::THREAD).reads(M::FRAME).exits(R::StackSpace);
 /// Exits, with the exception that is set, if the value is null. Follows an op that raises.
 CheckError = check_error(value: obj) -> None, exits(R::Raised);
 /// Exits, with the exception that is set, if the number is negative. Follows an op that raises.

@@ -103,7 +103,7 @@ impl Memory {
             self.read.remove(&Op::LoadStack { depth, index });
         } else if let Op::PushFrame { .. } = op {
             // The new frame: see `forget_frames`.
-            self.forget_if(|op| matches!(op, Op::CheckStackSpace { .. }));
+            self.forget_if(|op| matches!(op, Op::CheckStackSpace {}));
         } else if let Op::StoreInline { value, index, .. } = *op {
             self.forget_if(|load| {
                 matches!(*load, Op::LoadInline { value: v, index: i } if i == index && known.may_alias(v, value))

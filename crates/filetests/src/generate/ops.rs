@@ -169,7 +169,7 @@ impl Model {
                 self.b.guard_cmp_f64(cond, a, b);
             }
             4 => self.b.check_periodic(),
-            5 => self.b.check_stack_space(CodeRef::new(1)),
+            5 => self.b.check_stack_space(),
             6 => self.b.check_validity(),
             _ => {
                 let (cond, a, b) = (self.cond(), self.int(), self.int());

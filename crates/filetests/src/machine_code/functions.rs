@@ -47,7 +47,7 @@ functions! {
     has_no_dict |t, value: Object| -> bool { !t.has_dict(object(value)) }
     is_shared |t, value: Object| -> bool { t.refcount(object(value)) != 1 }
     is_periodic_due |t| -> bool { t.is_periodic_due() }
-    has_stack_space |t, code: Object| -> bool { t.has_stack_space(code_ref(code)) }
+    has_stack_space |t| -> bool { t.has_stack_space() }
     unbox_i64 |t, value: Object| -> i64 { t.unbox_i64(object(value)) }
     unbox_wide |t, value: Object| -> i64 { t.unbox_wide(object(value)) }
     box_i64 |t, value: i64| -> Object { word(Some(t.box_i64(value))) }

@@ -200,7 +200,7 @@ impl Runtime for Toy {
         self.periods = self.periods.saturating_sub(1);
         due
     }
-    fn has_stack_space(&mut self, _: CodeRef) -> bool {
+    fn has_stack_space(&mut self) -> bool {
         self.frames.len() < self.max_frames
     }
 

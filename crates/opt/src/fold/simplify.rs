@@ -85,7 +85,7 @@ impl Fold<'_> {
             | Op::GuardNoDict { .. }
             | Op::GuardShared { .. }
             | Op::CheckPeriodic {}
-            | Op::CheckStackSpace { .. }
+            | Op::CheckStackSpace {}
             | Op::CheckError { .. }
             | Op::CheckNegative { .. }
             | Op::BoxI64 { .. }

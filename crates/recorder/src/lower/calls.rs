@@ -206,7 +206,7 @@ unsafe fn python(
     }
     let code = l.f.code(real_code);
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     let further: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
     let mut arguments: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
     arguments.reverse();
@@ -263,7 +263,7 @@ pub(super) unsafe fn call_function_ex(l: &mut Lowering) -> Option<Outcome> {
     l.f.at();
     l.f.builder.guard_cmp_i64(Cond::Eq, length, expected);
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     let arguments: Vec<_> = (0..n)
         .map(|i| {
             let index = l.f.builder.const_i64(i as i64);
@@ -299,7 +299,7 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     l.guard_receiver(n, false);
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     let callee = l.type_constant(class, function.cast());
     l.f.info(callee).class = &raw mut PyFunction_Type;
     if !l.f.functions.contains(&function.cast()) {
@@ -344,7 +344,7 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let real_code = (*real_function).func_code.cast::<PyCodeObject>();
     let code = l.f.code(real_code);
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     l.f.borrowed(function);
     l.f.borrowed(receiver);
     let arguments = l.arguments_behind(receiver, n);
@@ -376,7 +376,7 @@ unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Opt
     l.guard_receiver(n, false);
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
     let arguments = l.arguments_behind(receiver, n);
@@ -416,7 +416,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     l.guard_receiver(n, false);
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     l.depend_on_type(class);
     if !l.f.functions.contains(&init) {
         l.f.functions.push(init);
@@ -507,7 +507,7 @@ pub(super) unsafe fn enter_found(
     }
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     let v = l.type_constant(class, function);
     l.f.info(v).class = &raw mut PyFunction_Type;
     if !l.f.functions.contains(&function) {

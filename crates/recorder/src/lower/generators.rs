@@ -87,7 +87,7 @@ pub(super) unsafe fn resume(l: &mut Lowering, n: usize) -> Option<Outcome> {
     }
     l.f.guard_class(generator, class);
     l.f.at();
-    l.f.builder.check_stack_space(at.code);
+    l.f.builder.check_stack_space();
     l.f.builder.guard_suspended(generator, at.code, at.pc);
     let sent = if n > 1 { l.f.pop() } else { Content::Value(l.f.constant(ffi::Py_None(), Keep::Immortal)) };
     l.f.resume(generator, &at, sent);

@@ -41,7 +41,7 @@ impl Lowering<'_> {
         let (method, cs) = calls::plain(method.cast())?;
         let code = self.f.code((*method).func_code.cast::<PyCodeObject>());
         self.f.at();
-        self.f.builder.check_stack_space(code);
+        self.f.builder.check_stack_space();
         let function = self.type_constant(class, method.cast());
         self.f.info(function).class = &raw mut PyFunction_Type;
         if !self.f.functions.contains(&method.cast()) {
@@ -127,7 +127,7 @@ pub(super) unsafe fn consumer(l: &mut Lowering) -> Option<Outcome> {
     l.f.builder.guard_suspended(generator, at.code, at.pc);
     let code = l.f.code((*consumer.cs).code);
     l.f.at();
-    l.f.builder.check_stack_space(code);
+    l.f.builder.check_stack_space();
     // The generator's code, which is relied on, has it.
     let function = l.f.constant(consumer.function.cast(), Keep::Code(at.code));
     l.f.info(function).class = &raw mut PyFunction_Type;

@@ -188,7 +188,7 @@ extern "C-unwind" fn dealloc_simple(_: *mut ExecState, value: Object) {
     unsafe { crate::runtime::free_simple(value.cast()) }
 }
 
-extern "C-unwind" fn has_stack_space(state: *mut ExecState, _code: Object) -> bool {
+extern "C-unwind" fn has_stack_space(state: *mut ExecState) -> bool {
     // SAFETY: machine code of the running executor calls.
     unsafe { run_of(state).has_room(state) }
 }

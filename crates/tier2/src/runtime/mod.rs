@@ -252,7 +252,7 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { self.is_attention_due() }
     }
-    fn has_stack_space(&mut self, _: CodeRef) -> bool {
+    fn has_stack_space(&mut self) -> bool {
         // SAFETY: see the module's documentation.
         self.has_room()
     }
