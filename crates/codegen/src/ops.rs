@@ -72,6 +72,7 @@ impl<'a> Translator<'a> {
 
             // -- guards
             Op::GuardType { value, class } => self.guard_type(value, class),
+            Op::GuardTypeOrNull { value, class } => self.unless_null(value, |t| Ok(t.guard_type(value, class)))?,
             Op::GuardClassVersion { class, version } => self.guard_class_version(class, version),
             Op::GuardTypeVersion { value, version } => self.guard_type_version(value, version),
             Op::GuardKeysVersion { dict, version } => self.guard_keys_version(dict, version),
@@ -92,6 +93,7 @@ impl<'a> Translator<'a> {
             Op::GuardInlineValues { value } => self.guard_inline_values(value),
             Op::GuardNoDict { value } => self.guard_no_dict(value),
             Op::GuardShared { value } => self.guard_shared(value),
+            Op::GuardSharedOrNull { value } => self.unless_null(value, |t| Ok(t.guard_shared(value)))?,
             Op::CheckValidity {} => self.check_validity(),
             Op::CheckPeriodic {} => self.check_periodic(),
             Op::GuardPlainFrame {} => self.guard_plain_frame(),
@@ -190,6 +192,7 @@ impl<'a> Translator<'a> {
             Op::Incref { value } => self.incref(self.v(value)),
             Op::Decref { value } | Op::Xdecref { value } => return self.decref(inst, value, None),
             Op::DecrefNoDealloc { value } => self.decref_no_dealloc(value)?,
+            Op::XdecrefNoDealloc { value } => self.unless_null(value, |t| t.decref_no_dealloc(value))?,
 
             // -- allocation
             Op::NewTuple { ref items } => Some(self.build(VirtualKind::Tuple, items)?),

@@ -67,16 +67,31 @@ impl Translator<'_> {
             Ok(())
         };
         if let Op::Xdecref { .. } = inst.op {
-            let (there, next) = (self.b.create_block(), self.b.create_block());
-            self.branch(value, there, next);
-            self.b.switch_to_block(there);
-            self.drop_reference(value, free)?;
-            self.b.ins().jump(next, &[]);
-            self.b.switch_to_block(next);
-            Ok(())
+            self.if_set(value, |t| t.drop_reference(value, free))
         } else {
             self.drop_reference(value, free)
         }
+    }
+
+    /// What is done unless the object is null.
+    pub(crate) fn unless_null(
+        &mut self,
+        value: Value,
+        f: impl FnOnce(&mut Self) -> Result<Nothing, Refusal>,
+    ) -> Result<Nothing, Refusal> {
+        let value = self.v(value);
+        self.if_set(value, |t| f(t).map(|_| ()))?;
+        Ok(None)
+    }
+
+    fn if_set(&mut self, value: clif::Value, f: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        let (there, next) = (self.b.create_block(), self.b.create_block());
+        self.branch(value, there, next);
+        self.b.switch_to_block(there);
+        f(self)?;
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+        Ok(())
     }
 
     pub(crate) fn decref_no_dealloc(&mut self, value: Value) -> Result<Nothing, Refusal> {

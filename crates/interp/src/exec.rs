@@ -139,6 +139,10 @@ impl<R: Runtime> Machine<'_, R> {
                 let (value, class) = (self.obj(value)?, self.rt.const_obj(class));
                 guard(self.rt.type_of(value) == class)
             }
+            Op::GuardTypeOrNull { value, class } => {
+                let class = self.rt.const_obj(class);
+                guard(self.nullable(value)?.is_none_or(|object| self.rt.type_of(object) == class))
+            }
             Op::GuardClassVersion { class, version } => guard(self.rt.class_version(self.obj(class)?) == version),
             Op::GuardTypeVersion { value, version } => guard(self.rt.type_version(self.obj(value)?) == version),
             Op::GuardKeysVersion { dict, version } => guard(self.rt.keys_version(self.obj(dict)?) == version),
@@ -174,6 +178,9 @@ impl<R: Runtime> Machine<'_, R> {
             }
             Op::GuardNoDict { value } => guard(!self.rt.has_dict(self.obj(value)?)),
             Op::GuardShared { value } => guard(self.rt.refcount(self.obj(value)?) > 1),
+            Op::GuardSharedOrNull { value } => {
+                guard(self.nullable(value)?.is_none_or(|object| self.rt.refcount(object) > 1))
+            }
             Op::GuardInlineValues { value } => guard(self.rt.has_inline_values(self.obj(value)?)),
             Op::CheckValidity {} => guard(self.is_undisturbed()),
             Op::CheckPeriodic {} => guard(!self.rt.is_periodic_due()),
@@ -319,6 +326,12 @@ impl<R: Runtime> Machine<'_, R> {
             }
             Op::DecrefNoDealloc { value } => {
                 self.rt.decref_no_dealloc(self.obj(value)?);
+                Nothing
+            }
+            Op::XdecrefNoDealloc { value } => {
+                if let Some(object) = self.nullable(value)? {
+                    self.rt.decref_no_dealloc(object);
+                }
                 Nothing
             }
 

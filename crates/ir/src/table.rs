@@ -68,6 +68,8 @@ ReturnValue = return_value(value: own, dropped: owns) -> None, escapes();
 
 /// Exits unless the object's type is exactly this one.
 GuardType = guard_type(value: obj, class: object) -> None, reads(M::TYPE).exits(R::WrongType);
+/// Exits unless the value is null or an object whose type is exactly this one.
+GuardTypeOrNull = guard_type_or_null(value: obj, class: object) -> None, reads(M::TYPE).exits(R::WrongType);
 /// Exits unless the object's type has this version: it is that type, and nothing in it or its bases changed.
 GuardTypeVersion = guard_type_version(value: obj, version: version) -> None,
     reads(M::TYPE).reads(M::VERSION).exits(R::TypeChanged);
@@ -115,6 +117,8 @@ GuardInlineValues = guard_inline_values(value: obj) -> None, reads(M::INLINE).ex
 GuardNoDict = guard_no_dict(value: obj) -> None, reads(M::INLINE).exits(R::ValuesInvalid);
 /// Exits if there is just one reference to the object.
 GuardShared = guard_shared(value: obj) -> None, reads(M::REFCOUNT).exits(R::LastReference);
+/// The same, but passes if the value is null.
+GuardSharedOrNull = guard_shared_or_null(value: obj) -> None, reads(M::REFCOUNT).exits(R::LastReference);
 /// Exits if the executor became invalid, or other code changed a local of a frame of this superblock.
 CheckValidity = check_validity() -> None, reads(M::VERSION).reads(M::FRAME).exits(R::Invalidated);
 /// Exits if something asks the thread for attention: signals, pending calls, other threads, the collector, tools.
@@ -292,6 +296,8 @@ Xdecref = xdecref(value: own) -> None, escapes();
 /// Drops a reference that is known not to be the last one, or the last one of an object that runs no code when freed: an
 /// exact int, float, str, range or range iterator.
 DecrefNoDealloc = decref_no_dealloc(value: own) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
+/// The same, unless the value is null.
+XdecrefNoDealloc = xdecref_no_dealloc(value: own) -> None, reads(M::REFCOUNT).writes(M::REFCOUNT);
 
 // -- allocation -----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,12 @@ pub(crate) fn change(inst: &Inst, v: Value) -> i32 {
 
 /// Whether the op is only about references to the value.
 pub(crate) fn counts(op: &Op, v: Value) -> bool {
-    if let Op::Incref { value } | Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = *op {
+    if let Op::Incref { value }
+    | Op::Decref { value }
+    | Op::Xdecref { value }
+    | Op::DecrefNoDealloc { value }
+    | Op::XdecrefNoDealloc { value } = *op
+    {
         value == v
     } else {
         false

@@ -114,7 +114,7 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
     for (i, inst) in insts.iter().enumerate() {
         let Op::Incref { value } = inst.op else { continue };
         if let Some(j) = section.partner(i, value) {
-            let is_proved = |inst: &Inst| matches!(inst.op, Op::GuardShared { value: v } if v == value);
+            let is_proved = |inst: &Inst| matches!(inst.op, Op::GuardShared { value: v } | Op::GuardSharedOrNull { value: v } if v == value);
             let proved = (i + 1..j).filter(|&at| is_proved(&insts[at]));
             section.gone.extend(proved);
             section.gone.extend([i, j]);
@@ -147,7 +147,10 @@ impl Section<'_> {
                 continue;
             }
             let inst = &self.insts[j];
-            if let Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value } = inst.op
+            if let Op::Decref { value }
+            | Op::Xdecref { value }
+            | Op::DecrefNoDealloc { value }
+            | Op::XdecrefNoDealloc { value } = inst.op
                 && value == v
             {
                 return Some(j);
@@ -167,7 +170,7 @@ impl Section<'_> {
             if inst.op.helper().is_some() && inst.op.operands().iter().any(takes) {
                 return None;
             }
-            if let Op::DecrefNoDealloc { value } = inst.op
+            if let Op::DecrefNoDealloc { value } | Op::XdecrefNoDealloc { value } = inst.op
                 && !has_home
                 && self.origins.may_alias(value, v, self.start + j)
             {

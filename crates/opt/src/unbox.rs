@@ -58,6 +58,7 @@ fn is_private(sb: &Superblock, v: Value) -> bool {
                     | Op::UnboxF64 { .. }
                     | Op::UnboxBool { .. }
                     | Op::GuardType { .. }
+                    | Op::GuardTypeOrNull { .. }
                     | Op::GuardNotNull { .. }
                     | Op::GuardCompact { .. }
                     | Op::GuardWide { .. }

@@ -565,7 +565,9 @@ impl Frames {
             }
             // What is kept must be dropped while it is: before other code runs. What a constant stands for is kept alive by others.
             let is_quiet = kept || held || !self.may_run_code(v) || self.surviving == Some(v);
-            if is_quiet {
+            if is_quiet && self.info(v).nullable {
+                self.builder.xdecref_no_dealloc(v);
+            } else if is_quiet {
                 self.builder.decref_no_dealloc(v);
             }
             !is_quiet
@@ -614,6 +616,17 @@ impl Frames {
         self.at();
         let id = self.object(class.cast(), Keep::Immortal);
         self.builder.guard_type(v, id);
+        self.info(v).class = class;
+    }
+
+    /// The same of a value that may be null, and may be so still behind it.
+    pub fn guard_class_or_null(&mut self, v: Value, class: *mut PyTypeObject) {
+        if !self.info(v).nullable || self.info(v).class == class {
+            return self.guard_class(v, class);
+        }
+        self.at();
+        let id = self.object(class.cast(), Keep::Immortal);
+        self.builder.guard_type_or_null(v, id);
         self.info(v).class = class;
     }
 

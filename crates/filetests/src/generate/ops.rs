@@ -210,7 +210,11 @@ impl Model {
             _ => {
                 let a = self.float();
                 let object = self.b.box_f64(a);
-                self.b.decref_no_dealloc(object);
+                if self.pick(2) == 0 {
+                    self.b.decref_no_dealloc(object);
+                } else {
+                    self.b.xdecref_no_dealloc(object);
+                }
             }
         }
     }
@@ -495,6 +499,12 @@ impl Model {
         }
         let index = self.pick(2) as u32;
         let old = self.b.load_inline(instance, index);
+        if self.pick(4) == 0 {
+            self.b.guard_shared_or_null(old);
+        }
+        if self.pick(4) == 0 {
+            self.b.guard_type_or_null(old, known(world::INT_TYPE));
+        }
         if self.pick(2) == 0 {
             self.b.guard_not_null(old);
             let new = self.reference();

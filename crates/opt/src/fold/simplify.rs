@@ -11,6 +11,8 @@ impl Fold<'_> {
     pub(super) fn simplify(&mut self, op: &Op) -> Fate {
         match *op {
             Op::GuardType { .. }
+            | Op::GuardTypeOrNull { .. }
+            | Op::GuardSharedOrNull { .. }
             | Op::GuardIs { .. }
             | Op::GuardIsNot { .. }
             | Op::GuardNull { .. }
@@ -26,9 +28,11 @@ impl Fold<'_> {
             Op::UnboxI64 { .. } | Op::UnboxWide { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
             Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } | Op::IsIntegerF64 { .. } => self.truth(op),
             Op::TypeOf { .. } | Op::TupleLen { .. } | Op::LoadTupleItem { .. } => self.load(op),
-            Op::Incref { .. } | Op::Decref { .. } | Op::Xdecref { .. } | Op::DecrefNoDealloc { .. } => {
-                self.reference(op)
-            }
+            Op::Incref { .. }
+            | Op::Decref { .. }
+            | Op::Xdecref { .. }
+            | Op::DecrefNoDealloc { .. }
+            | Op::XdecrefNoDealloc { .. } => self.reference(op),
             Op::AddI64 { .. }
             | Op::SubI64 { .. }
             | Op::MulI64 { .. }
@@ -178,6 +182,22 @@ impl Fold<'_> {
             let builtin = self.facts.builtin(class);
             let constant = self.known.object(value).and_then(|o| self.facts.type_of(o));
             goes_if(builtin.is_some() && builtin == self.class(value) || constant == Some(class))
+        } else if let Op::GuardTypeOrNull { value, class } = *op {
+            if self.known.is_null(value) {
+                return Goes;
+            }
+            match self.guard(&Op::GuardType { value, class }) {
+                Stays if self.known.get(value).not_null => Becomes(Op::GuardType { value, class }),
+                fate => fate,
+            }
+        } else if let Op::GuardSharedOrNull { value } = *op {
+            if self.known.is_null(value) {
+                Goes
+            } else if self.known.get(value).not_null {
+                Becomes(Op::GuardShared { value })
+            } else {
+                Stays
+            }
         } else if let Op::GuardIs { value, object } = *op {
             goes_if(self.known.object(value) == Some(object))
         } else if let Op::GuardIsNot { value, object } = *op {
@@ -311,7 +331,11 @@ impl Fold<'_> {
     }
 
     fn reference(&mut self, op: &Op) -> Fate {
-        let (Op::Incref { value } | Op::Decref { value } | Op::Xdecref { value } | Op::DecrefNoDealloc { value }) = *op
+        let (Op::Incref { value }
+        | Op::Decref { value }
+        | Op::Xdecref { value }
+        | Op::DecrefNoDealloc { value }
+        | Op::XdecrefNoDealloc { value }) = *op
         else {
             return Stays;
         };
@@ -329,6 +353,12 @@ impl Fold<'_> {
             if known.not_null {
                 return Becomes(if is_quiet { Op::DecrefNoDealloc { value } } else { Op::Decref { value } });
             }
+        }
+        if let Op::XdecrefNoDealloc { value } = *op {
+            if self.known.is_null(value) {
+                return Goes;
+            }
+            return if known.not_null { Becomes(Op::DecrefNoDealloc { value }) } else { Stays };
         }
         if let (Op::Decref { value }, true) = (op.clone(), is_quiet) {
             Becomes(Op::DecrefNoDealloc { value })

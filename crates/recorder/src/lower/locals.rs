@@ -91,11 +91,12 @@ unsafe fn expect_survivor(l: &mut Lowering, i: usize, old: &Old) -> bool {
         return false;
     }
     let Some(v) = l.f.local_or_null(i) else { return true };
-    if l.f.info(v).nullable {
-        l.decide_null(v, false);
-    }
     l.f.at();
-    l.f.builder.guard_shared(v);
+    if l.f.info(v).nullable {
+        l.f.builder.guard_shared_or_null(v);
+    } else {
+        l.f.builder.guard_shared(v);
+    }
     l.f.survives(v);
     true
 }

@@ -197,14 +197,12 @@ impl Lowering<'_> {
     }
 
     /// Before an object is overwritten whose last reference may die thereby: if it really is a number or a string, as what replaces it is,
-    /// expects the same the next time, so that dropping it runs no code.
+    /// expects the same the next time, or none, so that dropping it runs no code. (None: a loop's variable is not bound when the loop
+    /// is entered.)
     unsafe fn expect_quiet(&mut self, old: Value, real_old: *mut PyObject, real_new: *mut PyObject) {
         let class = ty(real_old);
         if class == ty(real_new) && crate::facts::dies_quietly(class) && !crate::facts::is_immortal_class(class) {
-            if self.f.info(old).nullable {
-                self.decide_null(old, false);
-            }
-            self.f.guard_class(old, class);
+            self.f.guard_class_or_null(old, class);
         }
     }
 

@@ -107,7 +107,11 @@ impl Recorder<'_> {
         for v in std::mem::take(&mut self.dead) {
             let Info { kind, is_guarded, .. } = self.info(v).clone();
             if is_guarded && matches!(kind, Kind::Int | Kind::Float) {
-                self.b.decref_no_dealloc(v);
+                if self.rng.one_in(2) {
+                    self.b.xdecref_no_dealloc(v)
+                } else {
+                    self.b.decref_no_dealloc(v)
+                };
                 continue;
             }
             if !escaped {

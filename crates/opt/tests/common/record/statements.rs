@@ -9,6 +9,9 @@ impl Recorder<'_> {
     fn guard(&mut self, v: Value, class: u32) {
         if !self.info(v).is_guarded || self.rng.one_in(4) {
             self.at();
+            if self.rng.one_in(4) {
+                self.b.guard_type_or_null(v, ObjRef::from_u32(class));
+            }
             self.b.guard_type(v, ObjRef::from_u32(class));
             self.info(v).is_guarded = true;
         }
