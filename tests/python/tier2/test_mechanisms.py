@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 
 import hotspur
 from support import Tier2Case, describe
@@ -106,6 +107,31 @@ class Loops(Tier2Case):
             return total
 
         self.hot(f, N, expect=N * (N - 1), share=0.9)
+
+    def test_variables_that_are_not_bound_yet(self):
+        class Thing:
+            def __init__(self, n):
+                self.n = n
+
+        things = [Thing(n) for n in range(5)]
+
+        def f(items):
+            total = 0
+            for i in range(5):
+                total += i
+            for item in items:
+                total += item.n
+            return total + len([thing for thing in items if thing.n])
+
+        def g(n):
+            return sum([f(things) for _ in range(n)])
+
+        counts = self.hot(g, N, expect=24 * N, share=0.9)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            # Each round of each loop runs in the loop's executor, and the loops' variables are not bound when they are entered.
+            executors = [e for function in (f, g) for e in hotspur.executors(function)]
+            self.assertEqual([x for e in executors for x in e.exits if x.reason == "unbound" and x.hits > N // 10], [])
+            self.assertLess(counts["exits.cold"], N // 10)
 
     def test_for_list_tuple_dict_and_str(self):
         things = list(range(100)), tuple(range(100)), dict.fromkeys(range(100)), "a" * 100
