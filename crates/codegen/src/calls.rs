@@ -34,6 +34,11 @@ impl Translator<'_> {
     }
 
     fn call_helper_function(&mut self, helper: Helper, args: &[Value]) -> Result<Nothing, Refusal> {
+        if let (Helper::InstanceDict, &[instance, name, index]) = (helper, args)
+            && let Some(dict) = self.instance_dict(instance, name, index)
+        {
+            return Ok(Some(dict));
+        }
         let info = helper.info();
         let (fixed, more) = args.split_at(info.args.len());
         let mut values = vec![self.state];

@@ -224,6 +224,9 @@ impl Translator<'_> {
         let Some((layout, tables)) = self.env.layout.and_then(|l| Some((l, l.tables?))) else {
             return self.ask(HostFn::LoadDictValue, &[dict, number]);
         };
+        if let Some((_, entries)) = self.table.filter(|&(known, _)| known == dict) {
+            return self.load(types::I64, entries, tables.dk_indices + 16 * index as i32 + 8);
+        }
         let [combined, strings, other, done] = core::array::from_fn(|_| self.b.create_block());
         let result = self.b.append_block_param(done, types::I64);
         let values = self.load(types::I64, dict, tables.ma_values);
@@ -245,6 +248,54 @@ impl Translator<'_> {
         self.b.ins().jump(done, &[BlockArg::Value(value)]);
         self.b.switch_to_block(done);
         result
+    }
+
+    /// What the helper of this name yields. None if it has to be called.
+    pub(crate) fn instance_dict(&mut self, instance: Value, name: Value, index: Value) -> Option<clif::Value> {
+        let layout = self.env.layout?;
+        let tables = layout.tables?;
+        let index = i32::try_from(self.constant(index)?).ok().filter(|&i| i < 1 << 16)?;
+        let [other, done] = core::array::from_fn(|_| self.b.create_block());
+        let result = [types::I64, types::I64].map(|ty| self.b.append_block_param(done, ty));
+        // The instance's type has a version that was guarded, so it manages dictionaries as it did.
+        let dict = self.load(types::I64, self.v(instance), layout.managed_dict);
+        self.guard_block(dict, other);
+        let class = self.load(types::I64, dict, layout.ob_type);
+        let expected = self.word(tables.dict_type);
+        let is_plain = self.b.ins().icmp(IntCC::Equal, class, expected);
+        self.guard_block(is_plain, other);
+        let values = self.load(types::I64, dict, tables.ma_values);
+        let is_combined = self.b.ins().icmp_imm(IntCC::Equal, values, 0);
+        self.guard_block(is_combined, other);
+        let keys = self.load(types::I64, dict, layout.ma_keys);
+        let kind = self.load(types::I8, keys, tables.dk_kind);
+        self.guard_block(kind, other);
+        let count = self.load(types::I64, keys, tables.dk_nentries);
+        let is_there = self.b.ins().icmp_imm(IntCC::SignedGreaterThan, count, i64::from(index));
+        self.guard_block(is_there, other);
+        let size = self.load(types::I8, keys, tables.dk_log2_index_bytes);
+        let one = self.word(1);
+        let size = self.b.ins().ishl(one, size);
+        let entries = self.b.ins().iadd(keys, size);
+        let key = self.load(types::I64, entries, tables.dk_indices + 16 * index);
+        let name = self.v(name);
+        let same = self.b.ins().icmp(IntCC::Equal, key, name);
+        self.guard_block(same, other);
+        self.b.ins().jump(done, &[BlockArg::Value(dict), BlockArg::Value(entries)]);
+        self.b.set_cold_block(other);
+        self.b.switch_to_block(other);
+        let null = self.word(0);
+        self.b.ins().jump(done, &[BlockArg::Value(null), BlockArg::Value(null)]);
+        self.b.switch_to_block(done);
+        self.table = Some((result[0], result[1]));
+        Some(result[0])
+    }
+
+    /// Goes on if the condition holds, else there.
+    fn guard_block(&mut self, condition: clif::Value, otherwise: clif::Block) {
+        let next = self.b.create_block();
+        self.branch(condition, next, otherwise);
+        self.b.switch_to_block(next);
     }
 
     pub(crate) fn store_dict_value(&mut self, dict: clif::Value, index: u32, content: Value) -> Nothing {

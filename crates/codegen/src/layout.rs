@@ -152,10 +152,14 @@ pub struct Tables {
     pub ma_values: i32,
     /// A byte of the keys: zero if some are no strings.
     pub dk_kind: i32,
+    /// Of the keys: how many entries there are.
+    pub dk_nentries: i32,
     /// A byte of the keys: how many bytes the indices take.
     pub dk_log2_index_bytes: i32,
     /// The indices, behind which are the entries: key and value.
     pub dk_indices: i32,
+    /// The type of dictionaries.
+    pub dict_type: u64,
 }
 
 /// Ready-made numbers, and lists of dead ones: an address of the first, which refers to the next by its type field.

@@ -15,7 +15,7 @@ use cranelift_codegen::ir::{
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntityRef, SecondaryMap};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, Moves, Op, SnapshotId, Superblock, Value};
+use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, MemorySet, Moves, Op, SnapshotId, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
 /// What a piece of machine code is for; kept as Cranelift's source location. Ops have their numbers in program order.
@@ -95,6 +95,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) constants: SecondaryMap<Value, Option<u64>>,
     /// Integers that are lengths.
     pub lengths: HashSet<Value>,
+    /// A dictionary that was found to have a table of strings with values, and where its entries are. It has it still.
+    pub table: Option<(clif::Value, clif::Value)>,
     callees: HashMap<Callee, FuncRef>,
 }
 
@@ -133,6 +135,7 @@ impl<'a> Translator<'a> {
             values: SecondaryMap::new(),
             constants: SecondaryMap::new(),
             lengths: HashSet::new(),
+            table: None,
             callees: HashMap::new(),
         }
     }
@@ -187,6 +190,7 @@ impl<'a> Translator<'a> {
 
     fn section(&mut self, insts: &'a [Inst]) -> Done {
         let mut insts = insts.iter().peekable();
+        self.table = None;
         while let Some(inst) = insts.next() {
             self.exits.next(inst);
             self.b.set_srcloc(Region::Hot(self.op).location());
@@ -203,6 +207,10 @@ impl<'a> Translator<'a> {
                 self.inst(inst)?;
             }
             self.op += 1 + u32::from(folded.is_some());
+            let effects = inst.op.effects();
+            if effects.escapes || effects.writes.overlaps(MemorySet::DICT) {
+                self.table = None;
+            }
             if let Op::CheckValidity {} | Op::GuardLanded { .. } = inst.op {
                 self.unchecked = false;
             } else {

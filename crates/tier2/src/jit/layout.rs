@@ -47,8 +47,10 @@ pub(super) fn layout() -> Layout {
         tables: Some(Tables {
             ma_values: offset_of!(PyDictObject, ma_values) as i32,
             dk_kind: offset_of!(DictKeys, dk_kind) as i32,
+            dk_nentries: offset_of!(DictKeys, dk_nentries) as i32,
             dk_log2_index_bytes: offset_of!(DictKeys, dk_log2_index_bytes) as i32,
             dk_indices: offset_of!(DictKeys, dk_indices) as i32,
+            dict_type: &raw const ffi::PyDict_Type as u64,
         }),
         it_index: offset_of!(ListIterObject, it_index) as i32,
         it_seq: offset_of!(ListIterObject, it_seq) as i32,
