@@ -251,6 +251,14 @@ pub(crate) unsafe fn code_at(cx: *mut Context, at: &Landing) -> *const u8 {
     }
 }
 
+/// Whether there is an executor at a landing that is running.
+unsafe fn has_executor(at: &Landing) -> bool {
+    // SAFETY: as the caller promises.
+    let place = unsafe { place_of(at) };
+    // SAFETY: the place is in live code.
+    unsafe { !graph::peek(place.code, place.position).is_null() }
+}
+
 type Next = Option<(Rc<Executor>, Vec<Register<Obj>>)>;
 
 /// The executor that execution goes on in, with its arguments.
@@ -300,7 +308,15 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
         // SAFETY: the landing's code is live.
         pending::wanted_at_place(unsafe { place_of(at) }, LOOK_EVERY);
     }
-    if !is_running || !exit.can_grow() || !executor.is_valid() || !exit.temperature.advance() {
+    if !is_running || !exit.can_grow() || !executor.is_valid() {
+        return;
+    }
+    // SAFETY: the landing's code is live.
+    if exit.leads_to_place() && unsafe { has_executor(at) } {
+        // It was not to be entered now.
+        return;
+    }
+    if !exit.temperature.advance() {
         return;
     }
     if exit.does_nothing() && !losing::was_worth_it(executor) {

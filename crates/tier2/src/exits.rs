@@ -2,7 +2,7 @@
 //!
 //! An exit starts cold: it leads to tier 1, and counts. When it is hot, execution is recorded from there, and the executor
 //! that comes of it is attached to the exit; from then on the exit leads to that. Exits whose target is not known beforehand
-//! (`guard_landed`, `dynamic_exit`, `leave_landed`) have no executor attached: they look for one at the place where execution
+//! (`guard_landed`, `dynamic_exit`, `leave_landed`), and links, have no executor attached: they look for one at the place where execution
 //! has got to, and what is recorded from them is attached to the place.
 //!
 //! Machine code that takes an exit jumps to [`Exit::code`]: to the host at first; once the exit has led to its target a few times, to
@@ -86,6 +86,12 @@ impl Exit {
         self.reason == ExitReason::DynamicTarget
     }
 
+    /// Whether it leads to whatever executor there is at a place. What is recorded from it is attached there. (A link, too: the executor that it was
+    /// to lead to may have gone, and tier 1 need not come by anything that counts for another one.)
+    pub fn leads_to_place(&self) -> bool {
+        matches!(self.reason, ExitReason::DynamicTarget | ExitReason::Linked)
+    }
+
     /// Whether recording from it makes sense: it leads to an instruction, and always to the same.
     pub fn can_grow(&self) -> bool {
         match self.reason {
@@ -113,12 +119,12 @@ impl Exit {
             | ExitReason::EndOfTrace
             | ExitReason::InnerLoop
             | ExitReason::ColdPath
+            | ExitReason::Linked
             | ExitReason::Unsupported => true,
             ExitReason::Invalidated
             | ExitReason::Periodic
             | ExitReason::StackSpace
-            | ExitReason::Raised
-            | ExitReason::Linked => false,
+            | ExitReason::Raised => false,
         }
     }
 

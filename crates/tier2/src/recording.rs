@@ -78,7 +78,7 @@ impl Origin {
 
     /// Whether the executor is to be attached to this place, and not to an exit alone.
     pub(crate) fn attaches_to(&self, place: Place) -> bool {
-        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits()[*exit].is_dynamic())
+        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits()[*exit].leads_to_place())
     }
 
     /// Has the words that count for the place trigger soon: the executor is on its way.
@@ -229,7 +229,7 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
         return true;
     }
     // SAFETY: as above.
-    if executor.exits()[exit].is_dynamic() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
+    if executor.exits()[exit].leads_to_place() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
         return true;
     }
     // SAFETY: `at` is a landing that is running.
@@ -375,7 +375,7 @@ unsafe fn attach(executor: Rc<Executor>, origin: &Origin) -> Result<u64, AbortRe
                 graph::bury_executor(Some(executor));
                 return Err(AbortReason::ExecutorRemoved);
             }
-            Some((parent, exit)) if !parent.exits()[*exit].is_dynamic() => {
+            Some((parent, exit)) if !parent.exits()[*exit].leads_to_place() => {
                 observe::attached(&executor, origin.parent());
                 parent.lead(*exit, executor);
             }
