@@ -85,6 +85,7 @@ class Generator:
             f"{self.integer(depth)} {self.pick('<', '<=', '==', '!=', '>', '>=')} {self.integer(depth)}",
             f"{self.real(depth)} {self.pick('<', '<=', '==', '>', '>=')} {self.real(depth)}", "i % 3", "not a", "x", "l", "s == 'abc'",
             "o is None", "type(a) is int", "isinstance(o, P)", "i in l", "'k' in d", "a is b", f"({self.real(depth)}).is_integer()",
+            f"type({self.integer(depth)} < 3) is bool", f"({self.real(depth)} > 0.5).__class__ is bool",
         )
 
     def statement(self, indent, depth):

@@ -610,7 +610,8 @@ impl Frames {
 
     /// Guards that the value's type is this one, a static type, unless that is known.
     pub fn guard_class(&mut self, v: Value, class: *mut PyTypeObject) {
-        if self.info(v).class == class {
+        // What is an unboxed truth value is a bool.
+        if self.info(v).class == class || self.is_unboxed_bool(v) {
             return;
         }
         self.at();

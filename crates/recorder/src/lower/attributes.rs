@@ -94,6 +94,7 @@ unsafe fn foreseen(l: &mut Lowering) -> Option<Outcome> {
                 return None;
             }
             l.guard_version(owner, real, version);
+            let owner = l.f.boxed(owner);
             let attr = l.f.builder.load_slot(owner, high);
             let attr = l.attribute(attr);
             l.loaded(attr)
