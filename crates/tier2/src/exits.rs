@@ -121,10 +121,7 @@ impl Exit {
             | ExitReason::ColdPath
             | ExitReason::Linked
             | ExitReason::Unsupported => true,
-            ExitReason::Invalidated
-            | ExitReason::Periodic
-            | ExitReason::StackSpace
-            | ExitReason::Raised => false,
+            ExitReason::Invalidated | ExitReason::Periodic | ExitReason::StackSpace | ExitReason::Raised => false,
         }
     }
 

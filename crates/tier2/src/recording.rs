@@ -78,7 +78,8 @@ impl Origin {
 
     /// Whether the executor is to be attached to this place, and not to an exit alone.
     pub(crate) fn attaches_to(&self, place: Place) -> bool {
-        self.place == place && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits()[*exit].leads_to_place())
+        self.place == place
+            && self.exit.as_ref().is_none_or(|(executor, exit)| executor.exits()[*exit].leads_to_place())
     }
 
     /// Has the words that count for the place trigger soon: the executor is on its way.
