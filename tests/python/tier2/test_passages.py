@@ -1,14 +1,17 @@
 """From one executor to the next: the right result whatever happens on the way."""
 
+import collections
 import gc
+import os
 import signal
 import sys
 import traceback
 import types
+import unittest
 
 import hotspur
 
-from support import Tier2Case, counted, needs_machine_code
+from support import Tier2Case, compiled, counted, needs_machine_code
 
 N = 4000
 
@@ -232,6 +235,38 @@ def lines(objects, n):
             frames = traceback.extract_tb(e.__traceback__)
             found.append((i, [(f.name, f.line) for f in frames], e.__traceback__.tb_next.tb_frame.f_locals["z"]))
     return found
+
+
+class LostLinks(Tier2Case):
+    @unittest.skipIf("HOTSPUR_EXIT_THRESHOLD" in os.environ, "what is recorded before it has warmed up is shaped otherwise")
+    def test_what_a_link_leads_to_is_made_again(self):
+        """The rounds of a generator that C resumes run in an executor of their own, so tier 1 comes by no back-edge."""
+
+        def numbers(limit):
+            i = 0
+            while i < limit:
+                yield i
+                i += 1
+
+        def consumed():
+            collections.deque(numbers(N), maxlen=0)
+
+        for _ in range(6):
+            consumed()
+        compiled()
+        ways = [x for e in hotspur.executors(numbers) for x in e.exits if x.reason == "linked" and x.hits]
+        heads = [e.number for e in hotspur.executors(numbers) if e.pc in {x.pc for x in ways}]
+        self.assertTrue(heads, ways)
+        for number in heads:
+            hotspur._hotspur.remove_executors(number)
+        for _ in range(2):
+            consumed()
+        compiled()
+        _, counts = counted(consumed)
+        self.assertGreaterEqual(counts["exits.hot"], N - 10)
+        again = [e.number for e in hotspur.executors(numbers) if e.pc in {x.pc for x in ways}]
+        self.assertTrue(again)
+        self.assertFalse(set(again) & set(heads))
 
 
 class WaysOut(Tier2Case):
