@@ -7,7 +7,6 @@ import signal
 import sys
 import traceback
 import types
-import unittest
 
 import hotspur
 
@@ -238,7 +237,6 @@ def lines(objects, n):
 
 
 class LostLinks(Tier2Case):
-    @unittest.skipIf("HOTSPUR_EXIT_THRESHOLD" in os.environ, "what is recorded before it has warmed up is shaped otherwise")
     def test_what_a_link_leads_to_is_made_again(self):
         """The rounds of a generator that C resumes run in an executor of their own, so tier 1 comes by no back-edge."""
 
@@ -254,6 +252,10 @@ class LostLinks(Tier2Case):
         for _ in range(6):
             consumed()
         compiled()
+        self.assertEqual(list(numbers(N)), list(range(N)))
+        if "HOTSPUR_EXIT_THRESHOLD" in os.environ:
+            # What is recorded before it has warmed up has another shape.
+            return
         ways = [x for e in hotspur.executors(numbers) for x in e.exits if x.reason == "linked" and x.hits]
         heads = [e.number for e in hotspur.executors(numbers) if e.pc in {x.pc for x in ways}]
         self.assertTrue(heads, ways)
