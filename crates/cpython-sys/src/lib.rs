@@ -18,6 +18,7 @@
 
 pub use pyo3_ffi as ffi;
 
+mod allocators;
 mod array;
 mod audit;
 mod dict;
@@ -29,6 +30,7 @@ pub mod object;
 pub mod verify;
 pub mod watch;
 
+pub use allocators::*;
 pub use array::*;
 pub use audit::*;
 pub use dict::*;

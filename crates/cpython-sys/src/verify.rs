@@ -30,6 +30,11 @@ impl fmt::Display for LayoutError {
 
 impl std::error::Error for LayoutError {}
 
+/// Where `_PyRuntime` is.
+pub(crate) fn runtime() -> *const u8 {
+    (&raw const published::_PyRuntime).cast()
+}
+
 type Checked = Result<(), String>;
 
 /// Checks everything. Needs the GIL, and no exception set; takes some 100 microseconds.

@@ -32,7 +32,7 @@ use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
 use crate::{graph, jit, losing, pending, recording, stats};
 use cranelift_entity::EntityRef;
-use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, ffi};
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
 use hotspur_recorder::Place;
@@ -65,7 +65,8 @@ pub unsafe fn place_of(landing: &Landing) -> Place {
 }
 
 /// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and
-/// not when the frame evaluation function is another one, for then calls are not ours to inline.
+/// not when the frame evaluation function is another one, for then calls are not ours to inline. Nor while `tracemalloc` is on: it looks at the
+/// frames whenever something is allocated, which an executor does without having made them.
 ///
 /// # Safety
 /// GIL held.
@@ -74,7 +75,9 @@ pub unsafe fn may_run(cx: *mut Context) -> bool {
     // SAFETY: as the caller promises.
     unsafe {
         Context::refresh(cx);
-        !(*(*cx).thread).tools_active && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+        !(*(*cx).thread).tools_active
+            && *(*cx).hook == hotspur_tier1::eval_frame as *const core::ffi::c_void
+            && !allocations_are_watched()
     }
 }
 

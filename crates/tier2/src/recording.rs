@@ -242,7 +242,7 @@ unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Execu
     unsafe {
         let Some(hooks) = hooks() else { return false };
         let thread = (*cx).thread;
-        if (*thread).tracing || (*thread).tools_active || pending::is_full() {
+        if (*thread).tracing || !driver::may_run(cx) || pending::is_full() {
             return false;
         }
         let started = (hooks.start)(cx, at, Origin::new(driver::place_of(at), exit));
