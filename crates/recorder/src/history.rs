@@ -1,6 +1,6 @@
 //! What recordings have learnt before, in this process: a name whose value has turned out to change is not taken for granted again, or a
-//! program that assigns it now and then would have its traces thrown away each time; and an instruction that has raised is better left to tier 1,
-//! which finds the handler.
+//! program that assigns it now and then would have its traces thrown away each time; a function that has died is made again each time that the
+//! code around it runs; and an instruction that has raised is better left to tier 1, which finds the handler.
 //!
 //! Things are known by their addresses alone: others that get them later at worst are treated with more caution. Functions and modules come
 //! and go, so what was not asked for lately is forgotten.
@@ -56,6 +56,8 @@ enum Known {
 struct History {
     names: Lately<(usize, usize), Known>,
     raised: Lately<(usize, u32), ()>,
+    /// Code objects of functions that have died although traces relied on them.
+    dead: Lately<usize, ()>,
 }
 
 struct Global(UnsafeCell<Option<History>>);
@@ -65,7 +67,11 @@ static HISTORY: Global = Global(UnsafeCell::new(None));
 
 /// The GIL is held.
 unsafe fn history<'a>() -> &'a mut History {
-    (*HISTORY.0.get()).get_or_insert_with(|| History { names: Lately::new(), raised: Lately::new() })
+    (*HISTORY.0.get()).get_or_insert_with(|| History {
+        names: Lately::new(),
+        raised: Lately::new(),
+        dead: Lately::new(),
+    })
 }
 
 /// Whether the value of a name in a dictionary has been the same as often as this was asked.
@@ -96,7 +102,23 @@ pub(crate) unsafe fn note_raised(cs: *mut CodeState, pc: u32) {
     history().raised.set((cs as usize, pc), ());
 }
 
-/// Whether that was noted.
+/// Notes that a function with this code has died which executors relied on.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn note_function_died(code: *mut PyObject) {
+    history().dead.set(code as usize, ());
+}
+
+/// Whether that was noted, so that functions with this code are expected to be made again and again.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn is_made_again(code: *mut PyObject) -> bool {
+    history().dead.get(code as usize).is_some()
+}
+
+/// Whether an instruction was noted to have raised.
 ///
 /// # Safety
 /// GIL held.

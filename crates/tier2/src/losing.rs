@@ -2,10 +2,13 @@
 //! worth. One that nearly always leaves for tier 1 after a few instructions is slower than tier 1. (That it is short matters
 //! only there: between executors there is no such cost.)
 //!
-//! Every so many entries ([`Parameter::LosingInterval`]) it is looked what came of them. An executor that loses is retired: made invalid, for
-//! the reason `losing`; its place counts as one where recordings have failed, so that it gets one more chance, for a
+//! Some ops cost more than an instruction of tier 1 does, too: those that have tier 1 execute an instruction
+//! ([`Parameter::ExecuteCost`]), and those that show frames to other code ([`Parameter::PublishCost`]). An executor of little else loses
+//! however it is entered and left.
+//!
+//! Every so many entries, or such ops ([`Parameter::LosingInterval`]), it is looked what came of them. An executor that loses is retired: made
+//! invalid, for the reason `losing`; its place counts as one where recordings have failed, so that it gets one more chance, for a
 //! program may do something else by then.
-
 //!
 //! # What does not last
 //! Some programs keep changing what executors rely on: they make classes again and again, or assign to globals. What is recorded there
@@ -28,19 +31,21 @@ use std::rc::Rc;
 /// An executor's books.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    /// Entries from tier 1 since they were last looked at.
-    entries: Cell<u32>,
-    /// What there was then: runs, exits to tier 1, instructions.
-    before: Cell<[u64; 3]>,
+    /// Entries from tier 1 and costly ops since it was last looked at.
+    events: Cell<u32>,
+    /// What costly ops have cost, in instructions of tier 1.
+    costs: Cell<u64>,
+    /// What there was when it was last looked at: runs, exits to tier 1, instructions, costs.
+    before: Cell<[u64; 4]>,
 }
 
 impl Books {
     /// Counts an entry. Whether it is time to look.
     #[inline(always)]
-    fn enter(&self) -> bool {
-        let entries = self.entries.get() + 1;
-        self.entries.set(entries);
-        entries >= Parameter::LosingInterval.get()
+    fn count(&self) -> bool {
+        let events = self.events.get() + 1;
+        self.events.set(events);
+        events >= Parameter::LosingInterval.get()
     }
 }
 
@@ -51,7 +56,23 @@ impl Books {
 #[inline(always)]
 pub(crate) unsafe fn retires(executor: *const Executor) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { (*executor).books.enter() && look(executor) }
+    unsafe { (*executor).books.count() && look(executor) }
+}
+
+/// An executor has a costly op executed, which is one of those that other code may run in.
+///
+/// # Safety
+/// GIL held, the executor runs.
+#[inline(always)]
+pub(crate) unsafe fn charge(executor: *const Executor, cost: Parameter) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let books = &(*executor).books;
+        books.costs.set(books.costs.get() + u64::from(cost.get()));
+        if books.count() && (*executor).is_valid() {
+            look(executor);
+        }
+    }
 }
 
 #[cold]
@@ -62,12 +83,14 @@ unsafe fn look(executor: *const Executor) -> bool {
         Rc::increment_strong_count(executor);
         Rc::from_raw(executor)
     };
-    executor.books.entries.set(0);
+    executor.books.events.set(0);
     let cold = executor.exits().iter().map(|exit| exit.cold.get()).sum();
-    let now = [executor.runs.get(), cold, executor.instructions()];
+    let now = [executor.runs.get(), cold, executor.instructions(), executor.books.costs.get()];
     let before = executor.books.before.replace(now);
-    let [runs, cold, instructions] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));
-    let loses = cold >= runs - runs / 8 && instructions < runs * u64::from(Parameter::LosingLength.get());
+    let [runs, cold, instructions, costs] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));
+    let is_left = cold >= runs - runs / 8;
+    let least = if is_left { runs * u64::from(Parameter::LosingLength.get()) } else { 0 };
+    let loses = instructions < least + costs;
     if loses {
         if let Some(place) = executor.place() {
             let chances = Parameter::Attempts.get().div_ceil(2);

@@ -84,10 +84,14 @@ parameters! {
     CodeBytes = code_bytes, 67108864 "bytes", 65536..=2147483647;
     /// Executors that are made between two sweeps, which remove those that were not entered in between.
     SweepInterval = sweep_interval, 256 "executors", 1..=1000000;
-    /// Entries of an executor from tier 1 after which it is looked whether that is worth it.
+    /// Entries of an executor from tier 1, and ops that cost more than an instruction, after which it is looked whether it is worth it.
     LosingInterval = losing_interval, 8000 "entries", 1..=1000000000;
     /// How many instructions an executor has to execute each time, if it nearly always leaves for tier 1, to be worth it.
     LosingLength = losing_length, 8 "instructions", 0..=10000;
+    /// What an op costs that has tier 1 execute an instruction, beyond that.
+    ExecuteCost = execute_cost, 4 "instructions", 0..=10000;
+    /// What it costs to show frames to other code.
+    PublishCost = publish_cost, 20 "instructions", 0..=10000;
     /// How many instructions an executor has to execute for each of its micro-ops to have been worth making.
     Worth = worth, 10000 "instructions", 0..=1000000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.

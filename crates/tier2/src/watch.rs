@@ -338,6 +338,10 @@ unsafe extern "C-unwind" fn function_changed(
 ) -> c_int {
     if event != FUNCTION_EVENT_CREATE {
         let users = with(|w| w.functions.remove(&(function as usize)).unwrap_or_default());
+        if event == FUNCTION_EVENT_DESTROY && !users.is_empty() {
+            // SAFETY: the GIL is held, and the function has its code still.
+            unsafe { hotspur_recorder::note_function_died((*function).func_code) };
+        }
         invalidate::by_ids(&users, InvalidationReason::FunctionModified);
     }
     0

@@ -3,9 +3,9 @@
 use super::arrays::Array;
 use super::binding::{bind, has_defaults};
 use super::{Lowering, Outcome};
-use crate::facts;
 use crate::state::{Content, Frames};
 use crate::trace::Keep;
+use crate::{facts, history};
 use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
@@ -523,13 +523,16 @@ pub(super) unsafe fn enter_found(
 /// Whether it makes sense to expect the very same function again.
 unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
     let info = *l.f.info(function);
-    (*real.cast::<PyFunctionObject>()).func_closure.is_null() && !info.made || info.constant == real
+    let real_function = real.cast::<PyFunctionObject>();
+    let is_lasting =
+        (*real_function).func_closure.is_null() && !info.made && !history::is_made_again((*real_function).func_code);
+    is_lasting || info.constant == real
 }
 
 /// Guards what the function does. Answers whether it is known which function it is (so that its globals are known, too).
 ///
-/// A function that was made once is compared by identity, and watched: its code and defaults stay. Closures are
-/// made again and again, so theirs is the version, which stands for the code.
+/// A function that was made once is compared by identity, and watched: its code and defaults stay. Closures, and functions with code
+/// whose functions have died before, are made again and again, so theirs is the version, which stands for the code.
 unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
     let real_function = real.cast::<PyFunctionObject>();
     if !can_be_known(l, function, real) {

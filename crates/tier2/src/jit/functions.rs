@@ -4,11 +4,12 @@
 //! They do what the tier 2 interpreter has its runtime do, by calling the same functions.
 
 use super::run::{Run, run_of};
-use crate::graph;
+use crate::params::Parameter;
 use crate::runtime::{
-    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, link_generator, push_on, suspend,
+    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, free_finished, link_generator, push_on, suspend,
     unlink_generator,
 };
+use crate::{graph, losing};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
@@ -369,6 +370,9 @@ extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     // SAFETY: as above; the object's count is zero.
     unsafe {
+        if free_finished(value.cast()) {
+            return true;
+        }
         if dies_quietly(value.cast()) {
             crate::runtime::free_simple(value.cast());
             return true;
@@ -392,6 +396,7 @@ extern "C-unwind" fn execute(
     // SAFETY: as above; all slots are in memory, and the addresses are those of the top frame and of its code.
     unsafe {
         let cx = run_of(state).context();
+        losing::charge((*state).executor.cast(), Parameter::ExecuteCost);
         let pc = ptr::with_exposed_provenance_mut(instruction as usize);
         let frame = ptr::with_exposed_provenance_mut(frame as usize);
         let sp = ptr::with_exposed_provenance_mut(sp as usize);

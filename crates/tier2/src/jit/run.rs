@@ -212,6 +212,7 @@ impl Run {
         // SAFETY: as the caller promises.
         unsafe {
             stats::count(|s| s.frames_shown += 1);
+            crate::losing::charge((*state).executor.cast::<Executor>(), crate::params::Parameter::PublishCost);
             self.prepare(state);
             self.take_live(state, snapshot);
             match self.machine().publish(snapshot) {

@@ -70,6 +70,13 @@ impl Death {
         item.is_null() || is_immortal(item) || is_number_or_text(ty(item)) || self.drops_other(item, depth)
     }
 
+    /// The same for the last reference that is looked at.
+    #[inline(always)]
+    pub(super) unsafe fn drops_last(&mut self, item: *mut PyObject, depth: u32) -> bool {
+        // Nothing that died before refers to it more often than is known.
+        (self.shared.is_empty() && !item.is_null() && refcnt(item) > 1) || self.drops(item, depth)
+    }
+
     /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
     #[inline(never)]
     unsafe fn drops_other(&mut self, item: *mut PyObject, depth: u32) -> bool {

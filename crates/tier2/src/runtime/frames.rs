@@ -401,6 +401,7 @@ impl Host {
 
     /// Has tier 1 execute the instruction at this position of the top frame.
     pub(super) unsafe fn step(&mut self, pc: u32) {
+        crate::losing::charge(self.executor(), crate::params::Parameter::ExecuteCost);
         let frame = self.top();
         let cs = state(frame);
         let at = State { pc: (*cs).words.add(pc as usize), sp: self.sp, frame, cx: self.cx, cs };

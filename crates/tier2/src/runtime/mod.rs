@@ -22,7 +22,7 @@ mod values;
 pub(crate) use dying::dies_quietly;
 pub(crate) use frames::{is_below, link_generator, push_on, suspend, suspended_at, unlink_generator};
 pub(crate) use generators::{
-    finish_generator, finishes_quietly, is_suspended_at, new_generator, suspend as suspend_generator,
+    finish_generator, finishes_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
 };
 pub(crate) use iterators::is_exhausted;
 pub(crate) use values::{build as build_of, free_simple};
