@@ -47,6 +47,7 @@ fn limits() -> Limits {
         exits: Parameter::Exits.get() as usize,
         snapshot_slots: Parameter::SnapshotSlots.get() as usize,
         constants: Parameter::Constants.get() as usize,
+        kinds: Parameter::Kinds.get(),
         check: Limits::default().check || std::env::var_os("HOTSPUR_STRESS").is_some_and(|v| v == "1"),
         ..Limits::default()
     }

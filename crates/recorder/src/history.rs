@@ -1,10 +1,12 @@
 //! What recordings have learnt before, in this process: a name whose value has turned out to change is not taken for granted again, or a
 //! program that assigns it now and then would have its traces thrown away each time; a function that has died is made again each time that the
-//! code around it runs; and an instruction that has raised is better left to tier 1, which finds the handler.
+//! code around it runs; an instruction that has raised is better left to tier 1, which finds the handler; and so is one that has met
+//! objects of more classes than there can be alternatives for.
 //!
 //! Things are known by their addresses alone: others that get them later at worst are treated with more caution. Functions and modules come
 //! and go, so what was not asked for lately is forgotten.
 
+use crate::trace::Place;
 use core::cell::UnsafeCell;
 use core::hash::Hash;
 use hotspur_cpython_sys::ffi::PyObject;
@@ -56,6 +58,8 @@ enum Known {
 struct History {
     names: Lately<(usize, usize), Known>,
     raised: Lately<(usize, u32), ()>,
+    /// For how many kinds of operands alternatives were recorded, by instruction.
+    kinds: Lately<(usize, u32), u32>,
     /// Code objects of functions that have died although traces relied on them.
     dead: Lately<usize, ()>,
 }
@@ -70,6 +74,7 @@ unsafe fn history<'a>() -> &'a mut History {
     (*HISTORY.0.get()).get_or_insert_with(|| History {
         names: Lately::new(),
         raised: Lately::new(),
+        kinds: Lately::new(),
         dead: Lately::new(),
     })
 }
@@ -100,6 +105,24 @@ pub(crate) unsafe fn stays(dict: *mut PyObject, name: *mut PyObject, value: *mut
 /// GIL held.
 pub(crate) unsafe fn note_raised(cs: *mut CodeState, pc: u32) {
     history().raised.set((cs as usize, pc), ());
+}
+
+/// Notes that an alternative is to be recorded because an instruction has met another kind of operand.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn note_kind(place: Place) {
+    let key = (place.code as usize, place.position as u32);
+    let known = history().kinds.get(key).unwrap_or(0);
+    history().kinds.set(key, known + 1);
+}
+
+/// Whether there were more kinds than this, be they still there or not, so that an instruction is better left to tier 1, which does not care.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn has_more_kinds_than(most: u32, cs: *mut CodeState, pc: u32) -> bool {
+    history().kinds.get((cs as usize, pc)).is_some_and(|kinds| kinds > most)
 }
 
 /// Notes that a function with this code has died which executors relied on.

@@ -23,6 +23,8 @@ pub struct Limits {
     pub exits: usize,
     /// Instructions that may run in between, in activations that C code called by the trace began, before the recording is given up.
     pub foreign: u32,
+    /// For how many kinds of operands of an instruction there may be alternatives. What has met more is left to tier 1.
+    pub kinds: u32,
     /// Check mode: after each instruction, the recorder's frames are compared with the real ones.
     pub check: bool,
 }
@@ -40,6 +42,7 @@ impl Default for Limits {
             constants: 2000,
             exits: 10_000,
             foreign: 4_000,
+            kinds: 8,
             check: cfg!(debug_assertions),
         }
     }

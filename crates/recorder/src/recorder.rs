@@ -198,8 +198,13 @@ impl Recorder {
         if lower::goes_down_a_chain(state, base) {
             return self.execute_and_leave(state, Moves::Calls);
         }
-        let raises = crate::history::has_raised(state.cs, state.index() as u32);
-        let lowered = if raises { None } else { lower::lower(&mut self.f, state, base) };
+        let index = state.index() as u32;
+        let is_polymorphic = crate::history::has_more_kinds_than(self.limits.kinds, state.cs, index);
+        if is_polymorphic && matches!(base, op::CALL | op::CALL_KW | op::CALL_FUNCTION_EX) {
+            return self.execute_and_leave(state, Moves::Calls);
+        }
+        let is_left = is_polymorphic || crate::history::has_raised(state.cs, index);
+        let lowered = if is_left { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
         match lowered {
             Some(Outcome::Next(position)) => {

@@ -125,6 +125,42 @@ impl Exit {
         }
     }
 
+    /// Whether it is taken because of what an operand is, of which there may be many kinds.
+    pub(crate) fn tells_kinds_apart(&self) -> bool {
+        match self.reason {
+            ExitReason::WrongType
+            | ExitReason::TypeChanged
+            | ExitReason::KeysChanged
+            | ExitReason::FunctionChanged
+            | ExitReason::OtherObject
+            | ExitReason::ValuesInvalid => true,
+            ExitReason::GlobalsChanged
+            | ExitReason::OtherBranch
+            | ExitReason::Unbound
+            | ExitReason::Bound
+            | ExitReason::NotCompact
+            | ExitReason::IndexOutOfBounds
+            | ExitReason::LastReference
+            | ExitReason::Overflow
+            | ExitReason::ZeroDivision
+            | ExitReason::Exhausted
+            | ExitReason::NotExhausted
+            | ExitReason::NotSuspended
+            | ExitReason::OtherCaller
+            | ExitReason::DynamicTarget
+            | ExitReason::FrameKept
+            | ExitReason::EndOfTrace
+            | ExitReason::InnerLoop
+            | ExitReason::ColdPath
+            | ExitReason::Linked
+            | ExitReason::Unsupported
+            | ExitReason::Invalidated
+            | ExitReason::Periodic
+            | ExitReason::StackSpace
+            | ExitReason::Raised => false,
+        }
+    }
+
     /// How often it was taken.
     pub fn hits(&self) -> u64 {
         self.linked.get() + self.cold.get()

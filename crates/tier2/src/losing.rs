@@ -88,9 +88,10 @@ unsafe fn look(executor: *const Executor) -> bool {
     let now = [executor.runs.get(), cold, executor.instructions(), executor.books.costs.get()];
     let before = executor.books.before.replace(now);
     let [runs, cold, instructions, costs] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));
+    // If it is left for tier 1, that is what would not happen without it; if it leads to others, that is what would.
+    let passages = runs * u64::from(Parameter::LosingLength.get());
     let is_left = cold >= runs - runs / 8;
-    let least = if is_left { runs * u64::from(Parameter::LosingLength.get()) } else { 0 };
-    let loses = instructions < least + costs;
+    let loses = if is_left { instructions < passages + costs } else { instructions + passages < costs };
     if loses {
         if let Some(place) = executor.place() {
             let chances = Parameter::Attempts.get().div_ceil(2);

@@ -68,6 +68,8 @@ parameters! {
     /// Executors on top of each other that begin at the same instruction, each where a guard of the one before failed before anything was
     /// done: further alternatives are left to tier 1.
     Alternatives = alternatives, 12 "executors", 1..=4095;
+    /// For how many kinds of operands of an instruction alternatives are recorded. What has met more is left to tier 1, in traces as well.
+    Kinds = kinds, 8 "kinds", 1..=4095;
     /// Micro-ops in a trace.
     TraceLength = trace_length, 6000 "micro-ops", 16..=65535;
     /// Frames on top of each other in a trace.

@@ -19,7 +19,7 @@ use hotspur_codegen::Code;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{ffi, newref};
 use hotspur_ir::{AbortReason, InvalidationReason};
-use hotspur_recorder::{Place, Trace};
+use hotspur_recorder::{Place, Trace, note_kind};
 use hotspur_tier1::code::Word;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::counter;
@@ -233,8 +233,14 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
     if executor.exits()[exit].leads_to_place() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
         return true;
     }
-    // SAFETY: `at` is a landing that is running.
-    unsafe { start_recording(cx, at, Some((Rc::clone(executor), exit))) }
+    let is_alternative = executor.exits()[exit].does_nothing() && executor.exits()[exit].tells_kinds_apart();
+    // SAFETY: `at` is a landing that is running; the GIL is held.
+    unsafe {
+        if is_alternative {
+            note_kind(place);
+        }
+        start_recording(cx, at, Some((Rc::clone(executor), exit)))
+    }
 }
 
 unsafe fn start_recording(cx: *mut Context, at: &Landing, exit: Option<(Rc<Executor>, usize)>) -> bool {
