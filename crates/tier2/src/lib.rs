@@ -139,6 +139,7 @@ pub unsafe fn pause_compiler(on: bool) {
 /// # Safety
 /// GIL held.
 pub unsafe fn poll() -> usize {
+    jit::background::hurry();
     // SAFETY: as the caller promises.
     unsafe { pending::poll() };
     pending::len()

@@ -71,7 +71,7 @@ parameters! {
     /// For how many kinds of operands of an instruction alternatives are recorded. What has met more is left to tier 1, in traces as well.
     Kinds = kinds, 8 "kinds", 1..=4095;
     /// Micro-ops in a trace.
-    TraceLength = trace_length, 6000 "micro-ops", 16..=65535;
+    TraceLength = trace_length, 2000 "micro-ops", 16..=65535;
     /// Frames on top of each other in a trace.
     InlinedFrames = inlined_frames, 24 "frames", 1..=200;
     /// Exits of a trace.
@@ -107,6 +107,11 @@ parameters! {
     Verify = verify, 1 "switch", 0..=1;
     /// Whether traces are optimized and compiled by a thread of its own, while tier 1 goes on; otherwise at once.
     Background = background, 1 "switch", 0..=1;
+    /// How much processor time that thread may take in any case.
+    CompileTime = compile_time, 500 "ms", 0..=1000000000;
+    /// How much of it may take beyond that, for each 100 of the rest of the process. What waits is compiled as time goes by, what is used most
+    /// first.
+    CompileShare = compile_share, 30 "per cent", 1..=1000000;
     /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
     PerfMap = perf_map, 0 "switch", 0..=1;
     /// Whether gdb is told of machine code, so that it names executors in backtraces.

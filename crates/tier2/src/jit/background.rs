@@ -7,6 +7,11 @@
 //! program is warm has no thread that it did not make itself. It has all signals blocked: they are for the program's
 //! threads, whose system calls they interrupt.
 //!
+//! # How much it may take
+//! Some programs have more code that gets hot than is worth compiling at once: each trace of theirs gains a little, and there are hundreds. The thread takes
+//! no more than a share of the process's processor time ([`Parameter::CompileShare`]), after an initial allowance. When it has used that
+//! up it ends, and whoever would use something that waits starts it again, if there is time by then.
+//!
 //! # fork
 //! A child has only the thread that forked. So before a fork the thread is asked to stop, and waited for: it finishes what it
 //! compiles, at most; it needs no lock of anybody's for that. The lock is held across the fork, so the child finds everything in
@@ -17,6 +22,7 @@
 //! Nobody waits for the thread. It touches nothing but its own data, and ends with the process.
 
 use super::task::{Made, Task};
+use crate::params::Parameter;
 use core::sync::atomic::{AtomicBool, Ordering};
 use hotspur_codegen::{Compiler, Options};
 use hotspur_ir::AbortReason;
@@ -54,6 +60,10 @@ struct State {
     stop: bool,
     /// The same, at the request of a test.
     paused: bool,
+    /// Somebody waits for the results, whatever they take.
+    hurry: bool,
+    /// Processor time that threads have taken so far, in nanoseconds.
+    spent: u64,
     /// Kept from one thread to the next.
     compiler: Option<Compiler>,
 }
@@ -65,6 +75,16 @@ impl State {
         let index = (0..self.queue.len()).max_by_key(|&i| (self.queue[i].wanted, core::cmp::Reverse(i)))?;
         Some(self.queue.remove(index))
     }
+
+    /// Whether the thread may take no more work now.
+    fn is_over_budget(&self) -> bool {
+        let free = u64::from(Parameter::CompileTime.get()) * 1_000_000;
+        if self.hurry || self.spent < free {
+            return false;
+        }
+        let rest = processor_time(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(self.spent);
+        self.spent - free > rest / 100 * u64::from(Parameter::CompileShare.get())
+    }
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -74,8 +94,20 @@ static STATE: Mutex<State> = Mutex::new(State {
     runs: false,
     stop: false,
     paused: false,
+    hurry: false,
+    spent: 0,
     compiler: None,
 });
+
+/// What this clock of the system's shows, in nanoseconds.
+fn processor_time(clock: libc::clockid_t) -> u64 {
+    // SAFETY: plain data; the clocks exist.
+    unsafe {
+        let mut time: libc::timespec = core::mem::zeroed();
+        libc::clock_gettime(clock, &raw mut time);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+}
 
 fn state() -> MutexGuard<'static, State> {
     // Nothing panics while it holds the lock.
@@ -137,9 +169,18 @@ pub(crate) fn submit(id: u64, task: Task) -> bool {
 
 /// The program could have used the result of a task so many times since it was asked for, or since the last time.
 pub(crate) fn want(id: u64, times: u64) {
-    if let Some(waiting) = state().queue.iter_mut().find(|waiting| waiting.id == id) {
+    let mut state = state();
+    if let Some(waiting) = state.queue.iter_mut().find(|waiting| waiting.id == id) {
         waiting.wanted += times;
+        start(&mut state);
     }
+}
+
+/// Somebody waits until everything is done.
+pub(crate) fn hurry() {
+    let mut state = state();
+    state.hurry = !state.queue.is_empty();
+    start(&mut state);
 }
 
 /// Has the thread take no more tasks, or go on.
@@ -151,7 +192,7 @@ pub(crate) fn pause(on: bool) {
 
 /// Starts a thread if there is work and nobody does it. False if that is not possible.
 fn start(state: &mut State) -> bool {
-    if state.queue.is_empty() || state.runs || state.stop || state.paused {
+    if state.queue.is_empty() || state.runs || state.stop || state.paused || state.is_over_budget() {
         return true;
     }
     let compiler = state.compiler.take();
@@ -185,9 +226,14 @@ fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
 /// What the thread does.
 fn work(compiler: Option<Compiler>) {
     let mut compiler = compiler.or_else(|| Compiler::new(Options::default()).ok());
+    let mut before = 0;
     loop {
         let mut state = state();
-        let next = if state.stop || state.paused { None } else { state.most_wanted() };
+        let now = processor_time(libc::CLOCK_THREAD_CPUTIME_ID);
+        state.spent += now - before;
+        before = now;
+        let rests = state.stop || state.paused || state.is_over_budget();
+        let next = if rests { None } else { state.most_wanted() };
         let Some(Waiting { id, task, wanted: _ }) = next else {
             state.runs = false;
             state.compiler = compiler;
