@@ -43,6 +43,7 @@ fn recordings() -> &'static mut Vec<Recording> {
 fn limits() -> Limits {
     Limits {
         ops: Parameter::TraceLength.get() as usize,
+        inlined_ops: Parameter::InlinedLength.get() as usize,
         depth: Parameter::InlinedFrames.get() as usize,
         exits: Parameter::Exits.get() as usize,
         snapshot_slots: Parameter::SnapshotSlots.get() as usize,

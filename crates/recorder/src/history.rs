@@ -121,8 +121,8 @@ pub unsafe fn note_kind(place: Place) {
 ///
 /// # Safety
 /// GIL held.
-pub(crate) unsafe fn has_more_kinds_than(most: u32, cs: *mut CodeState, pc: u32) -> bool {
-    history().kinds.get((cs as usize, pc)).is_some_and(|kinds| kinds > most)
+pub unsafe fn has_more_kinds_than(most: u32, place: Place) -> bool {
+    history().kinds.get((place.code as usize, place.position as u32)).is_some_and(|kinds| kinds > most)
 }
 
 /// Notes that a function with this code has died which executors relied on.

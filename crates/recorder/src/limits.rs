@@ -7,6 +7,9 @@ pub struct Limits {
     pub instructions: u32,
     /// Micro-ops, as above.
     pub ops: usize,
+    /// Micro-ops, after which a call of a function is linked to the executor that begins there, if there is one, instead of becoming part of the
+    /// trace; and a trace that began at a function's entry ends when that returns.
+    pub inlined_ops: usize,
     /// Frames above the one where the trace begins, as above.
     pub depth: usize,
     /// How often the same code may be among these frames, as above.
@@ -34,6 +37,7 @@ impl Default for Limits {
         Limits {
             instructions: 2000,
             ops: 20_000,
+            inlined_ops: 20_000,
             depth: 12,
             recursion: 2,
             inner_rounds: 1,

@@ -77,6 +77,8 @@ pub struct Recorder {
     /// Height of the stack at the entry, if the trace may become a loop by getting there again.
     entry_height: Option<usize>,
     pending: Pending,
+    /// Whether it began at the entry of a function.
+    began_at_entry: bool,
     /// Whether it began with the values of a side exit.
     inherits: bool,
     /// Instructions seen in other activations.
@@ -119,6 +121,7 @@ impl Recorder {
             executors: Vec::new(),
             entry: Place { code: state.cs, position: position as usize },
             inherits,
+            began_at_entry: INFO[usize::from((*state.pc).op)].base == op::RESUME,
             entry_height,
             pending: Pending::Next { position, back_edge: false },
             foreign: 0,
@@ -199,7 +202,8 @@ impl Recorder {
             return self.execute_and_leave(state, Moves::Calls);
         }
         let index = state.index() as u32;
-        let is_polymorphic = crate::history::has_more_kinds_than(self.limits.kinds, state.cs, index);
+        let place = Place { code: state.cs, position: index as usize };
+        let is_polymorphic = crate::history::has_more_kinds_than(self.limits.kinds, place);
         if is_polymorphic && matches!(base, op::CALL | op::CALL_KW | op::CALL_FUNCTION_EX) {
             return self.execute_and_leave(state, Moves::Calls);
         }
@@ -254,7 +258,8 @@ impl Recorder {
         self.f.leave_memory();
         self.f.stamp(self.f.count);
         let below = (*frame).previous;
-        let ends = (*below).owner == FRAME_OWNED_BY_CSTACK;
+        let is_long = self.began_at_entry && self.f.len() >= self.limits.inlined_ops;
+        let ends = is_long || (*below).owner == FRAME_OWNED_BY_CSTACK;
         if self.f.frames.len() == 1 && ends {
             self.leave_landed();
         } else {

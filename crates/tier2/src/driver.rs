@@ -35,7 +35,7 @@ use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
-use hotspur_recorder::Place;
+use hotspur_recorder::{Place, has_more_kinds_than};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
@@ -325,9 +325,14 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
     if exit.does_nothing() && !losing::was_worth_it(executor) {
         exit.inherit_losses(executor.losses.get() + 1);
     }
+    // SAFETY: the GIL is held, the landing's code is live.
+    let has_many_kinds =
+        exit.tells_kinds_apart() && unsafe { has_more_kinds_than(Parameter::Kinds.get() - 1, place_of(at)) };
+    // What is recorded then is for all kinds that there is no alternative for, so it does not matter what came of those.
+    let is_for_others = has_many_kinds && exit.is_for_others();
     // SAFETY: the GIL is held.
-    let waits = exit.has_to_wait() || exit.does_nothing() && unsafe { losing::thins_out(executor, number) };
-    if waits || is_one_too_many {
+    let waits = || exit.has_to_wait() || exit.does_nothing() && unsafe { losing::thins_out(executor, number) };
+    if !is_for_others && (is_one_too_many || waits()) {
         exit.temperature.cool();
         return;
     }

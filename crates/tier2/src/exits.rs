@@ -50,6 +50,8 @@ pub struct Exit {
     failures: Cell<u32>,
     losses: RefCell<Losses>,
     target: RefCell<Option<Rc<Executor>>>,
+    /// There are so many kinds that what is recorded from here is for all others.
+    for_others: Cell<bool>,
 }
 
 impl Exit {
@@ -73,6 +75,7 @@ impl Exit {
             failures: Cell::new(0),
             losses: RefCell::default(),
             target: RefCell::new(None),
+            for_others: Cell::new(false),
         }
     }
 
@@ -125,8 +128,11 @@ impl Exit {
         }
     }
 
-    /// Whether it is taken because of what an operand is, of which there may be many kinds.
+    /// Whether it is taken because of what an operand of the first instruction is, of which there may be many kinds.
     pub(crate) fn tells_kinds_apart(&self) -> bool {
+        if !self.does_nothing() {
+            return false;
+        }
         match self.reason {
             ExitReason::WrongType
             | ExitReason::TypeChanged
@@ -159,6 +165,11 @@ impl Exit {
             | ExitReason::StackSpace
             | ExitReason::Raised => false,
         }
+    }
+
+    /// What is recorded from here is for all kinds that there are no alternatives for. Whether that is news.
+    pub(crate) fn is_for_others(&self) -> bool {
+        !self.for_others.replace(true)
     }
 
     /// How often it was taken.

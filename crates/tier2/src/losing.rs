@@ -33,14 +33,16 @@ use std::rc::Rc;
 pub(crate) struct Books {
     /// Entries from tier 1 and costly ops since it was last looked at.
     events: Cell<u32>,
+    /// Entries from tier 1.
+    entries: Cell<u64>,
     /// What costly ops have cost, in instructions of tier 1.
     costs: Cell<u64>,
-    /// What there was when it was last looked at: runs, exits to tier 1, instructions, costs.
-    before: Cell<[u64; 4]>,
+    /// What there was when it was last looked at: runs, exits to tier 1, instructions, costs, entries.
+    before: Cell<[u64; 5]>,
 }
 
 impl Books {
-    /// Counts an entry. Whether it is time to look.
+    /// Counts an event. Whether it is time to look.
     #[inline(always)]
     fn count(&self) -> bool {
         let events = self.events.get() + 1;
@@ -56,7 +58,11 @@ impl Books {
 #[inline(always)]
 pub(crate) unsafe fn retires(executor: *const Executor) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { (*executor).books.count() && look(executor) }
+    unsafe {
+        let books = &(*executor).books;
+        books.entries.set(books.entries.get() + 1);
+        books.count() && look(executor)
+    }
 }
 
 /// An executor has a costly op executed, which is one of those that other code may run in.
@@ -85,13 +91,14 @@ unsafe fn look(executor: *const Executor) -> bool {
     };
     executor.books.events.set(0);
     let cold = executor.exits().iter().map(|exit| exit.cold.get()).sum();
-    let now = [executor.runs.get(), cold, executor.instructions(), executor.books.costs.get()];
-    let before = executor.books.before.replace(now);
-    let [runs, cold, instructions, costs] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));
-    // If it is left for tier 1, that is what would not happen without it; if it leads to others, that is what would.
+    let books = &executor.books;
+    let now = [executor.runs.get(), cold, executor.instructions(), books.costs.get(), books.entries.get()];
+    let before = books.before.replace(now);
+    let [runs, cold, instructions, costs, entries] = core::array::from_fn(|i| now[i].saturating_sub(before[i]));
+    // Where it is entered from tier 1 and left for tier 1, that would not happen without it. Where it is between others, it would.
     let passages = runs * u64::from(Parameter::LosingLength.get());
-    let is_left = cold >= runs - runs / 8;
-    let loses = if is_left { instructions < passages + costs } else { instructions + passages < costs };
+    let is_alone = cold >= runs - runs / 8 && entries >= runs / 2;
+    let loses = if is_alone { instructions < passages + costs } else { instructions + passages < costs };
     if loses {
         if let Some(place) = executor.place() {
             let chances = Parameter::Attempts.get().div_ceil(2);

@@ -69,9 +69,12 @@ parameters! {
     /// done: further alternatives are left to tier 1.
     Alternatives = alternatives, 12 "executors", 1..=4095;
     /// For how many kinds of operands of an instruction alternatives are recorded. What has met more is left to tier 1, in traces as well.
-    Kinds = kinds, 8 "kinds", 1..=4095;
+    Kinds = kinds, 4 "kinds", 1..=4095;
     /// Micro-ops in a trace.
     TraceLength = trace_length, 2000 "micro-ops", 16..=65535;
+    /// Micro-ops of a trace after which it calls functions that have executors, instead of taking them in, and ends where the function returns at
+    /// whose entry it began.
+    InlinedLength = inlined_length, 1000 "micro-ops", 0..=65535;
     /// Frames on top of each other in a trace.
     InlinedFrames = inlined_frames, 24 "frames", 1..=200;
     /// Exits of a trace.

@@ -233,7 +233,7 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
     if executor.exits()[exit].leads_to_place() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
         return true;
     }
-    let is_alternative = executor.exits()[exit].does_nothing() && executor.exits()[exit].tells_kinds_apart();
+    let is_alternative = executor.exits()[exit].tells_kinds_apart();
     // SAFETY: `at` is a landing that is running; the GIL is held.
     unsafe {
         if is_alternative {

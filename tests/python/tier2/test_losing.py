@@ -64,6 +64,75 @@ class Losing(WithParameters):
         self.assertEqual(counts["executors.invalidated.losing"], 0)
         self.assertGreater(counts["runs"], 5000)
 
+    def test_what_does_little_else_than_costly_ops(self):
+        def f(n):
+            result = 0
+            for i in range(n):
+                # Tier 1 executes the display and what unpacks it.
+                first, *rest = [i, n, result]
+                if rest:
+                    result += first
+            return result
+
+        def losing(cost):
+            hotspur.set_parameter("execute_cost", cost)
+            before = hotspur.stats()["executors"]["invalidated"].get("losing", 0)
+            for _ in range(6):
+                self.assertEqual(f(3000), sum(range(3000)))
+            return hotspur.stats()["executors"]["invalidated"].get("losing", 0) - before
+
+        self.assertEqual(losing(0), 0)
+        _, counts = counted(f, 3000)
+        self.assertGreater(counts.share, 0.9)
+        self.assertGreater(losing(100), 0)
+        for _ in range(3):
+            losing(100)
+        self.assertFalse([e for e in hotspur.executors(f) if e.is_valid()])
+
+    def test_many_kinds(self):
+        """An attribute of objects of many classes does not keep the rest of the loop out of tier 2."""
+        objects = [type(f"C{i}", (), {})() for i in range(40)]
+        for i, o in enumerate(objects):
+            o.x = i
+
+        def f(objects, n):
+            total = 0
+            for _ in range(n):
+                for o in objects:
+                    total += o.x * 2 + 1
+            return total
+
+        for name in ["back_edge_threshold", "exit_threshold"]:
+            hotspur.set_parameter(name, 20)
+        for _ in range(20):
+            self.assertEqual(f(objects, 20), 20 * (2 * sum(range(40)) + 40))
+        _, counts = counted(f, objects, 20)
+        self.assertGreater(counts.share, 0.9)
+        self.assertLess(counts["exits.cold"], 50)
+        # With room for all of them there is an executor for each.
+        self.assertLess(len([e for e in hotspur.executors(f) if e.is_valid()]), 20)
+
+    def test_functions_that_are_made_again(self):
+        """What is recorded in a function that is made anew for each call serves the next one."""
+
+        def f(n):
+            def double(i):
+                return i + i
+
+            total = 0
+            for i in range(n):
+                total += double(i)
+            return total
+
+        for name in ["back_edge_threshold", "entry_threshold"]:
+            hotspur.set_parameter(name, 5)
+        for _ in range(20):
+            self.assertEqual(f(50), 2450)
+        _, counts = counted(lambda: [f(50) for _ in range(50)])
+        self.assertLess(counts["traces.started"], 5)
+        self.assertGreater(counts.share, 0.8)
+        self.assertLess(counts["executors.invalidated.function_modified"], 3)
+
     def test_alternatives_are_limited(self):
         objects = [type(f"C{i}", (), {})() for i in range(60)]
         for i, o in enumerate(objects):
@@ -85,7 +154,14 @@ class Losing(WithParameters):
         self.assertLess(len(executors), 30)
 
 
-PARAMETERS = {"background": 0, "back_edge_threshold": 5, "entry_threshold": 5, "exit_threshold": 5, "alternatives": 12}
+PARAMETERS = {
+    "background": 0,
+    "back_edge_threshold": 5,
+    "entry_threshold": 5,
+    "exit_threshold": 5,
+    "alternatives": 12,
+    "kinds": 4095,
+}
 
 
 class Lasting(unittest.TestCase):

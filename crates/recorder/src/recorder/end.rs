@@ -41,6 +41,10 @@ impl Recorder {
             return Ok(());
         }
         let enters_function = INFO[usize::from((*state.pc).op)].base == op::RESUME && self.f.frames.len() > 1;
+        if enters_function && self.f.len() >= self.limits.inlined_ops && has_executor(place.code, place.position) {
+            self.link(place);
+            return Ok(());
+        }
         if enters_function {
             let same = self.f.frames.iter().filter(|f| f.cs == state.cs).count() - 1;
             if same < self.limits.recursion && self.f.frames.len() <= self.limits.depth {
