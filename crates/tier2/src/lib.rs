@@ -102,6 +102,7 @@ pub unsafe fn initialize(hooks: Option<Hooks>) -> Result<(), String> {
             messages.iter().for_each(|message| eprintln!("hotspur: {message}"));
         }
         locals::watch().map_err(String::from)?;
+        runtime::prepare();
         if !hotspur_cpython_sys::find_allocators() {
             return Err("the table of allocators is not in the runtime's state".into());
         }

@@ -118,6 +118,23 @@ pub(super) unsafe fn list_remove(list: *mut PyObject, item: *mut PyObject) -> *m
     removed
 }
 
+/// Where a slice of so many items begins, and how many it has (`PySlice_AdjustIndices`, which divides in any case).
+pub(super) fn adjusted(length: isize, start: isize, stop: isize, step: isize) -> (isize, isize) {
+    let bound = |i: isize| {
+        let i = if i < 0 { i.saturating_add(length) } else { i };
+        if step < 0 { i.clamp(-1, length - 1) } else { i.clamp(0, length) }
+    };
+    let (start, stop) = (bound(start), bound(stop));
+    let (width, step) =
+        if step < 0 { (start - stop, step.unsigned_abs()) } else { (stop - start, step.unsigned_abs()) };
+    let count = match step {
+        _ if width <= 0 => 0,
+        1 => width,
+        _ => ((width - 1) as usize / step) as isize + 1,
+    };
+    (start, count)
+}
+
 /// `Helper::SliceStep`.
 pub(super) unsafe fn slice_step(list: *mut PyObject, parts: [*mut PyObject; 3]) -> *mut PyObject {
     let [start, stop, step] = parts;
@@ -127,8 +144,8 @@ pub(super) unsafe fn slice_step(list: *mut PyObject, parts: [*mut PyObject; 3]) 
     };
     let Some(step) = index(step, 1).filter(|&step| step != 0) else { return ptr::null_mut() };
     let (first, last) = if step > 0 { (0, isize::MAX) } else { (isize::MAX, isize::MIN) };
-    let (Some(mut start), Some(mut stop)) = (index(start, first), index(stop, last)) else { return ptr::null_mut() };
-    let length = ffi::PySlice_AdjustIndices(size(list), &raw mut start, &raw mut stop, step);
+    let (Some(start), Some(stop)) = (index(start, first), index(stop, last)) else { return ptr::null_mut() };
+    let (start, length) = adjusted(size(list), start, stop, step);
     let result = ffi::PyList_New(length);
     if result.is_null() {
         ffi::PyErr_Clear();
@@ -243,4 +260,33 @@ pub(super) unsafe fn bound_self(callable: *mut PyObject, descriptor: *mut PyObje
     let method = callable.cast::<PyCFunctionObject>();
     let is_it = ptr::eq((*method).m_ml, (*descriptor.cast::<PyMethodDescrObject>()).d_method);
     if is_it { (*method).m_self } else { ptr::null_mut() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::adjusted;
+
+    #[test]
+    fn slices_begin_and_end_where_stepping_does() {
+        let bounds = [isize::MIN, -7, -6, -5, -4, -1, 0, 1, 3, 4, 5, 6, 7, isize::MAX];
+        for length in 0..6_isize {
+            for step in [isize::MIN, -7, -3, -2, -1, 1, 2, 3, 7, isize::MAX] {
+                for start in bounds {
+                    for stop in bounds {
+                        let from_end = |i: isize| i128::from(i as i64) + if i < 0 { length as i128 } else { 0 };
+                        let (least, most) = if step < 0 { (-1, length - 1) } else { (0, length) };
+                        let limited = |i: isize| from_end(i).clamp(least as i128, most as i128);
+                        let (first, end) = (limited(start), limited(stop));
+                        let mut expected = 0;
+                        let mut i = first;
+                        while if step < 0 { i > end } else { i < end } {
+                            expected += 1;
+                            i += step as i128;
+                        }
+                        assert_eq!(adjusted(length, start, stop, step), (first as isize, expected));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -32,7 +32,7 @@ unsafe fn drop_simple_items(list: *mut PyObject) {
         if item.is_null() || is_immortal(item) {
             continue;
         }
-        if is_number_or_text(ty(item)) {
+        if kind_of(ty(item)) == Kind::Leaf {
             decref(item);
         } else {
             *items.offset(left) = item;
@@ -67,7 +67,7 @@ impl Death {
     /// Whether no code runs when this reference to an object is dropped, after those that were looked at before.
     #[inline(always)]
     pub(super) unsafe fn drops(&mut self, item: *mut PyObject, depth: u32) -> bool {
-        item.is_null() || is_immortal(item) || is_number_or_text(ty(item)) || self.drops_other(item, depth)
+        item.is_null() || is_immortal(item) || is_common(ty(item)) || self.drops_other(item, depth)
     }
 
     /// The same for the last reference that is looked at.
@@ -80,6 +80,9 @@ impl Death {
     /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
     #[inline(never)]
     unsafe fn drops_other(&mut self, item: *mut PyObject, depth: u32) -> bool {
+        if kind_of(ty(item)) == Kind::Leaf {
+            return true;
+        }
         self.looked_at += 1;
         let count = refcnt(item);
         if self.looked_at > REFERENCES || count > REFERENCES {
@@ -109,28 +112,22 @@ impl Death {
 
     /// The same for what an object has because it is one of a type of C's.
     unsafe fn takes_content(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
-        if t == &raw mut ffi::PyTuple_Type {
-            return size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(tuple_item(op, i), depth));
+        match kind_of(t) {
+            Kind::Leaf | Kind::Plain => true,
+            Kind::Tuple => size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(tuple_item(op, i), depth)),
+            Kind::List => {
+                size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(*list_items(op).add(i), depth))
+            }
+            Kind::Dict => {
+                let dict = op.cast::<PyDictObject>();
+                (*dict).ma_used <= LARGE && !dict_is_watched(dict) && self.takes_dict(op, depth)
+            }
+            Kind::Generator => super::generators::dies_quietly(op.cast(), self, depth),
+            Kind::Function => self.takes_function(op.cast(), depth),
+            Kind::Set => ffi::PySet_Size(op) <= LARGE && self.takes_shown(op, t, depth),
+            Kind::Shown => self.takes_shown(op, t, depth),
+            Kind::Other => false,
         }
-        if t == &raw mut ffi::PyList_Type {
-            return size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(*list_items(op).add(i), depth));
-        }
-        if t == &raw mut ffi::PyDict_Type {
-            let dict = op.cast::<PyDictObject>();
-            return (*dict).ma_used <= LARGE && !dict_is_watched(dict) && self.takes_dict(op, depth);
-        }
-        if t == &raw mut PyGen_Type || t == &raw mut PyCoro_Type {
-            return super::generators::dies_quietly(op.cast(), self, depth);
-        }
-        if t == &raw mut PyFunction_Type {
-            return self.takes_function(op.cast(), depth);
-        }
-        if (t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type) && ffi::PySet_Size(op) > LARGE {
-            return false;
-        }
-        is_number_or_text(t)
-            || t == &raw mut ffi::PyBaseObject_Type
-            || is_what_it_shows(t) && self.takes_shown(op, t, depth)
     }
 
     unsafe fn takes_dict(&mut self, dict: *mut PyObject, depth: u32) -> bool {
@@ -220,48 +217,118 @@ unsafe fn has_no_weak_references(op: *mut PyObject, t: *mut PyTypeObject) -> boo
     offset == 0 || (*op.byte_offset(offset).cast::<*mut PyObject>()).is_null()
 }
 
-/// Whether objects of exactly this type refer to no others.
-#[inline]
-fn is_number_or_text(t: *mut PyTypeObject) -> bool {
-    t == &raw mut ffi::PyLong_Type
-        || t == &raw mut ffi::PyUnicode_Type
-        || t == &raw mut ffi::PyFloat_Type
-        || t == &raw mut ffi::PyBytes_Type
-        || t == &raw mut PyRangeIter_Type
-        || t == &raw mut ffi::PyRange_Type
-        || t == &raw mut ffi::PyComplex_Type
+/// Whether objects of exactly this type refer to no others, for the most common ones.
+#[inline(always)]
+fn is_common(t: *mut PyTypeObject) -> bool {
+    t == &raw mut ffi::PyLong_Type || t == &raw mut ffi::PyUnicode_Type || t == &raw mut ffi::PyFloat_Type
 }
 
-/// Whether objects of exactly this type, when they are freed, drop what the collector is shown, and do nothing else that could be noticed.
-fn is_what_it_shows(t: *mut PyTypeObject) -> bool {
-    [
-        &raw mut PyMethod_Type,
-        &raw mut ffi::PyCell_Type,
-        &raw mut ffi::PyCFunction_Type,
-        &raw mut ffi::PySlice_Type,
-        &raw mut ffi::PySet_Type,
-        &raw mut ffi::PyFrozenSet_Type,
-        &raw mut ffi::PyDictItems_Type,
-        &raw mut ffi::PyDictValues_Type,
-        &raw mut ffi::PyDictKeys_Type,
-        &raw mut PyListIter_Type,
-        &raw mut PyTupleIter_Type,
-        &raw mut ffi::PySetIter_Type,
-        &raw mut PyDictIterKey_Type,
-        &raw mut PyDictIterValue_Type,
-        &raw mut PyDictIterItem_Type,
-        &raw mut ffi::PyEnum_Type,
-        &raw mut PyZip_Type,
-        &raw mut ffi::PyMap_Type,
-        &raw mut ffi::PyFilter_Type,
-        &raw mut ffi::PyReversed_Type,
-        &raw mut ffi::PyListRevIter_Type,
-        &raw mut ffi::PySeqIter_Type,
-        &raw mut ffi::PyCallIter_Type,
-        &raw mut PySuper_Type,
-        &raw mut ffi::PyDictProxy_Type,
-    ]
-    .contains(&t)
+/// What objects of exactly some type of C's drop when they are freed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// Nothing is known of it.
+    Other,
+    /// They refer to no others: numbers, text.
+    Leaf,
+    /// Nothing, either, but there may be more in instances of subclasses.
+    Plain,
+    Tuple,
+    List,
+    Dict,
+    Generator,
+    Function,
+    Set,
+    /// What the collector is shown, and nothing else happens that could be noticed.
+    Shown,
+}
+
+/// Kinds by the type's address: open addressing, and never more than half full.
+struct Kinds(UnsafeCell<[(*mut PyTypeObject, Kind); Kinds::SIZE]>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Kinds {}
+static KINDS: Kinds = Kinds(UnsafeCell::new([(core::ptr::null_mut(), Kind::Other); Kinds::SIZE]));
+
+impl Kinds {
+    const SIZE: usize = 128;
+
+    /// Where a type is, or where it would be.
+    #[inline(always)]
+    unsafe fn place(t: *mut PyTypeObject) -> *mut (*mut PyTypeObject, Kind) {
+        let table = KINDS.0.get().cast::<(*mut PyTypeObject, Kind)>();
+        let mut i = (t.addr() >> 5 ^ t.addr() >> 9) % Kinds::SIZE;
+        loop {
+            let entry = table.add(i);
+            if (*entry).0 == t || (*entry).0.is_null() {
+                return entry;
+            }
+            i = (i + 1) % Kinds::SIZE;
+        }
+    }
+}
+
+/// The kind of a type; of classes that Python code makes nothing is known.
+#[inline(always)]
+unsafe fn kind_of(t: *mut PyTypeObject) -> Kind {
+    (*Kinds::place(t)).1
+}
+
+/// Fills the table. To be called once, before anything dies.
+pub(crate) unsafe fn initialize() {
+    let mut kinds = 0;
+    let mut add = |kind: Kind, types: &[*mut PyTypeObject]| {
+        for &t in types {
+            *Kinds::place(t) = (t, kind);
+            kinds += 1;
+        }
+    };
+    add(
+        Kind::Leaf,
+        &[
+            &raw mut ffi::PyLong_Type,
+            &raw mut ffi::PyUnicode_Type,
+            &raw mut ffi::PyFloat_Type,
+            &raw mut ffi::PyBytes_Type,
+            &raw mut PyRangeIter_Type,
+            &raw mut ffi::PyRange_Type,
+            &raw mut ffi::PyComplex_Type,
+        ],
+    );
+    add(Kind::Plain, &[&raw mut ffi::PyBaseObject_Type]);
+    add(Kind::Tuple, &[&raw mut ffi::PyTuple_Type]);
+    add(Kind::List, &[&raw mut ffi::PyList_Type]);
+    add(Kind::Dict, &[&raw mut ffi::PyDict_Type]);
+    add(Kind::Generator, &[&raw mut PyGen_Type, &raw mut PyCoro_Type]);
+    add(Kind::Function, &[&raw mut PyFunction_Type]);
+    add(Kind::Set, &[&raw mut ffi::PySet_Type, &raw mut ffi::PyFrozenSet_Type]);
+    add(
+        Kind::Shown,
+        &[
+            &raw mut PyMethod_Type,
+            &raw mut ffi::PyCell_Type,
+            &raw mut ffi::PyCFunction_Type,
+            &raw mut ffi::PySlice_Type,
+            &raw mut ffi::PyDictItems_Type,
+            &raw mut ffi::PyDictValues_Type,
+            &raw mut ffi::PyDictKeys_Type,
+            &raw mut PyListIter_Type,
+            &raw mut PyTupleIter_Type,
+            &raw mut ffi::PySetIter_Type,
+            &raw mut PyDictIterKey_Type,
+            &raw mut PyDictIterValue_Type,
+            &raw mut PyDictIterItem_Type,
+            &raw mut ffi::PyEnum_Type,
+            &raw mut PyZip_Type,
+            &raw mut ffi::PyMap_Type,
+            &raw mut ffi::PyFilter_Type,
+            &raw mut ffi::PyReversed_Type,
+            &raw mut ffi::PyListRevIter_Type,
+            &raw mut ffi::PySeqIter_Type,
+            &raw mut ffi::PyCallIter_Type,
+            &raw mut PySuper_Type,
+            &raw mut ffi::PyDictProxy_Type,
+        ],
+    );
+    debug_assert!(kinds <= Kinds::SIZE / 2);
 }
 
 /// The members of a heap type (`_PyHeapType_GET_MEMBERS`).

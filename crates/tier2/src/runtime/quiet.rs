@@ -130,9 +130,8 @@ pub(super) unsafe fn bounds(start: *mut PyObject, stop: *mut PyObject, length: i
         }
         (is_type(bound, &raw mut ffi::PyLong_Type) && long_is_compact(bound)).then(|| long_compact_value(bound))
     };
-    let (mut from, mut to) = (index(start, 0)?, index(stop, length)?);
-    ffi::PySlice_AdjustIndices(length, &raw mut from, &raw mut to, 1);
-    Some((from, to.max(from)))
+    let (from, count) = super::containers::adjusted(length, index(start, 0)?, index(stop, length)?, 1);
+    Some((from, from + count))
 }
 
 /// `Helper::IterFinish`.
