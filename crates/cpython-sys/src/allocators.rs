@@ -56,9 +56,17 @@ unsafe fn search(table: &Words) -> Option<*const AtomicUsize> {
         .map(|at| at.add(MALLOC).cast())
 }
 
-/// `_tracemalloc.is_tracing()`.
+/// `_tracemalloc.is_tracing()`. The module is not imported for that where nothing says that it might be.
 unsafe fn tracemalloc_is_on() -> bool {
-    let module = ffi::PyImport_ImportModule(c"_tracemalloc".as_ptr());
+    let name = c"_tracemalloc".as_ptr();
+    let modules = ffi::PyImport_GetModuleDict();
+    let is_imported = !ffi::PyDict_GetItemString(modules, name).is_null();
+    let is_asked_for = !ffi::PyDict_GetItemString(ffi::PySys_GetXOptions(), c"tracemalloc".as_ptr()).is_null()
+        || std::env::var_os("PYTHONTRACEMALLOC").is_some();
+    if !is_imported && !is_asked_for {
+        return false;
+    }
+    let module = ffi::PyImport_ImportModule(name);
     let answer = if module.is_null() {
         null_mut()
     } else {
@@ -67,6 +75,9 @@ unsafe fn tracemalloc_is_on() -> bool {
     let is_on = answer == ffi::Py_True();
     ffi::Py_XDECREF(answer);
     ffi::Py_XDECREF(module);
+    if !is_imported {
+        ffi::PyDict_DelItemString(modules, name);
+    }
     ffi::PyErr_Clear();
     is_on
 }

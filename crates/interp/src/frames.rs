@@ -25,6 +25,9 @@ pub struct Published<O> {
     built: BTreeMap<VirtualId, O>,
 }
 
+/// A local that other code has changed: frame, index, what is in it now.
+pub type Changed<O> = (usize, usize, Option<O>);
+
 impl<R: Runtime> Machine<'_, R> {
     /// The box of an unboxed value, or the object; with a new reference.
     fn boxed(&mut self, v: Value) -> Checked<Option<R::Obj>> {
@@ -239,21 +242,8 @@ impl<R: Runtime> Machine<'_, R> {
     /// Takes back what was published, noting what other code has changed or kept.
     pub fn withdraw(&mut self, p: Published<R::Obj>) {
         let changed = self.rt.withdraw_frames(&p.frames);
-        // If this superblock is about to be left, frames may have stayed in memory, and what they refer to must live until the
-        // exit writes them.
-        let leaving = !changed.is_empty() || !self.rt.is_valid();
-        for (frame, local, object) in p.taken {
-            // Whoever changed a local has dropped what was in it.
-            if changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
-                continue;
-            } else if leaving {
-                self.deferred.push(object);
-            } else {
-                self.rt.decref(object);
-            }
-        }
+        self.settle(changed, p.taken);
         self.take_back(p.frames);
-        self.changed.extend(changed.into_iter().map(|(f, l, object)| ((f, l), object)));
         // Those within others have lower numbers: once the outer one is gone, the reference that is left is ours.
         for (id, object) in p.built.into_iter().rev() {
             // Of what is immortal there is no second copy, whoever keeps it.
@@ -263,6 +253,25 @@ impl<R: Runtime> Machine<'_, R> {
                 self.rt.decref(object);
             }
         }
+    }
+
+    /// Frames were taken back that other code could see: notes what was changed, and lets go of the references that were taken for slots: (frame, local if
+    /// it is one, object).
+    pub fn settle(&mut self, changed: Vec<Changed<R::Obj>>, taken: Vec<(usize, Option<usize>, R::Obj)>) {
+        // If this superblock is about to be left, frames may have stayed in memory, and what they refer to must live until the
+        // exit writes them.
+        let leaving = !changed.is_empty() || !self.rt.is_valid();
+        for (frame, local, object) in taken {
+            // Whoever changed a local has dropped what was in it.
+            if changed.iter().any(|&(f, l, _)| f == frame && local == Some(l)) {
+                continue;
+            } else if leaving {
+                self.deferred.push(object);
+            } else {
+                self.rt.decref(object);
+            }
+        }
+        self.changed.extend(changed.into_iter().map(|(f, l, object)| ((f, l), object)));
     }
 
     /// Whether the superblock may go on as if no other code had run.

@@ -15,6 +15,6 @@ mod machine;
 pub mod runtime;
 pub mod toy;
 
-pub use frames::Published;
+pub use frames::{Changed, Published};
 pub use machine::{Checked, Leave, Machine, Outcome, Register, Violation, run, run_to_bridges};
 pub use runtime::{Content, Frame, Runtime};

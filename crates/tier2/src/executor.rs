@@ -19,11 +19,13 @@ use crate::graph;
 use crate::jit::MachineCode;
 use crate::losing::Books;
 use crate::optimize::Prepared;
+use crate::runtime::Plan;
 use crate::stats::{self, Stats};
 use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
+use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::{InvalidationReason, Superblock};
+use hotspur_ir::{InvalidationReason, SnapshotId, Superblock};
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use std::rc::Rc;
@@ -180,6 +182,14 @@ impl Executor {
     /// Its machine code, which it has.
     pub(crate) fn code(&self) -> &MachineCode {
         self.code.get().expect("only executors that have machine code are run as such")
+    }
+
+    /// How machine code that it has shows the frames of a snapshot, if there is a plan for that.
+    pub(crate) fn plan(&self, snapshot: SnapshotId) -> Option<&Plan> {
+        let code = self.code();
+        let plan = code.plans[snapshot.index()]
+            .get_or_init(|| Plan::of(&self.trace().superblock.snapshots[snapshot], &code.snapshots[snapshot]));
+        plan.as_ref()
     }
 
     /// Bytes of machine code; zeros if it has none.

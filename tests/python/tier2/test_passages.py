@@ -277,7 +277,7 @@ class WaysOut(Tier2Case):
     def setUp(self):
         super().setUp()
         self.parameters = hotspur.parameters()
-        for name, value in {"exit_threshold": 10, "alternatives": 2, "way_out_threshold": 5}.items():
+        for name, value in {"exit_threshold": 10, "alternatives": 2, "kinds": 100, "way_out_threshold": 5}.items():
             hotspur.set_parameter(name, value)
 
     def tearDown(self):

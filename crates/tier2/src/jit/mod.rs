@@ -12,8 +12,9 @@ use crate::executor::Executor;
 use crate::observe;
 use crate::optimize::Job;
 use crate::params::Parameter;
+use crate::runtime::Plan;
 use crate::stats;
-use core::cell::UnsafeCell;
+use core::cell::{OnceCell, UnsafeCell};
 use cranelift_entity::PrimaryMap;
 use gdb::Registration;
 use hotspur_codegen::{
@@ -32,6 +33,8 @@ pub struct MachineCode {
     _registration: Option<Registration>,
     /// Where live values are, by snapshot.
     pub(crate) snapshots: PrimaryMap<SnapshotId, SnapshotInfo>,
+    /// How frames are shown, by snapshot, as soon as that was asked for.
+    pub(crate) plans: Box<[OnceCell<Option<Plan>>]>,
     /// Bytes.
     pub sizes: hotspur_codegen::Sizes,
 }
@@ -273,6 +276,7 @@ pub(crate) unsafe fn install(executor: &Executor, code: &Code) -> Result<(), Abo
         _registration: symbols::of_executor(executor, &installed),
         installed: Some(installed),
         snapshots: code.snapshots.clone(),
+        plans: code.snapshots.iter().map(|_| OnceCell::new()).collect(),
         sizes: code.sizes,
     });
     // SAFETY: as the caller promises.

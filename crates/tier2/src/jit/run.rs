@@ -21,13 +21,14 @@ use super::functions::register;
 use crate::driver::{self, Passage};
 use crate::executor::Executor;
 use crate::exits::Exit;
-use crate::runtime::{Host, Obj};
+use crate::runtime::{Host, Obj, Taken};
 use crate::{graph, stats};
 use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
-use hotspur_interp::{Leave, Machine, Outcome, Published};
+use hotspur_cpython_sys::decref;
+use hotspur_interp::{Leave, Machine, Outcome, Published, Runtime};
 use hotspur_ir::{ExitId, Op, Resume, SnapshotId};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::{Landing, LandingKind};
@@ -40,7 +41,17 @@ pub(super) struct Run {
     /// Values and disturbances of the executor with the number `machine_for`; it refers to `host`.
     machine: Option<Machine<'static, Host>>,
     machine_for: u64,
-    published: Vec<Published<Obj>>,
+    shown: Vec<Shown>,
+    /// Memory for references that are taken.
+    spare: Vec<Taken>,
+}
+
+/// What was published.
+enum Shown {
+    /// By a plan, with the references that were taken for it.
+    Planned(Vec<Taken>),
+    /// By the machine.
+    Published(Published<Obj>),
 }
 
 /// The run that a state belongs to.
@@ -88,7 +99,7 @@ unsafe fn new_entry(cx: *mut Context) -> *mut Entry {
     };
     // SAFETY: as the caller promises.
     let host = unsafe { Host::new(cx) };
-    let run = Run { cx, host, machine: None, machine_for: 0, published: Vec::new() };
+    let run = Run { cx, host, machine: None, machine_for: 0, shown: Vec::new(), spare: Vec::new() };
     let entry = Box::into_raw(Box::new(Entry { run, state, next: ptr::null_mut(), in_use: false }));
     // SAFETY: the GIL is held.
     unsafe { (*POOL.0.get()).0.push(entry) };
@@ -172,6 +183,14 @@ impl Run {
             }
             let executor = (*state).executor.cast::<Executor>().cast_const();
             self.host.take_frames(executor, (*state).frame.cast());
+            self.turn_machine(executor);
+        }
+    }
+
+    /// Has the machine know this executor's values.
+    unsafe fn turn_machine(&mut self, executor: *const Executor) {
+        // SAFETY: the executor lives while it runs; a machine for another one is not used any more.
+        unsafe {
             if self.machine_for == (*executor).id {
                 return;
             }
@@ -213,21 +232,53 @@ impl Run {
         unsafe {
             stats::count(|s| s.frames_shown += 1);
             crate::losing::charge((*state).executor.cast::<Executor>(), crate::params::Parameter::PublishCost);
+            let executor = (*state).executor.cast::<Executor>().cast_const();
+            if (*state).disturbed == 0
+                && let Some(plan) = (*executor).plan(snapshot)
+            {
+                self.host.take_frames(executor, (*state).frame.cast());
+                let mut taken = core::mem::take(&mut self.spare);
+                if self.host.show(plan, &(*state).values, &mut taken) {
+                    self.shown.push(Shown::Planned(taken));
+                    return;
+                }
+            }
             self.prepare(state);
             self.take_live(state, snapshot);
             match self.machine().publish(snapshot) {
-                Ok(published) => self.published.push(published),
-                Err(message) => driver::broken(&*(*state).executor.cast::<Executor>(), &message),
+                Ok(published) => self.shown.push(Shown::Published(published)),
+                Err(message) => driver::broken(&*executor, &message),
             }
         }
     }
 
     /// Takes back what was published last.
     pub(super) unsafe fn withdraw(&mut self, state: *mut ExecState) {
-        if let Some(published) = self.published.pop() {
-            self.machine().withdraw(published);
+        match self.shown.pop() {
             // SAFETY: the state of this run.
-            unsafe { (*state).disturbed = u8::from(!self.machine().is_undisturbed()) };
+            Some(Shown::Planned(taken)) => unsafe { self.withdraw_planned(state, taken) },
+            Some(Shown::Published(published)) => {
+                self.machine().withdraw(published);
+                // SAFETY: the state of this run.
+                unsafe { (*state).disturbed = u8::from(!self.machine().is_undisturbed()) };
+            }
+            None => {}
+        }
+    }
+
+    unsafe fn withdraw_planned(&mut self, state: *mut ExecState, mut taken: Vec<Taken>) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let changed = self.host.withdraw();
+            if changed.is_empty() && self.host.is_valid() {
+                taken.drain(..).for_each(|(_, _, object)| decref(object.as_ptr()));
+                self.spare = taken;
+                return;
+            }
+            // The exit that follows has to know.
+            self.turn_machine((*state).executor.cast::<Executor>());
+            self.machine().settle(changed, taken);
+            (*state).disturbed = u8::from(!self.machine().is_undisturbed());
         }
     }
 

@@ -24,12 +24,14 @@
 //! In rare cases, frames that stayed are more than the exit's snapshot has (the code between returned). They are ended as
 //! CPython ends frames, but empty.
 
+use super::plans::{Plan, Source, Taken};
 use super::{Host, Obj, cooked, made, out_of_memory, raw};
 use crate::executor::Executor;
+use hotspur_codegen::Location;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
-use hotspur_interp::{Content, Frame};
-use hotspur_ir::{Moves, Resume};
+use hotspur_interp::{Content, Frame, Runtime};
+use hotspur_ir::{Moves, Resume, Type};
 use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -75,6 +77,18 @@ pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
 
 fn resumes_generators(number: u16) -> bool {
     matches!(INFO[usize::from(number)].base, op::FOR_ITER | op::SEND)
+}
+
+/// What machine code has left.
+fn bits(at: Location, values: &[u64]) -> u64 {
+    match at {
+        Location::Values(i) => values[i as usize],
+        Location::Constant(bits) => bits,
+    }
+}
+
+fn pointer(at: Location, values: &[u64]) -> *mut PyObject {
+    core::ptr::with_exposed_provenance_mut(bits(at, values) as usize)
 }
 
 unsafe fn write_slots(slots: *mut *mut PyObject, contents: &[Content<Obj>]) {
@@ -312,8 +326,72 @@ impl Host {
         }
     }
 
+    /// Does the same by a plan, given the values that machine code has left, and collects the references that it takes. False if there are frames in memory
+    /// that the plan does not have.
+    pub(crate) unsafe fn show(&mut self, plan: &Plan, values: &[u64], taken: &mut Vec<Taken>) -> bool {
+        if self.frames.len() > plan.frames.len() {
+            return false;
+        }
+        self.epoch = crate::locals::epoch();
+        let mut caller_pc = 0;
+        for (i, wanted) in plan.frames.iter().enumerate() {
+            if i == self.frames.len() {
+                if let Some(Source::Share(_, at)) = wanted.generator {
+                    self.link(made(pointer(at, values)), caller_pc);
+                } else if let Some(source) = wanted.function {
+                    let function = self.shown(source, values, |object| taken.push((i, None, object)));
+                    self.push(self.code(wanted.code), caller_pc, function);
+                }
+                self.pushed += 1;
+            }
+            let frame = self.frames[i];
+            let locals = frame_locals(frame);
+            let stack = locals.add(locals_of(frame));
+            for store in &wanted.stores {
+                let local = store.is_local.then_some(store.index as usize);
+                let object = self.shown(store.source, values, |object| taken.push((i, local, object)));
+                *if store.is_local { locals } else { stack }.add(store.index as usize) = object;
+            }
+            let is_top = i + 1 == plan.frames.len();
+            let pc = if is_top { wanted.pc as usize } else { suspended_at(state(frame), wanted.pc).0 };
+            (*frame).instr_ptr = code_units(frame_code(frame)).add(pc);
+            if is_top {
+                (*frame).stacktop = -1;
+                self.sp = stack.add(wanted.stack as usize);
+            } else {
+                (*frame).stacktop = (locals_of(frame) + wanted.stack as usize) as i32;
+            }
+            caller_pc = wanted.pc;
+        }
+        true
+    }
+
+    /// The object that a slot shows. If a reference was taken for it, that is noted.
+    #[inline(always)]
+    unsafe fn shown(&mut self, source: Source, values: &[u64], note: impl FnOnce(Obj)) -> *mut PyObject {
+        let (ty, at) = match source {
+            Source::Null => return core::ptr::null_mut(),
+            Source::Own(at) => return pointer(at, values),
+            Source::Share(ty, at) => (ty, at),
+        };
+        let object = match ty {
+            Type::Obj => cooked(pointer(at, values)),
+            Type::I64 => Some(self.box_i64(bits(at, values) as i64)),
+            Type::F64 => Some(self.box_f64(f64::from_bits(bits(at, values)))),
+            Type::Bool => Some(self.box_bool(bits(at, values) as u8 != 0)),
+            Type::Ptr => unreachable!("a plan has no addresses"),
+        };
+        if let Some(object) = object {
+            if matches!(ty, Type::Obj | Type::Bool) {
+                incref(object.as_ptr());
+            }
+            note(object);
+        }
+        raw(object)
+    }
+
     /// Takes back what was pushed, if that can be; see the module's documentation.
-    pub(super) unsafe fn withdraw(&mut self) -> Vec<(usize, usize, Option<Obj>)> {
+    pub(crate) unsafe fn withdraw(&mut self) -> Vec<(usize, usize, Option<Obj>)> {
         let ends =
             |i: usize| i + self.pushed >= self.frames.len() && (*self.frames[i]).owner != FRAME_OWNED_BY_GENERATOR;
         if (0..self.frames.len()).any(|i| ends(i) && !(*self.frames[i]).frame_obj.is_null()) {

@@ -16,6 +16,7 @@ mod frames;
 mod generators;
 mod heap;
 mod iterators;
+mod plans;
 mod quiet;
 mod values;
 
@@ -25,6 +26,7 @@ pub(crate) use generators::{
     finish_generator, finishes_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
 };
 pub(crate) use iterators::is_exhausted;
+pub(crate) use plans::{Plan, Taken};
 pub(crate) use values::{build as build_of, free_simple};
 
 use crate::executor::Executor;
