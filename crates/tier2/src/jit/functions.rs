@@ -6,8 +6,8 @@
 use super::run::{Run, run_of};
 use crate::params::Parameter;
 use crate::runtime::{
-    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, free_finished, link_generator, push_on, suspend,
-    unlink_generator,
+    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, free_finished, free_quiet, link_generator,
+    push_on, suspend, unlink_generator,
 };
 use crate::{graph, losing};
 use core::ffi::c_void;
@@ -374,7 +374,7 @@ extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, val
             return true;
         }
         if dies_quietly(value.cast()) {
-            crate::runtime::free_simple(value.cast());
+            free_quiet(value.cast());
             return true;
         }
         let run = run_of(state);

@@ -177,7 +177,7 @@ impl Death {
 
     /// An instance of a class.
     unsafe fn takes_instance(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
-        if refcnt(t.cast()) < 2 || !is_plain(t) || !has_no_weak_references(op, t) {
+        if refcnt(t.cast()) < 2 || !class_of(t).is_plain || !has_no_weak_references(op, t) {
             return false;
         }
         if has_feature(t, TPFLAGS_MANAGED_DICT) {
@@ -336,28 +336,78 @@ unsafe fn members(class: *mut PyTypeObject) -> *mut PyMemberDef {
     class.byte_offset((*ty(class.cast())).tp_basicsize).cast()
 }
 
+/// What is known of a class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Class {
+    /// Its instances are freed as those of the type of C's that it derives from, attributes apart, without a finalizer.
+    is_plain: bool,
+    /// That type is `object`, and all that instances have is their inline values.
+    is_bare: bool,
+}
+
 /// Classes that were looked at, by version: a type that has one is the same as long as it has it.
-struct Looked(UnsafeCell<[(u32, bool); Looked::SIZE]>);
+struct Looked(UnsafeCell<[(u32, Class); Looked::SIZE]>);
 // SAFETY: only touched with the GIL held.
 unsafe impl Sync for Looked {}
-static LOOKED: Looked = Looked(UnsafeCell::new([(0, false); Looked::SIZE]));
+static LOOKED: Looked = Looked(UnsafeCell::new([(0, Class { is_plain: false, is_bare: false }); Looked::SIZE]));
 
 impl Looked {
     const SIZE: usize = 256;
 }
 
-/// Whether instances of a class are freed as those of the type of C's that it derives from, attributes apart, without a finalizer.
-unsafe fn is_plain(t: *mut PyTypeObject) -> bool {
+unsafe fn class_of(t: *mut PyTypeObject) -> Class {
     let version = (*t).tp_version_tag;
     let known = &mut (*LOOKED.0.get())[version as usize % Looked::SIZE];
     if version != 0 && known.0 == version {
         return known.1;
     }
     let is_plain = look(t);
+    let class = Class { is_plain, is_bare: is_plain && is_bare(t) };
     if version != 0 {
-        *known = (version, is_plain);
+        *known = (version, class);
     }
-    is_plain
+    class
+}
+
+/// Whether instances of a plain class are nothing but their inline values.
+unsafe fn is_bare(t: *mut PyTypeObject) -> bool {
+    let free = ffi::PyObject_GC_Del as *const c_void;
+    let is_usual = has_feature(t, TPFLAGS_INLINE_VALUES)
+        && has_feature(t, ffi::Py_TPFLAGS_HAVE_GC)
+        && (*t).tp_itemsize == 0
+        && (*t).tp_free.is_some_and(|f| f as *const c_void == free);
+    let mut class = t;
+    while has_feature(class, TPFLAGS_HEAPTYPE) {
+        if size(class.cast()) > 0 {
+            return false;
+        }
+        class = (*class).tp_base;
+    }
+    is_usual && class == &raw mut ffi::PyBaseObject_Type
+}
+
+/// Frees an object of which [`dies_quietly`] was true. An instance that is nothing but its inline values is freed here, as CPython does it
+/// in more steps.
+pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
+    let t = ty(op);
+    let is_instance = has_feature(t, TPFLAGS_HEAPTYPE)
+        && class_of(t).is_bare
+        && managed_dict(op).is_null()
+        && (*inline_values(op)).valid != 0;
+    if !is_instance {
+        return super::free_simple(op);
+    }
+    let values = inline_values(op);
+    for i in 0..(*cached_keys(t)).dk_nentries as usize {
+        let content = *inline_value_slot(values, i);
+        if !content.is_null() && decref_is_zero(content) {
+            free_quiet(content);
+        }
+    }
+    // It leaves the collector's list as well.
+    ffi::PyObject_GC_Del(op.cast());
+    // Not the last reference.
+    decref(t.cast());
 }
 
 unsafe fn look(t: *mut PyTypeObject) -> bool {

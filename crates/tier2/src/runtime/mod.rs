@@ -20,7 +20,7 @@ mod plans;
 mod quiet;
 mod values;
 
-pub(crate) use dying::{dies_quietly, initialize as prepare};
+pub(crate) use dying::{dies_quietly, free_quiet, initialize as prepare};
 pub(crate) use frames::{is_below, link_generator, push_on, suspend, suspended_at, unlink_generator};
 pub(crate) use generators::{
     finish_generator, finishes_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
