@@ -130,41 +130,16 @@ impl Exit {
 
     /// Whether it is taken because of what an operand of the first instruction is, of which there may be many kinds.
     pub(crate) fn tells_kinds_apart(&self) -> bool {
-        if !self.does_nothing() {
-            return false;
-        }
-        match self.reason {
-            ExitReason::WrongType
-            | ExitReason::TypeChanged
-            | ExitReason::KeysChanged
-            | ExitReason::FunctionChanged
-            | ExitReason::OtherObject
-            | ExitReason::ValuesInvalid => true,
-            ExitReason::GlobalsChanged
-            | ExitReason::OtherBranch
-            | ExitReason::Unbound
-            | ExitReason::Bound
-            | ExitReason::NotCompact
-            | ExitReason::IndexOutOfBounds
-            | ExitReason::LastReference
-            | ExitReason::Overflow
-            | ExitReason::ZeroDivision
-            | ExitReason::Exhausted
-            | ExitReason::NotExhausted
-            | ExitReason::NotSuspended
-            | ExitReason::OtherCaller
-            | ExitReason::DynamicTarget
-            | ExitReason::FrameKept
-            | ExitReason::EndOfTrace
-            | ExitReason::InnerLoop
-            | ExitReason::ColdPath
-            | ExitReason::Linked
-            | ExitReason::Unsupported
-            | ExitReason::Invalidated
-            | ExitReason::Periodic
-            | ExitReason::StackSpace
-            | ExitReason::Raised => false,
-        }
+        self.does_nothing()
+            && matches!(
+                self.reason,
+                ExitReason::WrongType
+                    | ExitReason::TypeChanged
+                    | ExitReason::KeysChanged
+                    | ExitReason::FunctionChanged
+                    | ExitReason::OtherObject
+                    | ExitReason::ValuesInvalid
+            )
     }
 
     /// What is recorded from here is for all kinds that there are no alternatives for. Whether that is news.

@@ -51,6 +51,21 @@ class Dying(Tier2Case):
             # From the last one to the first.
             self.assertEqual([entry[0] for entry in logged], [n for i in range(N) for n in (-i, i)])
 
+    def test_with_the_last_of_the_generators_of_a_function(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    def count():
+                        yield 1
+
+                    count.noisy = Noisy(i)
+                    both = {1: count(), 2: count()}
+                    count = None
+                    both = None
+            return f
+
+        self.check(make)
+
     def test_twice_in_a_tuple(self):
         def make(Noisy):
             def f(n):

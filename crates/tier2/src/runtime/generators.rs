@@ -32,14 +32,19 @@ pub(crate) unsafe fn suspend(generator: Obj, code: *mut PyCodeObject, pc: u32, s
 pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
     let frame = generator_frame(generator);
     let locals = (*frame_code(frame)).co_nlocalsplus as usize;
-    clears_quietly(frame, locals, &mut Death::default(), Death::DEPTH)
+    let mut death = Death::default();
+    // Nothing else dies with the frame, so its function is the last reference that is looked at.
+    drops_slots(frame, locals, &mut death, Death::DEPTH) && death.drops_last((*frame).f_funcobj, Death::DEPTH)
 }
 
+/// The same for a frame with so many slots, among other things that die.
 unsafe fn clears_quietly(frame: *mut InterpreterFrame, count: usize, death: &mut Death, depth: u32) -> bool {
+    drops_slots(frame, count, death, depth) && death.drops((*frame).f_funcobj, depth)
+}
+
+unsafe fn drops_slots(frame: *mut InterpreterFrame, count: usize, death: &mut Death, depth: u32) -> bool {
     let slots = core::slice::from_raw_parts(frame_locals(frame), count);
-    (*frame).frame_obj.is_null()
-        && slots.iter().all(|&object| death.drops(object, depth))
-        && death.drops_last((*frame).f_funcobj, depth)
+    (*frame).frame_obj.is_null() && slots.iter().all(|&object| death.drops(object, depth))
 }
 
 /// Frees a generator or coroutine whose count has become zero, if it has come to its end and nobody waits for its death. As CPython does it,
