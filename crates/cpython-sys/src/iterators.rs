@@ -45,17 +45,65 @@ pub unsafe fn iterator_has_next(iter: *mut PyObject) -> bool {
 }
 
 unsafe fn dict_iter_has_next(iter: *mut DictIterObject) -> bool {
+    dict_iter_index(iter).is_some()
+}
+
+/// The index of the entry that an iterator of a dictionary comes to next, if there is one and it is in order.
+#[inline(always)]
+unsafe fn dict_iter_index(iter: *mut DictIterObject) -> Option<usize> {
     let dict = (*iter).di_dict;
     if dict.is_null() || (*iter).len <= 0 || (*iter).di_used != (*dict).ma_used || !(*dict).ma_values.is_null() {
-        return false;
+        return None;
     }
     // If keys were replaced, there may be none left although some were not seen yet.
     let (keys, mut index) = ((*dict).ma_keys, (*iter).di_pos as usize);
     while dict::keys_have_entry(keys, index) {
         if !(*dict::dict_value_slot(dict, index)).is_null() {
-            return true;
+            return Some(index);
         }
         index += 1;
     }
-    false
+    None
+}
+
+/// What an iterator of a dictionary yields next, as `dictiter_iternextkey` and the other two of CPython do it. Null if it is exhausted or not in
+/// order; nothing has happened then.
+///
+/// # Safety
+/// GIL held, exactly an iterator of the keys, values or items of a dictionary.
+#[inline]
+pub unsafe fn dict_iter_next(iter: *mut PyObject) -> *mut PyObject {
+    let t = object::ty(iter);
+    let iter = iter.cast::<DictIterObject>();
+    let Some(index) = dict_iter_index(iter) else { return core::ptr::null_mut() };
+    let dict = (*iter).di_dict;
+    let entry = || (dict::dict_key(dict, index), *dict::dict_value_slot(dict, index));
+    let next = if t == &raw mut PyDictIterKey_Type {
+        object::newref(dict::dict_key(dict, index))
+    } else if t == &raw mut PyDictIterValue_Type {
+        object::newref(*dict::dict_value_slot(dict, index))
+    } else {
+        let result = (*iter).di_result;
+        if object::refcnt(result) > 1 || ffi::PyObject_GC_IsTracked(result) == 0 {
+            // It makes a new tuple, or has the collector know the old one.
+            let Some(next) = (*t).tp_iternext else { return core::ptr::null_mut() };
+            let next = next(iter.cast());
+            if next.is_null() {
+                ffi::PyErr_Clear();
+            }
+            return next;
+        }
+        let (key, value) = entry();
+        let items = object::tuple_items(result);
+        let old = (*items, *items.add(1));
+        *items = object::newref(key);
+        *items.add(1) = object::newref(value);
+        let result = object::newref(result);
+        object::decref(old.0);
+        object::decref(old.1);
+        result
+    };
+    (*iter).di_pos = index as isize + 1;
+    (*iter).len -= 1;
+    next
 }

@@ -10,6 +10,7 @@ use pyo3_ffi::{self as ffi, Py_hash_t, PyObject, PyTypeObject};
 
 /// Whether hashing an object of exactly this type, and comparing it with another such one, runs no Python code. (That of a class whose
 /// metaclass is `type` compares addresses.)
+#[inline(never)]
 fn is_simple(t: *mut PyTypeObject) -> bool {
     let simple = [
         &raw mut ffi::PyUnicode_Type,
@@ -34,8 +35,12 @@ unsafe fn is_by_identity(t: *mut PyTypeObject) -> bool {
 /// Longer tuples are not looked at.
 const LONGEST_TUPLE: isize = 8;
 
+#[inline(always)]
 unsafe fn is_simple_object(op: *mut PyObject) -> bool {
-    is_simple(ty(op)) || is_simple_tuple(op)
+    is_type(op, &raw mut ffi::PyUnicode_Type)
+        || is_type(op, &raw mut ffi::PyLong_Type)
+        || is_simple(ty(op))
+        || is_simple_tuple(op)
 }
 
 /// A tuple of simple objects, and of tuples of such.
@@ -124,13 +129,37 @@ pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut 
 /// How many places behind the one that a hash leads to are looked at as well, in a set.
 const NEIGHBOURS: usize = 9;
 
-/// Whether looking for the key, of a simple class, in exactly a set or frozenset runs no code.
-pub unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
-    if !is_simple_object(key) {
-        return false;
+/// Where a key is in a set's table, or would be put.
+enum Place {
+    Taken,
+    Free(*mut ffi::setentry, Py_hash_t),
+}
+
+/// The hash of an object of a simple class.
+#[inline(always)]
+unsafe fn simple_hash(key: *mut PyObject) -> Py_hash_t {
+    if is_type(key, &raw mut ffi::PyUnicode_Type) {
+        let hash = (*key.cast::<PyASCIIObject>()).hash;
+        // It is computed when it is asked for.
+        return if hash == -1 { ffi::PyObject_Hash(key) } else { hash };
     }
-    let hash = ffi::PyObject_Hash(key);
-    let set = set.cast::<ffi::PySetObject>();
+    if is_type(key, &raw mut ffi::PyLong_Type) && long_is_compact(key) {
+        // -1 is the hash of nothing.
+        return match long_compact_value(key) {
+            -1 => -2,
+            n => n,
+        };
+    }
+    ffi::PyObject_Hash(key)
+}
+
+/// Looks for a key in exactly a set or frozenset. None if that might run code.
+#[inline(always)]
+unsafe fn set_place(set: *mut ffi::PySetObject, key: *mut PyObject) -> Option<Place> {
+    if !is_simple_object(key) {
+        return None;
+    }
+    let hash = simple_hash(key);
     let mask = (*set).mask as usize;
     let mut probes = Probes::new(hash, mask);
     loop {
@@ -139,14 +168,60 @@ pub unsafe fn set_is_quiet(set: *mut PyObject, key: *mut PyObject) -> bool {
             let entry = (*set).table.add(probes.index + i);
             let found = (*entry).key;
             if found.is_null() {
-                return true;
+                return Some(Place::Free(entry, hash));
             }
             // What stands for a removed entry has the hash -1, which no object has.
-            if (*entry).hash == hash && !compares_quietly(found, key) {
-                return false;
+            if (*entry).hash == hash {
+                if found == key {
+                    return Some(Place::Taken);
+                }
+                if !is_simple_object(found) {
+                    return None;
+                }
+                if are_equal(found, key) {
+                    return Some(Place::Taken);
+                }
             }
         }
         probes.advance();
+    }
+}
+
+/// Whether two objects are equal that may be compared quietly.
+#[inline(always)]
+unsafe fn are_equal(a: *mut PyObject, b: *mut PyObject) -> bool {
+    if is_type(a, &raw mut ffi::PyUnicode_Type) && is_type(b, &raw mut ffi::PyUnicode_Type) {
+        return _PyUnicode_Equal(a, b) == 1;
+    }
+    ffi::PyObject_RichCompareBool(a, b, ffi::Py_EQ) == 1
+}
+
+/// Whether a key is in exactly a set or frozenset. None if telling might run code.
+pub unsafe fn set_contains(set: *mut PyObject, key: *mut PyObject) -> Option<bool> {
+    set_place(set.cast(), key).map(|place| matches!(place, Place::Taken))
+}
+
+/// Adds a key to exactly a set, as `set_add_entry` of CPython does it. Whether that was possible without running code.
+pub unsafe fn set_insert(set: *mut PyObject, key: *mut PyObject) -> bool {
+    let so = set.cast::<ffi::PySetObject>();
+    match set_place(so, key) {
+        None => false,
+        Some(Place::Taken) => true,
+        // The table is not to grow.
+        Some(Place::Free(entry, hash)) if ((*so).fill as usize + 1) * 5 < (*so).mask as usize * 3 => {
+            (*entry).key = newref(key);
+            (*entry).hash = hash;
+            (*so).fill += 1;
+            (*so).used += 1;
+            true
+        }
+        Some(Place::Free(..)) => {
+            let is_added = ffi::PySet_Add(set, key) == 0;
+            if !is_added {
+                ffi::PyErr_Clear();
+            }
+            is_added
+        }
     }
 }
 

@@ -240,7 +240,7 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
         && n == 1
         && is_quiet_key(args[0])
         && is_set_method(name)
-        && set_is_quiet(receiver, args[0]);
+        && set_contains(receiver, args[0]).is_some();
     let row = if is_append || of_set { None } else { Some(quiet(descriptor, &args)?) };
     let is_exact = ty(receiver) == (*descriptor.cast::<PyMethodDescrObject>()).d_type;
     if !is_exact && row.is_some_and(|row| !row.accepts_instance_of_subclass(descriptor, receiver)) {
@@ -338,7 +338,7 @@ unsafe fn known_method(l: &mut Lowering, callable: *mut PyObject, args: &[*mut P
         && owner == &raw mut ffi::PySet_Type
         && n == 1
         && is_quiet_key(args[0])
-        && set_is_quiet(l.real(2), args[0])
+        && set_contains(l.real(2), args[0]).is_some()
     {
         let name = CStr::from_ptr(name);
         if !is_set_method(name) {

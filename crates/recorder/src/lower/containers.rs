@@ -200,7 +200,7 @@ pub(super) unsafe fn build_set(l: &mut Lowering) -> Option<Outcome> {
 pub(super) unsafe fn set_add(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let (set, key) = (l.real(n + 1), l.real(1));
-    if !is_type(set, &raw mut ffi::PySet_Type) || !is_quiet_key(key) || !set_is_quiet(set, key) {
+    if !is_type(set, &raw mut ffi::PySet_Type) || !is_quiet_key(key) || set_contains(set, key).is_none() {
         return None;
     }
     let args = [l.exact(n + 1)?, l.key(1)?];

@@ -51,20 +51,15 @@ pub(super) unsafe fn build_map(items: &[*mut PyObject]) -> *mut PyObject {
 
 /// `Helper::SetAdd`.
 pub(super) unsafe fn set_add(set: *mut PyObject, key: *mut PyObject) -> i64 {
-    if !set_is_quiet(set, key) {
-        return 0;
-    }
-    if ffi::PySet_Add(set, key) < 0 {
-        ffi::PyErr_Clear();
-        return 0;
-    }
-    1
+    set_insert(set, key).into()
 }
 
 /// `Helper::SetDiscard`.
 pub(super) unsafe fn set_discard(set: *mut PyObject, key: *mut PyObject) -> i64 {
-    if !set_is_quiet(set, key) {
-        return -1;
+    match set_contains(set, key) {
+        None => return -1,
+        Some(false) => return 0,
+        Some(true) => {}
     }
     let found = ffi::PySet_Discard(set, key);
     if found < 0 {
@@ -181,8 +176,8 @@ pub(super) unsafe fn store_slice(
 ) -> i64 {
     let Some((from, to)) = super::quiet::bounds(start, stop, size(list)) else { return 0 };
     let old = from..to;
-    let mut death = Death::default();
-    if !old.clone().all(|i| death.drops(*list_items(list).offset(i), Death::DEPTH)) {
+    let drops_all = |death: &mut Death| old.clone().all(|i| death.drops(*list_items(list).offset(i), Death::DEPTH));
+    if !Death::is_quiet(drops_all) {
         return 0;
     }
     if (is_type(items, &raw mut ffi::PyList_Type) || is_type(items, &raw mut ffi::PyTuple_Type))
@@ -206,14 +201,17 @@ pub(super) unsafe fn store_slice(
 
 /// Whether a tuple that an iterator uses again for its items can let go of what is in it.
 unsafe fn is_free(result: *mut PyObject) -> bool {
-    let mut death = Death::default();
-    let mut drops = |item| death.drops(item, Death::DEPTH);
-    result.is_null() || refcnt(result) > 1 || (0..size(result) as usize).all(|i| drops(tuple_item(result, i)))
+    let drops_all =
+        |death: &mut Death| (0..size(result) as usize).all(|i| death.drops(tuple_item(result, i), Death::DEPTH));
+    result.is_null() || refcnt(result) > 1 || Death::is_quiet(drops_all)
 }
 
 /// `Helper::QuietNext`.
 pub(super) unsafe fn next(iter: *mut PyObject) -> *mut PyObject {
     let t = ty(iter);
+    if is_dict_iter_type(t) {
+        return if is_free_within(iter) { dict_iter_next(iter) } else { ptr::null_mut() };
+    }
     let is_ready = if t == &raw mut ffi::PyEnum_Type {
         let iter = iter.cast::<EnumObject>();
         is_free((*iter).en_result) && is_free_within((*iter).en_sit)

@@ -16,10 +16,17 @@ use smallvec::SmallVec;
 /// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. It is to be freed next, in any
 /// case.
 pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
-    if is_type(op, &raw mut ffi::PyList_Type) {
-        drop_simple_items(op);
+    match kind_of(ty(op)) {
+        Kind::Leaf => return true,
+        Kind::List => {
+            drop_simple_items(op);
+            if size(op) == 0 {
+                return true;
+            }
+        }
+        _ => {}
     }
-    Death::default().takes(op, Death::DEPTH)
+    Death::is_quiet(|death| death.takes(op, Death::DEPTH))
 }
 
 /// Drops the items of a list that are numbers or text, when it is about to be freed. The others move together, in their order. That is done while
@@ -45,16 +52,26 @@ unsafe fn drop_simple_items(list: *mut PyObject) {
 /// Containers with more items are not looked at.
 const LARGE: isize = 64;
 
+/// Nor are sets with more places for items.
+const LARGE_TABLE: usize = 256;
+
 /// At most so many references are looked at. What has more than that does not die.
 const REFERENCES: u32 = 512;
 
+/// What has more references than this usually has more than are looked at.
+const MANY: u32 = 6;
+
 /// What dies with an object.
-#[derive(Default)]
 pub(super) struct Death {
     /// How many references were looked at.
     looked_at: u32,
     /// Objects that have more references than were found so far, with the number of these: the last one takes the object along.
     shared: SmallVec<[(*mut PyObject, u32); Death::SHARED]>,
+    /// Objects with more references are not counted one by one. They do not die if the references that are looked at, to whatever object,
+    /// are fewer in the end.
+    many: u32,
+    /// The lowest number of references of such an object.
+    fewest: u32,
 }
 
 impl Death {
@@ -63,6 +80,21 @@ impl Death {
 
     /// With more such objects it is not looked any further.
     const SHARED: usize = 24;
+
+    /// Whether all that `look` looks at dies without running code.
+    #[inline(always)]
+    pub(super) unsafe fn is_quiet(look: impl Fn(&mut Death) -> bool) -> bool {
+        let within = |many| {
+            let mut death = Death { looked_at: 0, shared: SmallVec::new(), many, fewest: u32::MAX };
+            look(&mut death).then_some(death.fewest > death.looked_at)
+        };
+        match within(MANY) {
+            None => false,
+            Some(true) => true,
+            // All are counted one by one.
+            Some(false) => within(REFERENCES) == Some(true),
+        }
+    }
 
     /// Whether no code runs when this reference to an object is dropped, after those that were looked at before.
     #[inline(always)]
@@ -74,7 +106,8 @@ impl Death {
     #[inline(always)]
     pub(super) unsafe fn drops_last(&mut self, item: *mut PyObject, depth: u32) -> bool {
         // Nothing that died before refers to it more often than is known.
-        (self.shared.is_empty() && !item.is_null() && refcnt(item) > 1) || self.drops(item, depth)
+        let is_unknown = self.shared.is_empty() && self.fewest == u32::MAX;
+        (is_unknown && !item.is_null() && refcnt(item) > 1) || self.drops(item, depth)
     }
 
     /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
@@ -84,9 +117,13 @@ impl Death {
             return true;
         }
         self.looked_at += 1;
+        if self.looked_at > REFERENCES {
+            return false;
+        }
         let count = refcnt(item);
-        if self.looked_at > REFERENCES || count > REFERENCES {
-            return self.looked_at <= REFERENCES;
+        if count > self.many {
+            self.fewest = self.fewest.min(count);
+            return true;
         }
         if count > 1 {
             let Some(known) = self.shared.iter_mut().find(|known| known.0 == item) else {
@@ -124,10 +161,17 @@ impl Death {
             }
             Kind::Generator => super::generators::dies_quietly(op.cast(), self, depth),
             Kind::Function => self.takes_function(op.cast(), depth),
-            Kind::Set => ffi::PySet_Size(op) <= LARGE && self.takes_shown(op, t, depth),
+            Kind::Set => self.takes_set(op.cast(), depth),
+            Kind::Cell => self.drops((*op.cast::<PyCellObject>()).ob_ref, depth),
             Kind::Shown => self.takes_shown(op, t, depth),
             Kind::Other => false,
         }
+    }
+
+    unsafe fn takes_set(&mut self, set: *mut ffi::PySetObject, depth: u32) -> bool {
+        let places = (*set).mask as usize + 1;
+        // What stands for a removed entry is immortal.
+        places <= LARGE_TABLE && (0..places).all(|i| self.drops((*(*set).table.add(i)).key, depth))
     }
 
     unsafe fn takes_dict(&mut self, dict: *mut PyObject, depth: u32) -> bool {
@@ -238,6 +282,7 @@ enum Kind {
     Generator,
     Function,
     Set,
+    Cell,
     /// What the collector is shown, and nothing else happens that could be noticed.
     Shown,
 }
@@ -300,11 +345,11 @@ pub(crate) unsafe fn initialize() {
     add(Kind::Generator, &[&raw mut PyGen_Type, &raw mut PyCoro_Type]);
     add(Kind::Function, &[&raw mut PyFunction_Type]);
     add(Kind::Set, &[&raw mut ffi::PySet_Type, &raw mut ffi::PyFrozenSet_Type]);
+    add(Kind::Cell, &[&raw mut ffi::PyCell_Type]);
     add(
         Kind::Shown,
         &[
             &raw mut PyMethod_Type,
-            &raw mut ffi::PyCell_Type,
             &raw mut ffi::PyCFunction_Type,
             &raw mut ffi::PySlice_Type,
             &raw mut ffi::PyDictItems_Type,

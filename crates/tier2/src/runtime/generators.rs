@@ -32,9 +32,10 @@ pub(crate) unsafe fn suspend(generator: Obj, code: *mut PyCodeObject, pc: u32, s
 pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
     let frame = generator_frame(generator);
     let locals = (*frame_code(frame)).co_nlocalsplus as usize;
-    let mut death = Death::default();
     // Nothing else dies with the frame, so its function is the last reference that is looked at.
-    drops_slots(frame, locals, &mut death, Death::DEPTH) && death.drops_last((*frame).f_funcobj, Death::DEPTH)
+    Death::is_quiet(|death| {
+        drops_slots(frame, locals, death, Death::DEPTH) && death.drops_last((*frame).f_funcobj, Death::DEPTH)
+    })
 }
 
 /// The same for a frame with so many slots, among other things that die.

@@ -61,9 +61,10 @@ pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64
     if t == &raw mut ffi::PyDict_Type {
         return dict_find(container, key).map_or(-1, |value| (!value.is_null()).into());
     }
-    let is_quiet = if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
-        set_is_quiet(container, key)
-    } else if t == &raw mut ffi::PyUnicode_Type {
+    if t == &raw mut ffi::PySet_Type || t == &raw mut ffi::PyFrozenSet_Type {
+        return set_contains(container, key).map_or(-1, i64::from);
+    }
+    let is_quiet = if t == &raw mut ffi::PyUnicode_Type {
         is_type(key, t)
     } else {
         return sequence_find(container, key, 0).map_or(-1, |found| found.is_some().into());
