@@ -180,6 +180,12 @@ helpers! {
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.
     InstanceLacks = instance_lacks(obj, obj) -> I64, reads(M::INLINE).reads(M::DICT);
+    /// An attribute of an object of any type; null if code would have to run to get it, or there is none.
+    AnyAttribute = any_attribute(obj, obj) -> New,
+        reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT);
+    /// Whether an object is an instance of a class, or of one in a tuple: 0, 1; or negative (and no exception) if code would have to run to
+    /// tell.
+    AnyInstance = any_instance(obj, obj) -> I64, reads(M::TYPE).reads(M::VERSION);
     /// `format(x, spec)` for an int, float, bool, string or None, exactly. No spec if it is null.
     QuietFormat = quiet_format(obj, obj) -> New, allocates().raises();
     /// `str(x)`, `repr(x)` or `ascii(x)`, by the argument of CONVERT_VALUE, for such an object.

@@ -204,11 +204,16 @@ impl Recorder {
         let index = state.index() as u32;
         let place = Place { code: state.cs, position: index as usize };
         let is_polymorphic = crate::history::has_more_kinds_than(self.limits.kinds, place);
-        if is_polymorphic && matches!(base, op::CALL | op::CALL_KW | op::CALL_FUNCTION_EX) {
+        let lowered = if crate::history::has_raised(state.cs, index) {
+            None
+        } else if is_polymorphic {
+            lower::lower_polymorphic(&mut self.f, state, base)
+        } else {
+            lower::lower(&mut self.f, state, base)
+        };
+        if lowered.is_none() && is_polymorphic && matches!(base, op::CALL | op::CALL_KW | op::CALL_FUNCTION_EX) {
             return self.execute_and_leave(state, Moves::Calls);
         }
-        let is_left = is_polymorphic || crate::history::has_raised(state.cs, index);
-        let lowered = if is_left { None } else { lower::lower(&mut self.f, state, base) };
         self.f.stamp(self.f.count);
         match lowered {
             Some(Outcome::Next(position)) => {

@@ -99,6 +99,7 @@ pub struct Known {
     pub name_spec: *mut PyObject,
     pub name_name: *mut PyObject,
     pub name_class: *mut PyObject,
+    pub name_instancecheck: *mut PyObject,
 }
 
 /// What tier 1 did so far in this process.
@@ -367,6 +368,7 @@ unsafe fn look_up_known() -> Option<Known> {
         name_spec: intern(c"__spec__")?,
         name_name: intern(c"__name__")?,
         name_class: intern(c"__class__")?,
+        name_instancecheck: intern(c"__instancecheck__")?,
     };
     decref(builtins);
     decref(append);

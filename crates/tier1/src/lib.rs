@@ -19,6 +19,7 @@ pub mod dispatch;
 mod eval;
 pub mod frames;
 mod ops;
+pub mod polymorphic;
 mod record;
 pub mod shims;
 mod specialize;

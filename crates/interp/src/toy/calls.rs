@@ -367,6 +367,17 @@ impl Toy {
                     matches!(self.look(o), Kind::Dict { .. }) && matches!(*self.look(arg(1)?), Kind::Int(n) if n == i);
                 Register::Obj(is_there.then_some(o))
             }
+            Helper::AnyAttribute => {
+                let value = *self.attribute(arg(0)?, arg(1)?)?;
+                if let Some(value) = value {
+                    self.adjust(value, 1);
+                }
+                Register::Obj(value)
+            }
+            Helper::AnyInstance => {
+                let class = arg(1)?;
+                Register::I64((self.class_of(arg(0)?) == class).into())
+            }
             Helper::InstanceLacks => Register::I64(self.attribute(arg(0)?, arg(1)?)?.is_none().into()),
             Helper::StrConcat | Helper::IntAdd => obj(self.binary(arg(0)?, arg(1)?, 0)?),
             Helper::StrEq => {

@@ -13,6 +13,7 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Helper, Value};
 use hotspur_tier1::context::known;
+use hotspur_tier1::polymorphic;
 use hotspur_tier1::table::op;
 
 /// Offset of the first inline value in an instance.
@@ -64,7 +65,27 @@ impl Lowering<'_> {
 
 pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
     let foreseen = foreseen(l);
-    if foreseen.is_some() { foreseen } else { unforeseen(l) }
+    if foreseen.is_some() {
+        return foreseen;
+    }
+    let unforeseen = unforeseen(l);
+    // That it is specialized for another type is a sign that there are many.
+    if unforeseen.is_some() { unforeseen } else { load_any_attr(l) }
+}
+
+/// An attribute of whatever has it.
+pub(super) unsafe fn load_any_attr(l: &mut Lowering) -> Option<Outcome> {
+    let name = l.s.name(l.oparg() >> 1);
+    let found = polymorphic::attribute(l.real(1), name);
+    if found.is_null() {
+        return None;
+    }
+    decref(found);
+    let owner = l.f.peek(1)?;
+    let owner = l.f.boxed(owner);
+    let name = name_constant(l, name);
+    let attr = l.found(Helper::AnyAttribute, &[owner, name])?;
+    l.loaded(attr)
 }
 
 /// As tier 1 has specialized the instruction.

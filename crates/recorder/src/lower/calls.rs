@@ -10,10 +10,11 @@ use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{CodeRef, Cond, Value};
+use hotspur_ir::{CodeRef, Cond, Helper, Value};
 use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
+use hotspur_tier1::polymorphic;
 use hotspur_tier1::shims;
 use hotspur_tier1::table::{LENGTH, op};
 
@@ -128,7 +129,7 @@ unsafe fn len(l: &mut Lowering) -> Option<Outcome> {
 unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
     let (real, class) = (l.real(2), l.real(1));
     if !ptr::eq(ty(class), &raw mut ffi::PyType_Type) {
-        return None;
+        return isinstance_of_any(l);
     }
     let v = l.f.peek(1)?;
     let t = ty(real);
@@ -149,6 +150,23 @@ unsafe fn isinstance(l: &mut Lowering) -> Option<Outcome> {
     }
     let result = l.f.constant(if truth { ffi::Py_True() } else { ffi::Py_False() }, Keep::Immortal);
     l.called(2, result)
+}
+
+/// `isinstance` of whatever it is, with a class or a tuple of classes.
+pub(super) unsafe fn isinstance_of_any(l: &mut Lowering) -> Option<Outcome> {
+    let is_call_of_it = l.oparg() == 2 && l.real(4) == known().isinstance && l.real(3).is_null();
+    if !is_call_of_it || polymorphic::is_instance(l.real(2), l.real(1)).is_none() {
+        return None;
+    }
+    l.guard_callable(2, false)?;
+    let (v, class) = (l.f.peek(2)?, l.f.peek(1)?);
+    let args = [l.f.boxed(v), l.f.boxed(class)];
+    l.f.at();
+    let found = l.f.builder.call_helper(Helper::AnyInstance, &args)?;
+    let zero = l.f.builder.const_i64(0);
+    l.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
+    let truth = l.f.builder.cmp_i64(Cond::Ne, found, zero);
+    l.called(2, truth)
 }
 
 /// Whether `x.__class__` of instances of a type is the type.

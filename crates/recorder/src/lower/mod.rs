@@ -72,6 +72,16 @@ pub(crate) unsafe fn lower(f: &mut Frames, s: State, base: u16) -> Option<Outcom
     function(&mut Lowering { f, s })
 }
 
+/// Lowers an instruction that has met too many kinds of operands, so that it does not matter what they are. None: it is left to tier 1.
+pub(crate) unsafe fn lower_polymorphic(f: &mut Frames, s: State, base: u16) -> Option<Outcome> {
+    let mut l = Lowering { f, s };
+    match base {
+        op::LOAD_ATTR => attributes::load_any_attr(&mut l),
+        op::CALL => calls::isinstance_of_any(&mut l),
+        _ => None,
+    }
+}
+
 macro_rules! functions {
     ($($module:ident: $($name:ident => $function:ident),+;)*) => {
         /// Lowering functions by the number of the base instruction.

@@ -1,6 +1,7 @@
 //! LOAD_ATTR, and what STORE_ATTR shares with it.
 
 use super::load_global::{keys_word, value_offset};
+use crate::context::known;
 use crate::dispatch::State;
 use crate::table::op;
 use core::ffi::c_int;
@@ -8,7 +9,7 @@ use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
 /// What a type says about an attribute of its instances. Objects are borrowed from the type.
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Nothing.
     Absent,
     /// A slot that holds an object.
@@ -28,7 +29,7 @@ pub(super) enum Kind {
 }
 
 /// Where an instance keeps an attribute.
-pub(super) enum Place {
+pub(crate) enum Place {
     /// Index in the inline values.
     Inline(usize),
     /// Index of the entry in the dictionary.
@@ -75,7 +76,7 @@ unsafe fn stores_generically(t: *mut PyTypeObject) -> bool {
 }
 
 /// Classifies an attribute. The answer holds as long as the type has the version that it has afterwards.
-pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject, store: bool) -> Kind {
+pub(crate) unsafe fn analyze(t: *mut PyTypeObject, name: *mut PyObject, store: bool) -> Kind {
     let object = &raw mut ffi::PyBaseObject_Type;
     let mut has_getattr = false;
     if store {
@@ -88,9 +89,9 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
         if (*t).tp_getattro.is_none() || !has_feature(t, TPFLAGS_HEAPTYPE) {
             return Kind::Other;
         }
-        has_getattr = !_PyType_Lookup(t, s.known().name_getattr).is_null();
-        let getattribute = _PyType_Lookup(t, s.known().name_getattribute);
-        if getattribute != _PyType_Lookup(object, s.known().name_getattribute) {
+        has_getattr = !_PyType_Lookup(t, known().name_getattr).is_null();
+        let getattribute = _PyType_Lookup(t, known().name_getattribute);
+        if getattribute != _PyType_Lookup(object, known().name_getattribute) {
             let is_function = !getattribute.is_null() && is_type(getattribute, &raw mut PyFunction_Type);
             if is_function && !has_getattr {
                 return Kind::Getattribute(getattribute);
@@ -121,7 +122,7 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
             // A getter that raises AttributeError has `__getattr__` called.
             return if has_getattr { Kind::Other } else { Kind::Property(descr.cast()) };
         }
-        if name == s.known().name_class && descr == _PyType_Lookup(object, name) {
+        if name == known().name_class && descr == _PyType_Lookup(object, name) {
             return Kind::Class;
         }
         if store {
@@ -138,7 +139,7 @@ pub(super) unsafe fn analyze(s: State, t: *mut PyTypeObject, name: *mut PyObject
 }
 
 /// Offset of a slot, if it is one of the owner's.
-pub(super) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDescrObject) -> Option<u32> {
+pub(crate) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDescrObject) -> Option<u32> {
     if ffi::PyObject_TypeCheck(owner, (*member).d_type) == 0 {
         return None;
     }
@@ -146,7 +147,7 @@ pub(super) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDesc
 }
 
 /// Where an attribute that the type knows nothing of is, or is to be put.
-pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
+pub(crate) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
     let t = ty(owner);
     if !has_feature(t, TPFLAGS_MANAGED_DICT) {
         return None;
@@ -192,7 +193,7 @@ unsafe fn choose(s: State) -> Option<u16> {
     if has_feature(t, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
         return choose_class(s, owner, name);
     }
-    let kind = analyze(s, t, name, false);
+    let kind = analyze(t, name, false);
     let version = type_version(t)?;
     match kind {
         Kind::Absent => match find_in_instance(owner, name, false)? {
@@ -303,7 +304,7 @@ unsafe fn choose_class(s: State, owner: *mut PyObject, name: *mut PyObject) -> O
         return None;
     }
     let is_plain = metaclass == &raw mut ffi::PyType_Type;
-    let kind = analyze(s, class, name, false);
+    let kind = analyze(class, name, false);
     let version = type_version(class)?;
     let (Kind::Method(descr) | Kind::Plain(descr)) = kind else {
         return None;

@@ -8,3 +8,5 @@ pub mod operators;
 pub mod store_attr;
 pub mod subscript;
 pub mod truth;
+
+pub(crate) use load_attr::{Kind, Place, analyze, find_in_instance, slot_offset};

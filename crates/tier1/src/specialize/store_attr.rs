@@ -22,7 +22,7 @@ unsafe fn choose(s: State) -> Option<u16> {
     if !is_ready(t) || is_type(owner, &raw mut ffi::PyModule_Type) {
         return None;
     }
-    let kind = analyze(s, t, name, true);
+    let kind = analyze(t, name, true);
     let version = type_version(t)?;
     match kind {
         Kind::Slot(member) => {

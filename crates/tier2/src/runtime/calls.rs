@@ -5,6 +5,7 @@ use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
 use hotspur_ir::Helper;
+use hotspur_tier1::polymorphic;
 use smallvec::SmallVec;
 
 /// Calls a helper. The arguments are as its table has them. Machine code calls a copy for each helper, in which what is said here of
@@ -74,7 +75,9 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::BindBuiltin => new(containers::bind_builtin(object(0), object(1))),
         Helper::IterFinish => new(quiet::finish(object(0))),
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
-        Helper::InstanceLacks => Register::I64(quiet::instance_lacks(object(0), object(1))),
+        Helper::AnyAttribute => new(polymorphic::attribute(object(0), object(1))),
+        Helper::AnyInstance => Register::I64(polymorphic::is_instance(object(0), object(1)).map_or(-1, i64::from)),
+        Helper::InstanceLacks => Register::I64(polymorphic::instance_lacks(object(0), object(1)).into()),
         Helper::QuietFormat => new(ffi::PyObject_Format(object(0), object(1))),
         Helper::QuietConvert => new(match number(1) {
             1 => ffi::PyObject_Str(object(0)),

@@ -165,30 +165,3 @@ pub(super) unsafe fn instance_dict(instance: *mut PyObject, name: *mut PyObject,
         && (*unicode_entries(keys).add(index)).me_key == name;
     if is_there { dict.cast() } else { ptr::null_mut() }
 }
-
-/// `Helper::InstanceLacks`.
-pub(super) unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> i64 {
-    let t = ty(instance);
-    if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(instance)).valid != 0 {
-        let Some(index) = find_interned(cached_keys(t), name) else {
-            return keys_lack_string(cached_keys(t), name).into();
-        };
-        return (*inline_value_slot(inline_values(instance), index)).is_null().into();
-    }
-    let dict = if has_feature(t, TPFLAGS_MANAGED_DICT) {
-        managed_dict(instance).cast::<PyObject>()
-    } else {
-        match (*t).tp_dictoffset {
-            0 => ptr::null_mut(),
-            offset if offset > 0 => *instance.byte_offset(offset).cast::<*mut PyObject>(),
-            _ => return 0,
-        }
-    };
-    if dict.is_null() {
-        return 1;
-    }
-    if !is_type(dict, &raw mut ffi::PyDict_Type) {
-        return 0;
-    }
-    dict_find(dict, name).is_some_and(|value| value.is_null()).into()
-}

@@ -1,0 +1,152 @@
+//! Attributes and instances for code that meets operands of many types: what CPython's generic functions answer, where that runs no code.
+//!
+//! A specialization is for one type. Where an instruction has met too many, these look everything up each time, as the generic functions do,
+//! but know when Python code would have to be called, and leave it at that.
+
+use crate::context::known;
+use crate::specialize::{Kind, Place, analyze, find_in_instance, slot_offset};
+use core::cell::UnsafeCell;
+use core::ptr;
+use ffi::PyObject;
+use hotspur_cpython_sys::*;
+
+/// What a type says about an attribute of its instances.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// Nothing: it is one of the instance's own.
+    Absent,
+    /// It is in a slot at this offset.
+    Slot(u32),
+    /// It is the type.
+    Class,
+    /// It is this object (borrowed from the type), unless the instance has one of its own.
+    Plain(*mut PyObject),
+    /// Code might have to run.
+    Unknown,
+}
+
+/// Answers by the type's version and the name, which never dies: as long as a type has a version, it says the same.
+struct Answers(UnsafeCell<[(u32, *mut PyObject, Answer); Answers::SIZE]>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Answers {}
+static ANSWERS: Answers = Answers(UnsafeCell::new([(0, ptr::null_mut(), Answer::Unknown); Answers::SIZE]));
+
+impl Answers {
+    const SIZE: usize = 1024;
+}
+
+unsafe fn answer(owner: *mut PyObject, name: *mut PyObject) -> Answer {
+    let version = (*ty(owner)).tp_version_tag;
+    // Without a version, what the type and its bases have under a name is in no table.
+    if version == 0 {
+        return Answer::Unknown;
+    }
+    if !is_immortal(name) {
+        return ask(owner, name);
+    }
+    let place = (version as usize ^ name.addr() >> 4) % Answers::SIZE;
+    let known = &mut (*ANSWERS.0.get())[place];
+    if known.0 != version || known.1 != name {
+        *known = (version, name, ask(owner, name));
+    }
+    known.2
+}
+
+unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
+    match analyze(ty(owner), name, false) {
+        Kind::Absent => Answer::Absent,
+        Kind::Slot(member) => slot_offset(owner, member).map_or(Answer::Unknown, Answer::Slot),
+        Kind::Class => Answer::Class,
+        Kind::Plain(found) => Answer::Plain(found),
+        Kind::Property(_) | Kind::Method(_) | Kind::Getattribute(_) | Kind::Other => Answer::Unknown,
+    }
+}
+
+/// `owner.name`, new. Null (and no exception) if that might run code, or there is no such attribute.
+pub unsafe fn attribute(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    let found = match answer(owner, name) {
+        Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
+        Answer::Class => ty(owner).cast(),
+        Answer::Absent => in_instance(owner, name),
+        Answer::Plain(found) => match in_instance(owner, name) {
+            attr if !attr.is_null() => attr,
+            _ if instance_lacks(owner, name) => found,
+            _ => ptr::null_mut(),
+        },
+        Answer::Unknown => ptr::null_mut(),
+    };
+    xincref(found);
+    found
+}
+
+unsafe fn in_instance(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    match find_in_instance(owner, name, false) {
+        Some(Place::Inline(index)) => *inline_value_slot(inline_values(owner), index),
+        Some(Place::Dict(index)) => *dict_value_slot(managed_dict(owner), index),
+        None => ptr::null_mut(),
+    }
+}
+
+/// Whether an instance has no attribute of its own with this name. False also if that cannot be told simply.
+pub unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> bool {
+    let t = ty(instance);
+    if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(instance)).valid != 0 {
+        let Some(index) = find_interned(cached_keys(t), name) else {
+            return keys_lack_string(cached_keys(t), name);
+        };
+        return (*inline_value_slot(inline_values(instance), index)).is_null();
+    }
+    let dict = if has_feature(t, TPFLAGS_MANAGED_DICT) {
+        managed_dict(instance).cast::<PyObject>()
+    } else {
+        match (*t).tp_dictoffset {
+            0 => ptr::null_mut(),
+            offset if offset > 0 => *instance.byte_offset(offset).cast::<*mut PyObject>(),
+            _ => return false,
+        }
+    };
+    if dict.is_null() {
+        return true;
+    }
+    is_type(dict, &raw mut ffi::PyDict_Type) && dict_find(dict, name).is_some_and(|value| value.is_null())
+}
+
+/// `isinstance(op, class)`, where `class` may be a tuple of classes. None if that might run code, or is an error.
+pub unsafe fn is_instance(op: *mut PyObject, class: *mut PyObject) -> Option<bool> {
+    if ptr::eq(ty(op).cast(), class) {
+        return Some(true);
+    }
+    if is_type(class, &raw mut ffi::PyTuple_Type) {
+        for i in 0..size(class) as usize {
+            let class = tuple_item(class, i);
+            // Tuples in tuples are rare.
+            if is_type(class, &raw mut ffi::PyTuple_Type) {
+                return None;
+            }
+            if is_instance(op, class)? {
+                return Some(true);
+            }
+        }
+        return Some(false);
+    }
+    if !checks_as_type(class) {
+        return None;
+    }
+    if ffi::PyType_IsSubtype(ty(op), class.cast()) != 0 {
+        return Some(true);
+    }
+    // Then it is asked for its class.
+    matches!(answer(op, known().name_class), Answer::Class).then_some(false)
+}
+
+/// Whether this is a class whose metaclass leaves `__instancecheck__` to `type`.
+unsafe fn checks_as_type(class: *mut PyObject) -> bool {
+    let (meta, usual) = (ty(class), &raw mut ffi::PyType_Type);
+    if meta == usual {
+        return true;
+    }
+    let name = known().name_instancecheck;
+    has_feature(meta, ffi::Py_TPFLAGS_TYPE_SUBCLASS)
+        && (*meta).tp_version_tag != 0
+        && _PyType_Lookup(meta, name) == _PyType_Lookup(usual, name)
+}
