@@ -1,6 +1,7 @@
 //! Looking at iterators of built-in types without advancing them.
 
 use crate::*;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use pyo3_ffi::{self as ffi, PyObject};
 
 /// Whether the type is that of iterators over the keys, values or items of a dictionary.
@@ -8,7 +9,32 @@ pub fn is_dict_iter_type(t: *mut ffi::PyTypeObject) -> bool {
     t == &raw mut PyDictIterKey_Type || t == &raw mut PyDictIterValue_Type || t == &raw mut PyDictIterItem_Type
 }
 
-/// Whether an iterator of a list, tuple, range or dictionary, or an `enumerate` or `zip` over such, has another item, and is in order
+/// The type of iterators over strings of ASCII, which is not exported.
+static ASCII_ITER_TYPE: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Remembers that type.
+pub(crate) fn set_ascii_iter_type(t: *mut ffi::PyTypeObject) {
+    ASCII_ITER_TYPE.store(t, Ordering::Relaxed);
+}
+
+/// Whether the type is that of iterators over strings or bytes.
+pub fn is_text_iter_type(t: *mut ffi::PyTypeObject) -> bool {
+    t == &raw mut ffi::PyUnicodeIter_Type
+        || t == &raw mut ffi::PyBytesIter_Type
+        || t == ASCII_ITER_TYPE.load(Ordering::Relaxed)
+}
+
+/// Whether the type is that of iterators over the items of one built-in container, which they do not put into tuples.
+pub fn is_item_iter_type(t: *mut ffi::PyTypeObject) -> bool {
+    t == &raw mut PyListIter_Type
+        || t == &raw mut PyTupleIter_Type
+        || t == &raw mut PyRangeIter_Type
+        || t == &raw mut ffi::PySetIter_Type
+        || t == &raw mut ffi::PyListRevIter_Type
+        || is_text_iter_type(t)
+}
+
+/// Whether an iterator of a list (either way), tuple, range, set, string, bytes object or dictionary, or an `enumerate` or `zip` over such, has another item, and is in order
 /// (a dictionary that changed size is not). False for all others.
 ///
 /// # Safety
@@ -29,7 +55,23 @@ pub unsafe fn iterator_has_next(iter: *mut PyObject) -> bool {
         return (*iter.cast::<RangeIterObject>()).len > 0;
     }
     if is_dict_iter_type(t) {
-        return dict_iter_has_next(iter.cast());
+        return dict_iter_index(iter.cast()).is_some();
+    }
+    if t == &raw mut ffi::PySetIter_Type {
+        let iter = iter.cast::<SetIterObject>();
+        let set = (*iter).si_set;
+        return !set.is_null() && (*iter).len > 0 && (*iter).si_used == (*set).used && set_iter_has_next(iter);
+    }
+    if t == &raw mut ffi::PyListRevIter_Type {
+        let iter = iter.cast::<IndexIterObject>();
+        let list = (*iter).it_seq;
+        return !list.is_null() && (*iter).it_index >= 0 && (*iter).it_index < object::size(list);
+    }
+    if is_text_iter_type(t) {
+        let iter = iter.cast::<IndexIterObject>();
+        let text = (*iter).it_seq;
+        // Both have the length in the same place.
+        return !text.is_null() && (*iter).it_index < object::size(text);
     }
     if t == &raw mut ffi::PyEnum_Type {
         let iter = iter.cast::<EnumObject>();
@@ -44,8 +86,39 @@ pub unsafe fn iterator_has_next(iter: *mut PyObject) -> bool {
     false
 }
 
-unsafe fn dict_iter_has_next(iter: *mut DictIterObject) -> bool {
-    dict_iter_index(iter).is_some()
+unsafe fn set_iter_has_next(iter: *mut SetIterObject) -> bool {
+    let set = (*iter).si_set;
+    // What stands for a removed entry has the hash -1.
+    let is_there = |i| {
+        let entry = (*set).table.add(i);
+        !(*entry).key.is_null() && (*entry).hash != -1
+    };
+    ((*iter).si_pos as usize..=(*set).mask as usize).any(is_there)
+}
+
+/// Whether an iterator of the items of a set, string, bytes object or dictionary, or of a list backwards, is in order and has no item left,
+/// and nobody but the caller refers to it: so it does not matter whether it lets go of the container. False for all others.
+///
+/// # Safety
+/// GIL held, a live object.
+pub unsafe fn iterator_is_done(iter: *mut PyObject) -> bool {
+    let t = object::ty(iter);
+    if object::refcnt(iter) != 1 {
+        return false;
+    }
+    if is_dict_iter_type(t) {
+        let iter = iter.cast::<DictIterObject>();
+        let dict = (*iter).di_dict;
+        let is_in_order = || (*iter).di_used == (*dict).ma_used && (*dict).ma_values.is_null();
+        return dict.is_null() || is_in_order() && dict_next_entry(dict, (*iter).di_pos as usize).is_none();
+    }
+    if t == &raw mut ffi::PySetIter_Type {
+        let iter = iter.cast::<SetIterObject>();
+        let set = (*iter).si_set;
+        return set.is_null() || (*iter).si_used == (*set).used && !set_iter_has_next(iter);
+    }
+    let is_indexed = t == &raw mut ffi::PyListRevIter_Type || is_text_iter_type(t);
+    is_indexed && !iterator_has_next(iter)
 }
 
 /// The index of the entry that an iterator of a dictionary comes to next, if there is one and it is in order.
@@ -56,8 +129,13 @@ unsafe fn dict_iter_index(iter: *mut DictIterObject) -> Option<usize> {
         return None;
     }
     // If keys were replaced, there may be none left although some were not seen yet.
-    let (keys, mut index) = ((*dict).ma_keys, (*iter).di_pos as usize);
-    while dict::keys_have_entry(keys, index) {
+    dict_next_entry(dict, (*iter).di_pos as usize)
+}
+
+/// The first entry from an index on that has a value.
+#[inline(always)]
+unsafe fn dict_next_entry(dict: *mut PyDictObject, mut index: usize) -> Option<usize> {
+    while dict::keys_have_entry((*dict).ma_keys, index) {
         if !(*dict::dict_value_slot(dict, index)).is_null() {
             return Some(index);
         }

@@ -341,6 +341,28 @@ pub struct TupleIterObject {
     pub it_seq: *mut PyTupleObject,
 }
 
+/// `unicodeiterobject`, `striterobject` (of bytes) and `listreviterobject`. The last counts down.
+#[repr(C)]
+pub struct IndexIterObject {
+    pub ob_base: PyObject,
+    pub it_index: Py_ssize_t,
+    /// Null when exhausted.
+    pub it_seq: *mut PyObject,
+}
+
+/// `setiterobject`.
+#[repr(C)]
+pub struct SetIterObject {
+    pub ob_base: PyObject,
+    /// Null when exhausted.
+    pub si_set: *mut pyo3_ffi::PySetObject,
+    /// Number of items when the iterator was made.
+    pub si_used: Py_ssize_t,
+    pub si_pos: Py_ssize_t,
+    /// Items that are left.
+    pub len: Py_ssize_t,
+}
+
 /// `_PyRangeIterObject`.
 #[repr(C)]
 pub struct RangeIterObject {

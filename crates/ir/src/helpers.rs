@@ -126,7 +126,7 @@ helpers! {
     Lookup = lookup(obj, obj) -> New, reads(M::DICT);
     /// `d.get(k, default)` for exactly a dict. Null (and no exception) if code would have to run to find it.
     LookupOr = lookup_or(obj, obj, obj) -> New, reads(M::DICT);
-    /// Whether exactly a dict, set, frozenset, list, tuple or str contains the second operand: 0, 1; or negative (and no exception)
+    /// Whether exactly a dict, set, frozenset, list, tuple, str or bytes object contains the second operand: 0, 1; or negative (and no exception)
     /// if code would have to run to tell.
     Member = member(obj, obj) -> I64, reads(CONTAINERS);
     /// The truth of an object of a built-in type that is a number or has a length: 0 or 1.
@@ -172,6 +172,9 @@ helpers! {
     /// The next item of an iterator of dictionaries, `enumerate` or `zip`. Null (and no exception) if there is none, or code would have
     /// to run to get it; it is as it was then, as far as anyone can tell.
     QuietNext = quiet_next(obj) -> New, reads(CONTAINERS.union(M::ITER)).writes(M::ITER).tries();
+    /// Whether an iterator of the items of a set, string, bytes object or dictionary, or of a list backwards, has none left, and nobody else
+    /// refers to it: 1; 0 if not, or if it is out of order.
+    IterDone = iter_done(obj) -> I64, reads(CONTAINERS.union(M::ITER));
     /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
     BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
     /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type.
@@ -182,7 +185,9 @@ helpers! {
     InstanceLacks = instance_lacks(obj, obj) -> I64, reads(M::INLINE).reads(M::DICT);
     /// An attribute of an object of any type; null if code would have to run to get it, or there is none.
     AnyAttribute = any_attribute(obj, obj) -> New,
-        reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT);
+        reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT).allocates();
+    /// Whether an object of any type has an attribute: 0, 1; or negative (and no exception) if code would have to run to tell.
+    HasAttribute = has_attribute(obj, obj) -> I64, reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT);
     /// Whether an object is an instance of a class, or of one in a tuple: 0, 1; or negative (and no exception) if code would have to run to
     /// tell.
     AnyInstance = any_instance(obj, obj) -> I64, reads(M::TYPE).reads(M::VERSION);

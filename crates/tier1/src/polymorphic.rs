@@ -4,7 +4,7 @@
 //! but know when Python code would have to be called, and leave it at that.
 
 use crate::context::known;
-use crate::specialize::{Kind, Place, analyze, find_in_instance, slot_offset};
+use crate::specialize::{Kind, Place, analyze, find_in_instance, loads_generically, slot_offset};
 use core::cell::UnsafeCell;
 use core::ptr;
 use ffi::PyObject;
@@ -21,6 +21,8 @@ enum Answer {
     Class,
     /// It is this object (borrowed from the type), unless the instance has one of its own.
     Plain(*mut PyObject),
+    /// It is this function or method of a built-in type, bound to the instance, unless the instance has one of its own.
+    Method(*mut PyObject),
     /// Code might have to run.
     Unknown,
 }
@@ -58,25 +60,66 @@ unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
         Kind::Slot(member) => slot_offset(owner, member).map_or(Answer::Unknown, Answer::Slot),
         Kind::Class => Answer::Class,
         Kind::Plain(found) => Answer::Plain(found),
+        Kind::Method(found) if binds_quietly(found) => Answer::Method(found),
         Kind::Property(_) | Kind::Method(_) | Kind::Getattribute(_) | Kind::Other => Answer::Unknown,
     }
 }
 
-/// `owner.name`, new. Null (and no exception) if that might run code, or there is no such attribute.
+unsafe fn binds_quietly(found: *mut PyObject) -> bool {
+    is_type(found, &raw mut PyFunction_Type) || is_type(found, &raw mut PyMethodDescr_Type)
+}
+
+/// Whether `owner.name` would be a method that is made anew.
+pub unsafe fn is_method(owner: *mut PyObject, name: *mut PyObject) -> bool {
+    matches!(answer(owner, name), Answer::Method(_))
+}
+
+/// `owner.name`, new. Null (and no exception, unless memory is short) if that might run code, or there is no such attribute.
 pub unsafe fn attribute(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
-    let found = match answer(owner, name) {
+    let answer = answer(owner, name);
+    let found = match answer {
         Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
         Answer::Class => ty(owner).cast(),
         Answer::Absent => in_instance(owner, name),
-        Answer::Plain(found) => match in_instance(owner, name) {
+        Answer::Plain(found) | Answer::Method(found) => match in_instance(owner, name) {
             attr if !attr.is_null() => attr,
-            _ if instance_lacks(owner, name) => found,
-            _ => ptr::null_mut(),
+            _ if !instance_lacks(owner, name) => ptr::null_mut(),
+            _ if matches!(answer, Answer::Plain(_)) => found,
+            _ => return bind(found, owner),
         },
         Answer::Unknown => ptr::null_mut(),
     };
     xincref(found);
     found
+}
+
+unsafe fn bind(found: *mut PyObject, owner: *mut PyObject) -> *mut PyObject {
+    let Some(get) = (*ty(found)).tp_descr_get else { return ptr::null_mut() };
+    let method = get(found, owner, ty(owner).cast());
+    if method.is_null() {
+        ffi::PyErr_Clear();
+    }
+    method
+}
+
+/// `hasattr(owner, name)`. None if that might run code.
+pub unsafe fn has_attribute(owner: *mut PyObject, name: *mut PyObject) -> Option<bool> {
+    let is_own = || {
+        if !in_instance(owner, name).is_null() {
+            return Some(true);
+        }
+        instance_lacks(owner, name).then_some(false)
+    };
+    match answer(owner, name) {
+        Answer::Slot(offset) if (*owner.byte_add(offset as usize).cast::<*mut PyObject>()).is_null() => None,
+        Answer::Slot(_) | Answer::Class | Answer::Plain(_) | Answer::Method(_) => Some(true),
+        // With a `__getattr__` it would be called.
+        Answer::Absent => match is_own() {
+            Some(false) if !loads_generically(ty(owner)) => None,
+            is_own => is_own,
+        },
+        Answer::Unknown => None,
+    }
 }
 
 unsafe fn in_instance(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {

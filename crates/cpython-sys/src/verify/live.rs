@@ -117,6 +117,38 @@ unsafe fn numbers_and_sequences() -> Checked {
     step(&iterator)?;
     let raw = iterator.0.cast::<TupleIterObject>();
     same("tuple iterator", ((*raw).it_index, (*raw).it_seq), (1, tuple.0.cast()))?;
+    let iterator = Owned::new(ffi::PyObject_GetIter(text.0), "an iterator")?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<IndexIterObject>();
+    same("string iterator", ((*raw).it_index, (*raw).it_seq), (1, text.0))?;
+    crate::iterators::set_ascii_iter_type(object::ty(iterator.0));
+    let other = Owned::new(ffi::PyUnicode_FromOrdinal(0x151), "a string")?;
+    let iterator = Owned::new(ffi::PyObject_GetIter(other.0), "an iterator")?;
+    same("string iterator's type", object::ty(iterator.0), &raw mut ffi::PyUnicodeIter_Type)?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<IndexIterObject>();
+    same("string iterator", ((*raw).it_index, (*raw).it_seq), (1, other.0))?;
+    let bytes = Owned::new(ffi::PyBytes_FromString(c"hotspur".as_ptr()), "bytes")?;
+    same("size of bytes", object::size(bytes.0), 7)?;
+    let iterator = Owned::new(ffi::PyObject_GetIter(bytes.0), "an iterator")?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<IndexIterObject>();
+    same("bytes iterator", ((*raw).it_index, (*raw).it_seq), (1, bytes.0))?;
+    let iterator = Owned::new(
+        ffi::PyObject_CallFunctionObjArgs((&raw mut ffi::PyReversed_Type).cast(), list.0, null_mut::<PyObject>()),
+        "an iterator",
+    )?;
+    same("reversed list's type", object::ty(iterator.0), &raw mut ffi::PyListRevIter_Type)?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<IndexIterObject>();
+    same("reversed list", ((*raw).it_index, (*raw).it_seq), (0, list.0))?;
+    let set = Owned::new(ffi::PySet_New(tuple.0), "a set")?;
+    let iterator = Owned::new(ffi::PyObject_GetIter(set.0), "an iterator")?;
+    step(&iterator)?;
+    let raw = iterator.0.cast::<SetIterObject>();
+    same("set iterator", ((*raw).si_set, (*raw).si_used, (*raw).len), (set.0.cast(), 2, 1))?;
+    let (at, raw_set) = ((*raw).si_pos as usize, set.0.cast::<ffi::PySetObject>());
+    same("set iterator's position", at > 0 && !(*(*raw_set).table.add(at - 1)).key.is_null(), true)?;
     let dict = Owned::new(ffi::PyDict_New(), "a dict")?;
     for key in [number(1)?, number(2)?] {
         same("dict item", ffi::PyDict_SetItem(dict.0, key.0, float.0), 0)?;

@@ -337,8 +337,8 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext Identity;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks AnyAttribute AnyInstance QuietFormat NewFunction
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone Identity;
+    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;

@@ -342,6 +342,11 @@ impl Toy {
                 item.into_iter().for_each(|o| _ = self.adjust(o, 1));
                 Register::Obj(item)
             }
+            Helper::IterDone => {
+                let Kind::ListIter(list, at) = *self.look(arg(0)?) else { return Ok(Register::I64(0)) };
+                let length = list.map_or(Ok(0), |list| self.items(list).map(|items| items.len()))?;
+                Register::I64((at as usize >= length).into())
+            }
             Helper::BoundSelf => {
                 let descriptor = arg(1)?;
                 let Kind::Method([Some(function), receiver]) = *self.look(arg(0)?) else {
@@ -374,6 +379,7 @@ impl Toy {
                 }
                 Register::Obj(value)
             }
+            Helper::HasAttribute => Register::I64(self.attribute(arg(0)?, arg(1)?)?.is_some().into()),
             Helper::AnyInstance => {
                 let class = arg(1)?;
                 Register::I64((self.class_of(arg(0)?) == class).into())

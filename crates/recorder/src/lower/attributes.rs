@@ -76,6 +76,10 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
 /// An attribute of whatever has it.
 pub(super) unsafe fn load_any_attr(l: &mut Lowering) -> Option<Outcome> {
     let name = l.s.name(l.oparg() >> 1);
+    let is_call = l.oparg() & 1 != 0;
+    if is_call && polymorphic::is_method(l.real(1), name) {
+        return None;
+    }
     let found = polymorphic::attribute(l.real(1), name);
     if found.is_null() {
         return None;

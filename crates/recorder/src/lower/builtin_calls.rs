@@ -11,6 +11,7 @@ use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Cond, Float, Helper, Value};
+use hotspur_tier1::polymorphic;
 
 impl Lowering<'_> {
     /// The operands of a call, guarded to be what the row says.
@@ -22,6 +23,9 @@ impl Lowering<'_> {
                 continue;
             }
             let v = self.receiver(i)?;
+            if row.args[n - i] == Arg::Encoding && self.f.info(v).constant != self.real(i) {
+                return None;
+            }
             if row.args[n - i] == Arg::Small && facts::is_int(self.real(i)) {
                 self.wide(v);
             }
@@ -46,6 +50,8 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if ty(callable) == &raw mut ffi::PyCFunction_Type {
         let folded = if is_builtin(callable, c"getattr") && (2..=3).contains(&n) {
             getattr(l)
+        } else if is_builtin(callable, c"hasattr") && n == 2 {
+            hasattr(l)
         } else if is_builtin(callable, c"issubclass") && n == 2 {
             issubclass(l)
         } else if is_builtin(callable, c"id") && n == 1 {
@@ -95,6 +101,30 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     l.arguments(row, n, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
+}
+
+/// A call of a function that does not care what its operands are.
+pub(super) unsafe fn call_of_any(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let callable = l.real(n + 2);
+    if !l.real(n + 1).is_null() {
+        return None;
+    }
+    if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 {
+        l.guard_callable(1, false)?;
+        let v = l.f.peek(1)?;
+        let v = l.f.boxed(v);
+        let class = l.f.builder.type_of(v);
+        let class = l.f.borrowed(class);
+        return l.called(1, class);
+    }
+    if is_builtin(callable, c"getattr") && n == 2 && !is_type(l.real(2), &raw mut ffi::PyType_Type) {
+        return getattr(l);
+    }
+    if is_builtin(callable, c"hasattr") && n == 2 {
+        return hasattr(l);
+    }
+    None
 }
 
 /// Whether a class that can be guarded makes instances as `list`, `dict` or `set` does, and runs no other code.
@@ -279,7 +309,21 @@ unsafe fn bound(l: &mut Lowering) -> Option<Outcome> {
 unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let (real, name) = (l.real(n), l.real(n - 1));
-    if !is_type(real, &raw mut ffi::PyType_Type) || !facts::is_str(name) || !unicode_is_interned(name) {
+    if !facts::is_str(name) {
+        return None;
+    }
+    if !is_type(real, &raw mut ffi::PyType_Type) {
+        let found = polymorphic::attribute(real, name);
+        if found.is_null() {
+            return None;
+        }
+        decref(found);
+        l.guard_callable(n, false)?;
+        let args = object_and_name(l, n)?;
+        let result = l.found(Helper::AnyAttribute, &args)?;
+        return l.called(n, result);
+    }
+    if !unicode_is_interned(name) {
         return None;
     }
     let (class, key) = (l.f.peek(n)?, l.f.peek(n - 1)?);
@@ -294,6 +338,24 @@ unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
         None => return None,
     };
     l.called(n, result)
+}
+
+/// The object and the name, exactly a string, that a function with `n` arguments is asked of.
+unsafe fn object_and_name(l: &mut Lowering, n: usize) -> Option<[Value; 2]> {
+    let object = l.f.peek(n)?;
+    Some([l.f.boxed(object), l.exact(n - 1)?])
+}
+
+/// `hasattr`, where that runs no code.
+unsafe fn hasattr(l: &mut Lowering) -> Option<Outcome> {
+    let (real, name) = (l.real(2), l.real(1));
+    if !facts::is_str(name) || polymorphic::has_attribute(real, name).is_none() {
+        return None;
+    }
+    l.guard_callable(2, false)?;
+    let args = object_and_name(l, 2)?;
+    let truth = l.truth_told(Helper::HasAttribute, &args)?;
+    l.called(2, truth)
 }
 
 /// `issubclass` of classes that are known.

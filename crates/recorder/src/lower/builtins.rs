@@ -36,6 +36,8 @@ pub(super) enum Arg {
     Sized,
     /// A class whose metaclass is `type`.
     Class,
+    /// The name of an encoding that is built in, as it is spelled in `ENCODINGS`; a constant of the code.
+    Encoding,
     /// Anything: it is passed on.
     Any,
 }
@@ -64,6 +66,7 @@ const fn f(owner: Owner, names: &'static [&'static CStr], args: &'static [Arg], 
 }
 
 const BUILTINS: Owner = Owner::Module(c"builtins");
+const TIME: Owner = Owner::Module(c"time");
 const MATH: Owner = Owner::Module(c"math");
 const OPERATOR: Owner = Owner::Module(c"_operator");
 const DEQUE: Owner = Owner::TypeOf(c"_collections", c"collections.deque");
@@ -82,7 +85,10 @@ const ZIP: Owner = Owner::Type(|| &raw mut PyZip_Type);
 const REVERSED: Owner = Owner::Type(|| &raw mut ffi::PyReversed_Type);
 const ENUMERATE: Owner = Owner::Type(|| &raw mut ffi::PyEnum_Type);
 
-use Arg::{Any, Bytes, Class, Float as Double, Int, Iterable, Number, Sequence, Simple, Sized, Small, Str};
+/// No codec is looked for when these are named.
+const ENCODINGS: [&CStr; 6] = [c"utf-8", c"utf8", c"UTF-8", c"ascii", c"latin-1", c"latin1"];
+
+use Arg::{Any, Bytes, Class, Encoding, Float as Double, Int, Iterable, Number, Sequence, Simple, Sized, Small, Str};
 
 static FUNCTIONS: &[Function] = &[
     f(BUILTINS, &[c"abs", c"round", c"hash", c"callable"], &[Number], 1),
@@ -125,6 +131,12 @@ static FUNCTIONS: &[Function] = &[
         1,
     ),
     f(MATH, &[c"atan2", c"pow", c"hypot", c"fmod", c"copysign", c"log"], &[Number, Number], 2),
+    f(
+        TIME,
+        &[c"time", c"time_ns", c"perf_counter", c"perf_counter_ns", c"monotonic", c"monotonic_ns", c"process_time"],
+        &[],
+        0,
+    ),
     f(OPERATOR, &[c"index"], &[Int], 1),
     f(RANDOM, &[c"random"], &[], 0),
     f(RANDOM, &[c"getrandbits"], &[Small], 1),
@@ -184,7 +196,59 @@ static FUNCTIONS: &[Function] = &[
     f(STR, &[c"replace"], &[Str, Str, Int], 2),
     f(STR, &[c"join", c"startswith", c"endswith"], &[Sequence], 1),
     f(STR, &[c"zfill", c"ljust", c"rjust", c"center"], &[Int, Str], 1),
-    f(BYTES, &[c"startswith", c"endswith", c"find", c"count"], &[Bytes], 1),
+    f(STR, &[c"casefold", c"expandtabs", c"isprintable", c"istitle"], &[], 0),
+    f(STR, &[c"removeprefix", c"removesuffix"], &[Str], 1),
+    f(STR, &[c"encode"], &[Encoding], 0),
+    f(BYTES, &[c"decode"], &[Encoding], 0),
+    f(
+        BYTES,
+        &[
+            c"lower",
+            c"upper",
+            c"isdigit",
+            c"isalpha",
+            c"isalnum",
+            c"isspace",
+            c"isupper",
+            c"islower",
+            c"isascii",
+            c"hex",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"splitlines",
+        ],
+        &[],
+        0,
+    ),
+    f(
+        BYTES,
+        &[
+            c"startswith",
+            c"endswith",
+            c"find",
+            c"rfind",
+            c"index",
+            c"rindex",
+            c"count",
+            c"strip",
+            c"lstrip",
+            c"rstrip",
+            c"split",
+            c"rsplit",
+            c"partition",
+            c"rpartition",
+            c"removeprefix",
+            c"removesuffix",
+        ],
+        &[Bytes],
+        1,
+    ),
+    f(BYTES, &[c"find", c"rfind", c"count", c"startswith", c"endswith"], &[Bytes, Int, Int], 2),
+    f(BYTES, &[c"split", c"rsplit"], &[Bytes, Int], 2),
+    f(BYTES, &[c"replace"], &[Bytes, Bytes, Int], 2),
     f(LIST, &[c"pop", c"copy", c"reverse"], &[], 0),
     f(LIST, &[c"pop"], &[Int], 1),
     f(LIST, &[c"insert"], &[Int, Any], 2),
@@ -263,6 +327,10 @@ impl Arg {
                     || super::deques::is_deque(op)
             }
             Arg::Class => is(&raw mut ffi::PyType_Type),
+            Arg::Encoding => {
+                let is_named = |name: &&CStr| ffi::PyUnicode_CompareWithASCIIString(op, name.as_ptr()) == 0;
+                Arg::Str.accepts(op) && ENCODINGS.iter().any(is_named)
+            }
             Arg::Any => true,
         }
     }

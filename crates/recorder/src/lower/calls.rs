@@ -161,11 +161,7 @@ pub(super) unsafe fn isinstance_of_any(l: &mut Lowering) -> Option<Outcome> {
     l.guard_callable(2, false)?;
     let (v, class) = (l.f.peek(2)?, l.f.peek(1)?);
     let args = [l.f.boxed(v), l.f.boxed(class)];
-    l.f.at();
-    let found = l.f.builder.call_helper(Helper::AnyInstance, &args)?;
-    let zero = l.f.builder.const_i64(0);
-    l.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
-    let truth = l.f.builder.cmp_i64(Cond::Ne, found, zero);
+    let truth = l.truth_told(Helper::AnyInstance, &args)?;
     l.called(2, truth)
 }
 

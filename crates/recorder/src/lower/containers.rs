@@ -242,6 +242,15 @@ pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
 }
 
 impl Lowering<'_> {
+    /// Calls a helper that answers 1 or 0, or with a negative number if code would have to run: then the instruction is left to tier 1.
+    pub(super) unsafe fn truth_told(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.at();
+        let found = self.f.builder.call_helper(helper, args)?;
+        let zero = self.f.builder.const_i64(0);
+        self.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
+        Some(self.f.builder.cmp_i64(Cond::Ne, found, zero))
+    }
+
     /// Calls a helper that answers with zero if it cannot do it: then the instruction is left to tier 1.
     pub(super) unsafe fn done_unless_zero(&mut self, helper: Helper, args: &[Value]) -> Option<()> {
         self.f.at();
@@ -269,7 +278,9 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
         &raw mut ffi::PyList_Type,
         &raw mut ffi::PyTuple_Type,
     ];
-    let is_text = facts::is_str(container) && facts::is_str(key);
+    let is_bytes = |op| is_type(op, &raw mut ffi::PyBytes_Type);
+    let is_text =
+        facts::is_str(container) && facts::is_str(key) || is_bytes(container) && (is_bytes(key) || facts::is_int(key));
     if !(is_text || is_one_of(container, &searched) && is_quiet_key(key))
         || is_dict(container) && dict_find(container, key).is_none()
     {
@@ -316,7 +327,9 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
         (&raw mut ffi::PyRange_Type, ptr::null_mut()),
         (&raw mut ffi::PyUnicode_Type, ptr::null_mut()),
         (&raw mut ffi::PyDict_Type, ptr::null_mut()),
-        (&raw mut ffi::PySet_Type, ptr::null_mut()),
+        (&raw mut ffi::PyBytes_Type, &raw mut ffi::PyBytesIter_Type),
+        (&raw mut ffi::PySet_Type, &raw mut ffi::PySetIter_Type),
+        (&raw mut ffi::PyFrozenSet_Type, &raw mut ffi::PySetIter_Type),
         (&raw mut ffi::PyDictItems_Type, ptr::null_mut()),
         (&raw mut ffi::PyDictKeys_Type, ptr::null_mut()),
         (&raw mut ffi::PyDictValues_Type, ptr::null_mut()),

@@ -46,14 +46,18 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
             return finished(l, iter);
         }
         l.f.builder.tuple_iter_next(iter)
-    } else if is_dict_iter_type(class) || class == &raw mut ffi::PyEnum_Type || class == &raw mut PyZip_Type {
-        if !iterator_has_next(real) {
-            return None;
-        }
+    } else if iterator_is_done(real) {
+        l.f.guard_class(iter, class);
+        l.done_unless_zero(Helper::IterDone, &[iter])?;
+        return ended(l);
+    } else if iterator_has_next(real) {
         l.f.guard_class(iter, class);
         let item = l.found(Helper::QuietNext, &[iter])?;
-        if class != &raw mut PyDictIterKey_Type && class != &raw mut PyDictIterValue_Type {
+        let makes_tuples = [&raw mut PyDictIterItem_Type, &raw mut ffi::PyEnum_Type, &raw mut PyZip_Type];
+        if makes_tuples.contains(&class) {
             l.f.of_class(item, &raw mut ffi::PyTuple_Type);
+        } else if class != &raw mut ffi::PyBytesIter_Type && is_text_iter_type(class) {
+            l.f.of_class(item, &raw mut ffi::PyUnicode_Type);
         }
         l.f.push_value(item);
         return l.done();

@@ -77,7 +77,10 @@ pub(crate) unsafe fn lower_polymorphic(f: &mut Frames, s: State, base: u16) -> O
     let mut l = Lowering { f, s };
     match base {
         op::LOAD_ATTR => attributes::load_any_attr(&mut l),
-        op::CALL => calls::isinstance_of_any(&mut l),
+        op::CALL => {
+            let told = calls::isinstance_of_any(&mut l);
+            if told.is_some() { told } else { builtin_calls::call_of_any(&mut l) }
+        }
         _ => None,
     }
 }

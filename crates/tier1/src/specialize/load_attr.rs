@@ -115,8 +115,10 @@ pub(crate) unsafe fn analyze(t: *mut PyTypeObject, name: *mut PyObject, store: b
     if (*descr_type).tp_descr_set.is_some() {
         if descr_type == &raw mut PyMemberDescr_Type {
             let member = descr.cast::<PyMemberDescrObject>();
-            let kind = (*(*member).d_member).type_code;
-            return if kind == ffi::Py_T_OBJECT_EX || kind == T_OBJECT { Kind::Slot(member) } else { Kind::Other };
+            let definition = &*(*member).d_member;
+            let is_object = definition.type_code == ffi::Py_T_OBJECT_EX || definition.type_code == T_OBJECT;
+            let is_audited = definition.flags & ffi::Py_AUDIT_READ != 0;
+            return if is_object && !is_audited { Kind::Slot(member) } else { Kind::Other };
         }
         if descr_type == &raw mut PyProperty_Type {
             // A getter that raises AttributeError has `__getattr__` called.

@@ -239,7 +239,7 @@ unsafe fn is_free_within(iter: *mut PyObject) -> bool {
     if is_dict_iter_type(t) {
         return is_free((*iter.cast::<DictIterObject>()).di_result);
     }
-    t == &raw mut PyListIter_Type || t == &raw mut PyTupleIter_Type || t == &raw mut PyRangeIter_Type
+    is_item_iter_type(t)
 }
 
 /// `Helper::BindBuiltin`: `method_get` of CPython's descriptors of methods.

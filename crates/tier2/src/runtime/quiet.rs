@@ -66,6 +66,8 @@ pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64
     }
     let is_quiet = if t == &raw mut ffi::PyUnicode_Type {
         is_type(key, t)
+    } else if t == &raw mut ffi::PyBytes_Type {
+        is_type(key, t) || is_type(key, &raw mut ffi::PyLong_Type)
     } else {
         return sequence_find(container, key, 0).map_or(-1, |found| found.is_some().into());
     };
