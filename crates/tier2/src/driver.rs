@@ -322,6 +322,10 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
     if !exit.temperature.advance() {
         return;
     }
+    if exit.is_lukewarm() {
+        exit.temperature.cool();
+        return;
+    }
     if exit.does_nothing() && !losing::was_worth_it(executor) {
         exit.inherit_losses(executor.losses.get() + 1);
     }

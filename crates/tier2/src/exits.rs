@@ -10,6 +10,7 @@
 //! there is a passage, so the passage can look whether the target may be entered still, whatever has become of it.
 
 use crate::executor::Executor;
+use crate::heat::Heat;
 use crate::jit::PassageCode;
 use crate::losing::Losses;
 use crate::params::Parameter;
@@ -37,6 +38,7 @@ pub struct Exit {
     pub(crate) code: Cell<*const u8>,
     /// When it is to be recorded from.
     pub temperature: Temperature,
+    heat: Heat,
     /// How often it led to another executor.
     pub(crate) linked: Cell<u64>,
     /// How often it led to tier 1.
@@ -67,6 +69,7 @@ impl Exit {
             leaves: passes_on.then(|| op.clone()),
             code: Cell::new(core::ptr::null()),
             temperature: Temperature::cold(),
+            heat: Heat::started(),
             linked: Cell::new(0),
             cold: Cell::new(0),
             passage: RefCell::new(None),
@@ -269,6 +272,11 @@ impl Exit {
     /// An alternative is wanted to an executor that is not worth it, after so many others.
     pub(crate) fn inherit_losses(&self, losses: u32) {
         self.losses.borrow_mut().inherit(losses);
+    }
+
+    /// It has become hot: whether that took too long to be worth anything.
+    pub(crate) fn is_lukewarm(&self) -> bool {
+        !self.heat.is_fast()
     }
 
     /// It has become hot: whether that is ignored this time, for what was recorded from here did not last.

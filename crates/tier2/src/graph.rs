@@ -9,6 +9,7 @@
 //! target it is) are rewritten to enter it. The table here owns the reference.
 
 use crate::executor::Executor;
+use crate::heat::Heat;
 use crate::losing::Losses;
 use crate::params::Parameter;
 use crate::stats;
@@ -49,6 +50,7 @@ struct Troubles {
     /// Recordings that failed.
     failures: u32,
     losses: Losses,
+    heat: Heat,
 }
 
 struct Global(UnsafeCell<Option<Graph>>);
@@ -399,6 +401,11 @@ pub(crate) fn note_failure(place: Place) -> u32 {
 /// How many recordings from a place have failed.
 pub(crate) fn failures(place: Place) -> u32 {
     with(|g| g.troubles.get(&place).map_or(0, |t| t.failures))
+}
+
+/// The counter of a place has run down: whether that took too long to be worth anything.
+pub(crate) fn is_lukewarm(place: Place) -> bool {
+    with(|g| !g.troubles.entry(place).or_default().heat.is_fast())
 }
 
 /// An executor that was recorded from a place has become invalid.

@@ -12,6 +12,7 @@ pub mod driver;
 pub mod executor;
 pub mod exits;
 pub mod graph;
+pub(crate) mod heat;
 pub mod inspect;
 pub mod invalidate;
 pub mod jit;

@@ -57,6 +57,8 @@ parameters! {
     EntryThreshold = entry_threshold, 2000 "calls", 1..=4095;
     /// How often a side exit is taken before execution is recorded from there.
     ExitThreshold = exit_threshold, 1000 "exits", 1..=4095;
+    /// In how much processor time a function has to be called, or a side exit taken, that often: otherwise it is counted anew. 0: any.
+    HeatTime = heat_time, 200 "ms", 0..=1000000;
     /// How often a side exit leads to another executor before machine code is made for that.
     PassageThreshold = passage_threshold, 8 "exits", 0..=4095;
     /// How often a side exit leads to tier 1 before machine code is made for that.
@@ -114,7 +116,7 @@ parameters! {
     CompileTime = compile_time, 500 "ms", 0..=1000000000;
     /// How much of it may take beyond that, for each 100 of the rest of the process. What waits is compiled as time goes by, what is used most
     /// first.
-    CompileShare = compile_share, 30 "per cent", 1..=1000000;
+    CompileShare = compile_share, 10 "per cent", 1..=1000000;
     /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
     PerfMap = perf_map, 0 "switch", 0..=1;
     /// Whether gdb is told of machine code, so that it names executors in backtraces.

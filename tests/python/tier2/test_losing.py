@@ -130,6 +130,32 @@ class Losing(WithParameters):
         self.assertGreater(counts.share, 0.8)
         self.assertLess(counts["executors.invalidated.function_modified"], 3)
 
+    def test_what_is_seldom_called(self):
+        """A function that is called often, but seldom, is not recorded from."""
+
+        def f(x):
+            return [x, x + 1, x + 2][1]
+
+        def g(x):
+            return [x, x + 2, x + 3][1]
+
+        rest = range(3000)
+
+        def seldom(f, n):
+            for i in range(n):
+                # C code, which takes some time, and calls the function.
+                sum(rest)
+                min(i, i, key=f)
+
+        hotspur.set_parameter("entry_threshold", 500)
+        hotspur.set_parameter("losing_length", 0)
+        hotspur.set_parameter("heat_time", 1)
+        seldom(f, 2000)
+        self.assertEqual(hotspur.executors(f), [])
+        hotspur.set_parameter("heat_time", 100_000)
+        seldom(g, 2000)
+        self.assertNotEqual(hotspur.executors(g), [])
+
     def test_alternatives_are_limited(self):
         objects = [type(f"C{i}", (), {})() for i in range(60)]
         for i, o in enumerate(objects):

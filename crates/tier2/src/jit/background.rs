@@ -23,7 +23,7 @@
 
 use super::task::{Made, Task};
 use crate::params::Parameter;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hotspur_codegen::{Compiler, Options};
 use hotspur_ir::AbortReason;
 use std::cell::UnsafeCell;
@@ -62,8 +62,6 @@ struct State {
     paused: bool,
     /// Somebody waits for the results, whatever they take.
     hurry: bool,
-    /// Processor time that threads have taken so far, in nanoseconds.
-    spent: u64,
     /// Kept from one thread to the next.
     compiler: Option<Compiler>,
 }
@@ -79,11 +77,11 @@ impl State {
     /// Whether the thread may take no more work now.
     fn is_over_budget(&self) -> bool {
         let free = u64::from(Parameter::CompileTime.get()) * 1_000_000;
-        if self.hurry || self.spent < free {
+        let spent = SPENT.load(Ordering::Relaxed);
+        if self.hurry || spent < free {
             return false;
         }
-        let rest = processor_time(libc::CLOCK_PROCESS_CPUTIME_ID).saturating_sub(self.spent);
-        self.spent - free > rest / 100 * u64::from(Parameter::CompileShare.get())
+        spent - free > program_time() / 100 * u64::from(Parameter::CompileShare.get())
     }
 }
 
@@ -95,7 +93,6 @@ static STATE: Mutex<State> = Mutex::new(State {
     stop: false,
     paused: false,
     hurry: false,
-    spent: 0,
     compiler: None,
 });
 
@@ -108,6 +105,15 @@ fn processor_time(clock: libc::clockid_t) -> u64 {
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }
 }
+
+/// Processor time that the process has taken for other things, in nanoseconds.
+pub(crate) fn program_time() -> u64 {
+    let all = processor_time(libc::CLOCK_PROCESS_CPUTIME_ID);
+    all.saturating_sub(SPENT.load(Ordering::Relaxed))
+}
+
+/// Processor time that threads of ours have taken so far, in nanoseconds.
+static SPENT: AtomicU64 = AtomicU64::new(0);
 
 fn state() -> MutexGuard<'static, State> {
     // Nothing panics while it holds the lock.
@@ -230,7 +236,7 @@ fn work(compiler: Option<Compiler>) {
     loop {
         let mut state = state();
         let now = processor_time(libc::CLOCK_THREAD_CPUTIME_ID);
-        state.spent += now - before;
+        SPENT.fetch_add(now - before, Ordering::Relaxed);
         before = now;
         let rests = state.stop || state.paused || state.is_over_budget();
         let next = if rests { None } else { state.most_wanted() };

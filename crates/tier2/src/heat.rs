@@ -1,0 +1,57 @@
+//! How fast places and exits become hot.
+//!
+//! A counter says how often something was executed since the program began. Sooner or later it runs down nearly everywhere in a program that runs for
+//! long, also where there is nothing to be gained: a trace that is executed a thousand times a second saves less in a minute than it took
+//! to compile, and machine code that is executed so seldom is in no cache when it is. So a counter has to run down within
+//! some time ([`Parameter::HeatTime`]), or it counts anew. (PyPy has its counters decay, for the same reason.) Loops are
+//! recorded as ever: the body of a slow one is long.
+//!
+//! It is the processor time of the process that counts, less what the compiler's thread took, so that a program that mostly waits is
+//! judged by what it does.
+
+use crate::jit;
+use crate::params::Parameter;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// What [`now`] answered last.
+static LAST: AtomicU32 = AtomicU32::new(0);
+
+/// Milliseconds of processor time.
+fn now() -> u32 {
+    let now = (jit::background::program_time() / 1_000_000) as u32;
+    LAST.store(now, Ordering::Relaxed);
+    now
+}
+
+/// When a counter was started.
+#[derive(Debug)]
+pub(crate) struct Heat(Cell<u32>);
+
+impl Heat {
+    /// A counter that starts now, or not much earlier.
+    pub(crate) fn started() -> Heat {
+        Heat(Cell::new(LAST.load(Ordering::Relaxed)))
+    }
+
+    /// One that started with the program.
+    pub(crate) fn unknown() -> Heat {
+        Heat(Cell::new(0))
+    }
+
+    /// The counter has run down, and starts again. Whether that was fast.
+    pub(crate) fn is_fast(&self) -> bool {
+        let limit = Parameter::HeatTime.get();
+        if limit == 0 {
+            return true;
+        }
+        let now = now();
+        now.saturating_sub(self.0.replace(now)) <= limit
+    }
+}
+
+impl Default for Heat {
+    fn default() -> Heat {
+        Heat::unknown()
+    }
+}
