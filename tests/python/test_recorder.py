@@ -601,7 +601,7 @@ class Instructions(RecorderCase):
                 self.has(self.body(text, setup), *ops)
         # What might run code of a class, or of a hook.
         for text, setup in [("x = str(i << 70)", ""), ("x = l.index(i)", "l = [1j, *range(1000)]"), ("x = sum(l)", "l = [1]"),
-                            ("x = int(s)", "s = '12'"), ("x = s.encode()", "s = 'a'")]:
+                            ("x = int(s)", "s = '12'"), ("x = s.encode('utf-16')", "s = 'a'")]:
             with self.subTest(text):
                 self.assertIn("execute", self.loop(text, setup).ops)
 
