@@ -322,6 +322,12 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
     if !exit.temperature.advance() {
         return;
     }
+    // SAFETY: the landing's code is live.
+    if exit.leads_to_place() && unsafe { recording::counts(at.pc) } {
+        // It leads to many places, and this one will have an executor when it is hot itself.
+        exit.temperature.cool();
+        return;
+    }
     if exit.is_lukewarm() {
         exit.temperature.cool();
         return;

@@ -3,8 +3,8 @@
 //! A counter says how often something was executed since the program began. Sooner or later it runs down nearly everywhere in a program that runs for
 //! long, also where there is nothing to be gained: a trace that is executed a thousand times a second saves less in a minute than it took
 //! to compile, and machine code that is executed so seldom is in no cache when it is. So a counter has to run down within
-//! some time ([`Parameter::HeatTime`]), or it counts anew. (PyPy has its counters decay, for the same reason.) Loops are
-//! recorded as ever: the body of a slow one is long.
+//! some time ([`Parameter::HeatTime`]), or it counts anew. (PyPy has its counters decay, for the same reason.) That holds for loops as
+//! well: a round that is not too long for a trace takes some microseconds, so one that needs more time for its rounds takes no great part in it all.
 //!
 //! It is the processor time of the process that counts, less what the compiler's thread took, so that a program that mostly waits is
 //! judged by what it does.
@@ -46,7 +46,10 @@ impl Heat {
             return true;
         }
         let now = now();
-        now.saturating_sub(self.0.replace(now)) <= limit
+        let since = self.0.replace(now);
+        // What began with the program had to wait for that.
+        let limit = if since == 0 { 2 * limit } else { limit };
+        now.saturating_sub(since) <= limit
     }
 }
 

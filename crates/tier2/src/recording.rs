@@ -151,8 +151,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             return POSTPONED;
         }
         let threshold = threshold_of((*at.pc).op);
-        let is_lukewarm = || threshold == Parameter::EntryThreshold && graph::is_lukewarm(place);
-        if graph::has_to_wait(place) || is_lukewarm() {
+        if graph::has_to_wait(place) || graph::is_lukewarm(place) {
             return temperature::initial(threshold);
         }
         if start_recording(cx, &start, None) {
@@ -195,7 +194,7 @@ unsafe fn is_in_sample(place: Place) -> bool {
 }
 
 /// Whether a word counts for an executor.
-unsafe fn counts(word: *mut Word) -> bool {
+pub(crate) unsafe fn counts(word: *mut Word) -> bool {
     // SAFETY: a word of a live stream.
     matches!(unsafe { (*word).op }, op::RESUME_COUNTED | op::JUMP_BACKWARD_COUNTED)
 }
