@@ -276,7 +276,7 @@ impl Exit {
 
     /// It has become hot: whether that took too long to be worth anything.
     pub(crate) fn is_lukewarm(&self) -> bool {
-        !self.heat.is_fast()
+        !self.heat.is_fast(Parameter::ExitThreshold)
     }
 
     /// It has become hot: whether that is ignored this time, for what was recorded from here did not last.

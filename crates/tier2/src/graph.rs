@@ -404,8 +404,8 @@ pub(crate) fn failures(place: Place) -> u32 {
 }
 
 /// The counter of a place has run down: whether that took too long to be worth anything.
-pub(crate) fn is_lukewarm(place: Place) -> bool {
-    with(|g| !g.troubles.entry(place).or_default().heat.is_fast())
+pub(crate) fn is_lukewarm(place: Place, threshold: Parameter) -> bool {
+    with(|g| !g.troubles.entry(place).or_default().heat.is_fast(threshold))
 }
 
 /// An executor that was recorded from a place has become invalid.

@@ -24,6 +24,9 @@ fn now() -> u32 {
     now
 }
 
+/// A lower threshold says nothing of speed.
+const LOW: u32 = 100;
+
 /// When a counter was started.
 #[derive(Debug)]
 pub(crate) struct Heat(Cell<u32>);
@@ -39,10 +42,11 @@ impl Heat {
         Heat(Cell::new(0))
     }
 
-    /// The counter has run down, and starts again. Whether that was fast.
-    pub(crate) fn is_fast(&self) -> bool {
+    /// The counter, which starts with this threshold, has run down, and starts again. Whether that was fast. (Who sets a low threshold wants
+    /// to have everything compiled.)
+    pub(crate) fn is_fast(&self, threshold: Parameter) -> bool {
         let limit = Parameter::HeatTime.get();
-        if limit == 0 {
+        if limit == 0 || threshold.get() < LOW {
             return true;
         }
         let now = now();

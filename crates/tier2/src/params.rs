@@ -58,7 +58,7 @@ parameters! {
     /// How often a side exit is taken before execution is recorded from there.
     ExitThreshold = exit_threshold, 1000 "exits", 1..=4095;
     /// In how much processor time a loop has to go round, a function to be called, or a side exit to be taken, that often: otherwise it is
-    /// counted anew. 0: any.
+    /// counted anew. 0: any. Thresholds below 100 are not held against it.
     HeatTime = heat_time, 200 "ms", 0..=1000000;
     /// How often a side exit leads to another executor before machine code is made for that.
     PassageThreshold = passage_threshold, 8 "exits", 0..=4095;

@@ -151,7 +151,7 @@ pub unsafe fn hot(cx: *mut Context, at: State) -> u16 {
             return POSTPONED;
         }
         let threshold = threshold_of((*at.pc).op);
-        if graph::has_to_wait(place) || graph::is_lukewarm(place) {
+        if graph::has_to_wait(place) || graph::is_lukewarm(place, threshold) {
             return temperature::initial(threshold);
         }
         if start_recording(cx, &start, None) {

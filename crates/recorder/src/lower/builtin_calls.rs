@@ -112,11 +112,7 @@ pub(super) unsafe fn call_of_any(l: &mut Lowering) -> Option<Outcome> {
     }
     if callable == (&raw mut ffi::PyType_Type).cast() && n == 1 {
         l.guard_callable(1, false)?;
-        let v = l.f.peek(1)?;
-        let v = l.f.boxed(v);
-        let class = l.f.builder.type_of(v);
-        let class = l.f.borrowed(class);
-        return l.called(1, class);
+        return type_of_any(l);
     }
     if is_builtin(callable, c"getattr") && n == 2 && !is_type(l.real(2), &raw mut ffi::PyType_Type) {
         return getattr(l);
@@ -165,6 +161,12 @@ unsafe fn type_of(l: &mut Lowering) -> Option<Outcome> {
         let class = l.type_constant(class, class.cast());
         return l.called(1, class);
     }
+    type_of_any(l)
+}
+
+/// The same, whatever it is; which function is called is guarded.
+unsafe fn type_of_any(l: &mut Lowering) -> Option<Outcome> {
+    let v = l.f.peek(1)?;
     let v = l.f.boxed(v);
     let class = l.f.builder.type_of(v);
     let class = l.f.borrowed(class);
