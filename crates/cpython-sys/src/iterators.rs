@@ -155,11 +155,11 @@ pub unsafe fn dict_iter_next(iter: *mut PyObject) -> *mut PyObject {
     let iter = iter.cast::<DictIterObject>();
     let Some(index) = dict_iter_index(iter) else { return core::ptr::null_mut() };
     let dict = (*iter).di_dict;
-    let entry = || (dict::dict_key(dict, index), *dict::dict_value_slot(dict, index));
+    let (key, value) = (dict::dict_key(dict, index), *dict::dict_value_slot(dict, index));
     let next = if t == &raw mut PyDictIterKey_Type {
-        object::newref(dict::dict_key(dict, index))
+        object::newref(key)
     } else if t == &raw mut PyDictIterValue_Type {
-        object::newref(*dict::dict_value_slot(dict, index))
+        object::newref(value)
     } else {
         let result = (*iter).di_result;
         if object::refcnt(result) > 1 || ffi::PyObject_GC_IsTracked(result) == 0 {
@@ -171,7 +171,6 @@ pub unsafe fn dict_iter_next(iter: *mut PyObject) -> *mut PyObject {
             }
             return next;
         }
-        let (key, value) = entry();
         let items = object::tuple_items(result);
         let old = (*items, *items.add(1));
         *items = object::newref(key);

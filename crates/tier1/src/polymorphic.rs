@@ -4,7 +4,7 @@
 //! but know when Python code would have to be called, and leave it at that.
 
 use crate::context::known;
-use crate::specialize::{Kind, Place, analyze, find_in_instance, loads_generically, slot_offset};
+use crate::specialize::{Kind, analyze, loads_generically, slot_offset};
 use core::cell::UnsafeCell;
 use core::ptr;
 use ffi::PyObject;
@@ -80,17 +80,26 @@ pub unsafe fn attribute(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObj
     let found = match answer {
         Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
         Answer::Class => ty(owner).cast(),
-        Answer::Absent => in_instance(owner, name),
-        Answer::Plain(found) | Answer::Method(found) => match in_instance(owner, name) {
-            attr if !attr.is_null() => attr,
-            _ if !instance_lacks(owner, name) => ptr::null_mut(),
-            _ if matches!(answer, Answer::Plain(_)) => found,
-            _ => return bind(found, owner),
+        Answer::Absent => own(owner, name).unwrap_or(ptr::null_mut()),
+        Answer::Plain(found) | Answer::Method(found) => match own(owner, name) {
+            None => ptr::null_mut(),
+            Some(attr) if !attr.is_null() => attr,
+            Some(_) if matches!(answer, Answer::Plain(_)) => found,
+            Some(_) => return bind(found, owner),
         },
         Answer::Unknown => ptr::null_mut(),
     };
     xincref(found);
     found
+}
+
+/// Whether [`attribute`] finds something.
+pub unsafe fn finds_attribute(owner: *mut PyObject, name: *mut PyObject) -> bool {
+    let found = attribute(owner, name);
+    if !found.is_null() {
+        decref(found);
+    }
+    !found.is_null()
 }
 
 unsafe fn bind(found: *mut PyObject, owner: *mut PyObject) -> *mut PyObject {
@@ -104,40 +113,26 @@ unsafe fn bind(found: *mut PyObject, owner: *mut PyObject) -> *mut PyObject {
 
 /// `hasattr(owner, name)`. None if that might run code.
 pub unsafe fn has_attribute(owner: *mut PyObject, name: *mut PyObject) -> Option<bool> {
-    let is_own = || {
-        if !in_instance(owner, name).is_null() {
-            return Some(true);
-        }
-        instance_lacks(owner, name).then_some(false)
-    };
     match answer(owner, name) {
         Answer::Slot(offset) if (*owner.byte_add(offset as usize).cast::<*mut PyObject>()).is_null() => None,
         Answer::Slot(_) | Answer::Class | Answer::Plain(_) | Answer::Method(_) => Some(true),
         // With a `__getattr__` it would be called.
-        Answer::Absent => match is_own() {
-            Some(false) if !loads_generically(ty(owner)) => None,
-            is_own => is_own,
+        Answer::Absent => match own(owner, name)? {
+            attr if attr.is_null() && !loads_generically(ty(owner)) => None,
+            attr => Some(!attr.is_null()),
         },
         Answer::Unknown => None,
     }
 }
 
-unsafe fn in_instance(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
-    match find_in_instance(owner, name, false) {
-        Some(Place::Inline(index)) => *inline_value_slot(inline_values(owner), index),
-        Some(Place::Dict(index)) => *dict_value_slot(managed_dict(owner), index),
-        None => ptr::null_mut(),
-    }
-}
-
-/// Whether an instance has no attribute of its own with this name. False also if that cannot be told simply.
-pub unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> bool {
+/// The instance's own attribute with this name, borrowed; null if it has none. None if that cannot be told simply.
+unsafe fn own(instance: *mut PyObject, name: *mut PyObject) -> Option<*mut PyObject> {
     let t = ty(instance);
     if has_feature(t, TPFLAGS_INLINE_VALUES) && (*inline_values(instance)).valid != 0 {
         let Some(index) = find_interned(cached_keys(t), name) else {
-            return keys_lack_string(cached_keys(t), name);
+            return keys_lack_string(cached_keys(t), name).then_some(ptr::null_mut());
         };
-        return (*inline_value_slot(inline_values(instance), index)).is_null();
+        return Some(*inline_value_slot(inline_values(instance), index));
     }
     let dict = if has_feature(t, TPFLAGS_MANAGED_DICT) {
         managed_dict(instance).cast::<PyObject>()
@@ -145,13 +140,18 @@ pub unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> bo
         match (*t).tp_dictoffset {
             0 => ptr::null_mut(),
             offset if offset > 0 => *instance.byte_offset(offset).cast::<*mut PyObject>(),
-            _ => return false,
+            _ => return None,
         }
     };
     if dict.is_null() {
-        return true;
+        return Some(dict);
     }
-    is_type(dict, &raw mut ffi::PyDict_Type) && dict_find(dict, name).is_some_and(|value| value.is_null())
+    if is_type(dict, &raw mut ffi::PyDict_Type) { dict_find(dict, name) } else { None }
+}
+
+/// Whether an instance has no attribute of its own with this name. False also if that cannot be told simply.
+pub unsafe fn instance_lacks(instance: *mut PyObject, name: *mut PyObject) -> bool {
+    own(instance, name).is_some_and(|attr| attr.is_null())
 }
 
 /// `isinstance(op, class)`, where `class` may be a tuple of classes. None if that might run code, or is an error.

@@ -27,19 +27,14 @@ fn now() -> u32 {
 /// A lower threshold says nothing of speed.
 const LOW: u32 = 100;
 
-/// When a counter was started.
-#[derive(Debug)]
+/// When a counter was started; by default, with the program.
+#[derive(Debug, Default)]
 pub(crate) struct Heat(Cell<u32>);
 
 impl Heat {
     /// A counter that starts now, or not much earlier.
     pub(crate) fn started() -> Heat {
         Heat(Cell::new(LAST.load(Ordering::Relaxed)))
-    }
-
-    /// One that started with the program.
-    pub(crate) fn unknown() -> Heat {
-        Heat(Cell::new(0))
     }
 
     /// The counter, which starts with this threshold, has run down, and starts again. Whether that was fast. (Who sets a low threshold wants
@@ -54,11 +49,5 @@ impl Heat {
         // What began with the program had to wait for that.
         let limit = if since == 0 { 2 * limit } else { limit };
         now.saturating_sub(since) <= limit
-    }
-}
-
-impl Default for Heat {
-    fn default() -> Heat {
-        Heat::unknown()
     }
 }

@@ -80,11 +80,9 @@ pub(super) unsafe fn load_any_attr(l: &mut Lowering) -> Option<Outcome> {
     if is_call && polymorphic::is_method(l.real(1), name) {
         return None;
     }
-    let found = polymorphic::attribute(l.real(1), name);
-    if found.is_null() {
+    if !polymorphic::finds_attribute(l.real(1), name) {
         return None;
     }
-    decref(found);
     let owner = l.f.peek(1)?;
     let owner = l.f.boxed(owner);
     let name = name_constant(l, name);

@@ -315,11 +315,9 @@ unsafe fn getattr(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     if !is_type(real, &raw mut ffi::PyType_Type) {
-        let found = polymorphic::attribute(real, name);
-        if found.is_null() {
+        if !polymorphic::finds_attribute(real, name) {
             return None;
         }
-        decref(found);
         l.guard_callable(n, false)?;
         let args = object_and_name(l, n)?;
         let result = l.found(Helper::AnyAttribute, &args)?;
@@ -356,7 +354,7 @@ unsafe fn hasattr(l: &mut Lowering) -> Option<Outcome> {
     }
     l.guard_callable(2, false)?;
     let args = object_and_name(l, 2)?;
-    let truth = l.truth_told(Helper::HasAttribute, &args)?;
+    let truth = l.truth_told(Helper::HasAttribute, &args, Cond::Ne)?;
     l.called(2, truth)
 }
 

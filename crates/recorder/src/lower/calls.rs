@@ -161,7 +161,7 @@ pub(super) unsafe fn isinstance_of_any(l: &mut Lowering) -> Option<Outcome> {
     l.guard_callable(2, false)?;
     let (v, class) = (l.f.peek(2)?, l.f.peek(1)?);
     let args = [l.f.boxed(v), l.f.boxed(class)];
-    let truth = l.truth_told(Helper::AnyInstance, &args)?;
+    let truth = l.truth_told(Helper::AnyInstance, &args, Cond::Ne)?;
     l.called(2, truth)
 }
 

@@ -243,12 +243,13 @@ pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
 
 impl Lowering<'_> {
     /// Calls a helper that answers 1 or 0, or with a negative number if code would have to run: then the instruction is left to tier 1.
-    pub(super) unsafe fn truth_told(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+    /// The truth is how the answer compares with 0.
+    pub(super) unsafe fn truth_told(&mut self, helper: Helper, args: &[Value], cond: Cond) -> Option<Value> {
         self.f.at();
         let found = self.f.builder.call_helper(helper, args)?;
         let zero = self.f.builder.const_i64(0);
         self.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
-        Some(self.f.builder.cmp_i64(Cond::Ne, found, zero))
+        Some(self.f.builder.cmp_i64(cond, found, zero))
     }
 
     /// Calls a helper that answers with zero if it cannot do it: then the instruction is left to tier 1.
@@ -287,12 +288,8 @@ pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
         return super::shims::containment(l);
     }
     let args = [l.exact(1)?, l.key(2)?];
-    l.f.at();
-    let found = l.f.builder.call_helper(Helper::Member, &args)?;
-    let zero = l.f.builder.const_i64(0);
-    l.f.builder.guard_cmp_i64(Cond::Ge, found, zero);
     let cond = if l.oparg() == 0 { Cond::Ne } else { Cond::Eq };
-    let truth = l.f.builder.cmp_i64(cond, found, zero);
+    let truth = l.truth_told(Helper::Member, &args, cond)?;
     l.replace(2, truth)
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 }
 
 /// Where an instance keeps an attribute.
-pub(crate) enum Place {
+pub(super) enum Place {
     /// Index in the inline values.
     Inline(usize),
     /// Index of the entry in the dictionary.
@@ -149,7 +149,7 @@ pub(crate) unsafe fn slot_offset(owner: *mut PyObject, member: *mut PyMemberDesc
 }
 
 /// Where an attribute that the type knows nothing of is, or is to be put.
-pub(crate) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
+pub(super) unsafe fn find_in_instance(owner: *mut PyObject, name: *mut PyObject, store: bool) -> Option<Place> {
     let t = ty(owner);
     if !has_feature(t, TPFLAGS_MANAGED_DICT) {
         return None;

@@ -9,4 +9,4 @@ pub mod store_attr;
 pub mod subscript;
 pub mod truth;
 
-pub(crate) use load_attr::{Kind, Place, analyze, find_in_instance, loads_generically, slot_offset};
+pub(crate) use load_attr::{Kind, analyze, loads_generically, slot_offset};
