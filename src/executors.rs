@@ -131,6 +131,7 @@ pub fn attach_superblock(
         dependencies,
         entry,
         inherits: false,
+        ticks: Vec::new(),
         superblock,
     };
     // SAFETY: the GIL is held, and the arguments keep everything alive that the trace refers to.

@@ -34,7 +34,9 @@ thread_local! {
 }
 
 /// Tier 2 while [`superblock`] runs.
-static OBSERVER: Tier2 = Tier2 { hot, record, enter, code_freed, tools_changed, counters };
+static OBSERVER: Tier2 = Tier2 { hot, record, enter, tick, code_freed, tools_changed, counters };
+
+unsafe fn tick() {}
 
 unsafe fn tools_changed(_: bool) {}
 

@@ -73,6 +73,8 @@ def executors(function=None):
 def stats():
     """What Hotspur did so far, as a dict of dicts of numbers.
 
+    `trials` says how often it was tried whether the program is faster with executors than without, what came of it, and whether executors
+    rest now, having lost.
     `passages` counts pieces of machine code that were made to lead on from exits.
     `frames_shown` is how often machine code has shown its frames to other code, such as a finalizer, which is slow.
 
@@ -112,6 +114,7 @@ def arranged(reading):
             "swept": by_reason("executors_invalidated").get("cold", 0),
             "invalidated": by_reason("executors_invalidated"),
         },
+        "trials": {"won": flat["trials_won"], "lost": flat["trials_lost"], "resting": flat["resting"]},
         "passages": flat["passages"],
         "frames_shown": flat["frames_shown"],
         "micro_ops": flat["micro_ops"],

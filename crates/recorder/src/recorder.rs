@@ -40,6 +40,7 @@ use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
+use hotspur_tier1::ticks;
 use std::collections::HashMap;
 
 /// What a step comes to.
@@ -195,6 +196,9 @@ impl Recorder {
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
+        if ticks::counts(state) {
+            self.f.ticks.push(self.f.count + 1);
+        }
         if matches!(base, op::RETURN_VALUE | op::RETURN_CONST) && self.return_from_memory(state, base) {
             return;
         }

@@ -200,6 +200,8 @@ pub(crate) struct Frames {
     pub count: u32,
     /// For each op: how many instructions are done when it exits.
     counts: Vec<u32>,
+    /// As [`crate::Trace::ticks`].
+    pub ticks: Vec<u32>,
 }
 
 impl Frames {
@@ -224,6 +226,7 @@ impl Frames {
             changed: false,
             count: 0,
             counts: Vec::new(),
+            ticks: Vec::new(),
         }
     }
 

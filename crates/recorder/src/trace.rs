@@ -113,6 +113,8 @@ pub struct Trace {
     pub entry: Place,
     /// It begins with the values of a side exit, and not with frames in memory: see [`crate::Inherited`].
     pub inherits: bool,
+    /// How many instructions are done, in the first round if it is a loop, after each that counts as a tick ([`hotspur_tier1::ticks`]).
+    pub ticks: Vec<u32>,
 }
 
 /// What a recording, or a trace, relies on: see [`Dependencies`] and [`Keep::Hold`]. Each list is in the order in which it was noted.
@@ -153,6 +155,15 @@ impl Trace {
     /// How many instructions of tier 1 a round of the loop stands for; zero if there is no loop.
     pub fn instructions_in_loop(&self) -> u32 {
         self.superblock.body.as_ref().map_or(0, |body| body.instructions)
+    }
+
+    /// How many ticks there are in that many instructions from the beginning.
+    pub fn ticks_in(&self, instructions: u32) -> u32 {
+        let (rounds, rest) = match self.instructions_in_loop() {
+            0 => (0, instructions),
+            round => (instructions / round, instructions % round),
+        };
+        rounds * self.ticks.len() as u32 + self.ticks.partition_point(|&done| done <= rest) as u32
     }
 
     /// What a code reference stands for.

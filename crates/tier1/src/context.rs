@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::dispatch::Handler;
+use crate::ticks::{self, Pace};
 use crate::tier2::{Landing, Tier2};
 use crate::{table, tools};
 use core::cell::UnsafeCell;
@@ -64,6 +65,7 @@ struct Process {
     counters: Counters,
     tier2: Option<&'static Tier2>,
     counting: bool,
+    pace: Pace,
 }
 
 /// Objects that instructions compare with or need, looked up once. All references are held for good.
@@ -247,6 +249,18 @@ pub fn instructions_executed() -> [u64; table::COUNT] {
     sums
 }
 
+pub(crate) unsafe fn set_pace(pace: Pace) {
+    process().pace = pace;
+    for thread in process().threads.values_mut() {
+        thread.choose_table();
+    }
+}
+
+fn pace() -> Pace {
+    // SAFETY: as for `counting`.
+    unsafe { process().pace }
+}
+
 fn counting() -> bool {
     // SAFETY: threads exist only after initialization, and are touched with the GIL held.
     unsafe { process().counting }
@@ -294,6 +308,7 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         threads: HashMap::new(),
         tier2: None,
         counting: false,
+        pace: Pace::Free,
         known,
         counters: Counters::default(),
     });
@@ -428,7 +443,11 @@ impl Thread {
         self.running.table = match (self.tools_active, self.watched) {
             (true, _) => table::HAND_OVER,
             (false, true) => table::RECORDING,
-            (false, false) => table::NORMAL,
+            (false, false) => match pace() {
+                Pace::Free => table::NORMAL,
+                Pace::Counted => ticks::COUNTED,
+                Pace::Alone => ticks::ALONE,
+            },
         };
     }
 }

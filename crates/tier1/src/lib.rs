@@ -24,6 +24,7 @@ mod record;
 pub mod shims;
 mod specialize;
 pub mod table;
+pub mod ticks;
 pub mod tier2;
 mod tools;
 mod unwind;

@@ -77,6 +77,8 @@ pub struct Tier2 {
     /// The word at `at.pc` enters an executor: runs it, and leaves where that leads in the thread
     /// ([`crate::context::Thread::landing`]). For a back-edge, pending events have been served.
     pub enter: unsafe fn(cx: *mut Context, at: State),
+    /// As many ticks have gone by as were to ([`crate::ticks::tell_after`]).
+    pub tick: unsafe fn(),
     /// The stream dies with its code object.
     pub code_freed: unsafe fn(cs: *mut CodeState),
     /// Tools (tracing, profiling, monitoring) were switched on or off, in whatever thread. While they are on, nothing may go on
@@ -155,7 +157,7 @@ unsafe fn run_executor(
 }
 
 /// The handler of the instruction at `pc`, which neither counts nor enters an executor.
-unsafe fn plain_handler(pc: *mut Word) -> crate::dispatch::Handler {
+pub(crate) unsafe fn plain_handler(pc: *mut Word) -> crate::dispatch::Handler {
     let op = (*pc).op;
     let plain = match op {
         op::JUMP_BACKWARD_COUNTED | op::JUMP_BACKWARD_EXECUTOR | op::RESUME_COUNTED | op::RESUME_EXECUTOR => {

@@ -30,7 +30,7 @@ use crate::exits::Exit;
 use crate::panics::NoPanic;
 use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
-use crate::{graph, jit, losing, pending, recording, stats};
+use crate::{graph, jit, losing, pending, recording, stats, trial};
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
@@ -95,6 +95,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
     // SAFETY: as the caller promises. Any code may run at a back-edge and at a RESUME.
     unsafe {
         pending::poll();
+        trial::event();
         if !graph::is_quiet() {
             at.save_ip();
             graph::empty_graveyard();

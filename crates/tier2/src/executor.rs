@@ -58,6 +58,8 @@ pub struct Executor {
     pub(crate) runs: Cell<u64>,
     /// How often its loop went round completely.
     pub(crate) rounds: Cell<u64>,
+    /// How often it had been run, and the ticks that it had executed, when that was last asked for.
+    ticks: Cell<(u64, u64)>,
     /// The executor and the exit that it grows from, if it takes over from there as a bridge.
     pub(crate) grown_from: Cell<Option<(u64, usize)>>,
     /// How many executors are between this one and the first that began at this instruction, each being the alternative to the one
@@ -85,6 +87,8 @@ struct Body {
     most_frames: usize,
     /// Whether the optimizer has had it.
     optimized: bool,
+    /// How many ticks are done when each exit is taken; see [`Exit::instructions`].
+    ticks_at_exits: Box<[u32]>,
 }
 
 impl Executor {
@@ -103,6 +107,7 @@ impl Executor {
             running: Cell::new(0),
             runs: Cell::new(0),
             rounds: Cell::new(0),
+            ticks: Cell::new((0, 0)),
             entry: Cell::new(core::ptr::null()),
             grown_from: Cell::new(None),
             alternative: Cell::new(0),
@@ -120,7 +125,8 @@ impl Executor {
         let Prepared { superblock, objects, exits, optimized, time: _ } = prepared;
         let most_frames = superblock.snapshots.values().map(|s| s.frames.len()).max().unwrap_or(1);
         // The recording itself stays as it is, for whoever wants to see it.
-        let Trace { superblock: _, objects: _, held, codes, executors, dependencies, entry, inherits } = &self.recorded;
+        let Trace { superblock: _, objects: _, held, codes, executors, dependencies, entry, inherits, ticks } =
+            &self.recorded;
         let trace = Trace {
             superblock,
             objects,
@@ -130,8 +136,10 @@ impl Executor {
             dependencies: dependencies.clone(),
             entry: *entry,
             inherits: *inherits,
+            ticks: ticks.clone(),
         };
-        let set = self.body.set(Body { trace, exits, most_frames, optimized });
+        let ticks_at_exits = exits.iter().map(|exit| trace.ticks_in(exit.instructions)).collect();
+        let set = self.body.set(Body { trace, exits, most_frames, optimized, ticks_at_exits });
         debug_assert!(set.is_ok());
     }
 
@@ -252,6 +260,19 @@ impl Executor {
     pub(crate) fn instructions(&self) -> u64 {
         let by_exit = self.exits().iter().map(|exit| exit.hits() * u64::from(exit.instructions));
         self.rounds.get() * u64::from(self.trace().instructions_in_loop()) + by_exit.sum::<u64>()
+    }
+
+    /// How many ticks ([`hotspur_tier1::ticks`]) of what it has executed were not asked for yet.
+    pub(crate) fn new_ticks(&self) -> u64 {
+        let (Some(body), runs) = (self.body.get(), self.runs.get()) else { return 0 };
+        let (runs_before, before) = self.ticks.get();
+        if runs == runs_before {
+            return 0;
+        }
+        let by_exit = body.exits.iter().zip(&body.ticks_at_exits).map(|(exit, &ticks)| exit.hits() * u64::from(ticks));
+        let now = self.rounds.get() * body.trace.ticks.len() as u64 + by_exit.sum::<u64>();
+        self.ticks.set((runs, now));
+        now - before
     }
 
     /// Adds what it has counted to the numbers.

@@ -130,6 +130,21 @@ pub(crate) fn set_going(going: bool) {
     BURIED.store(true, Ordering::Relaxed);
 }
 
+/// Ticks that executors have executed since the last time, see [`hotspur_tier1::ticks`]. What those that have gone since have executed
+/// is not among them.
+pub(crate) fn new_ticks() -> u64 {
+    with(|g| {
+        let mut ticks = 0;
+        for executor in g.all.values().filter_map(Weak::upgrade) {
+            ticks += executor.new_ticks();
+            // As above.
+            g.dead_executors.push(executor);
+        }
+        BURIED.store(true, Ordering::Relaxed);
+        ticks
+    })
+}
+
 /// How many executors there are.
 pub fn len() -> usize {
     with(|g| g.all.len())

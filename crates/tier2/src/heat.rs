@@ -27,6 +27,11 @@ fn now() -> u32 {
 /// A lower threshold says nothing of speed.
 const LOW: u32 = 100;
 
+/// Whether code is compiled at first sight.
+pub(crate) fn is_forced() -> bool {
+    [Parameter::BackEdgeThreshold, Parameter::EntryThreshold].iter().any(|p| p.get() < LOW)
+}
+
 /// When a counter was started; by default, with the program.
 #[derive(Debug, Default)]
 pub(crate) struct Heat(Cell<u32>);

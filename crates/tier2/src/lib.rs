@@ -29,6 +29,7 @@ pub mod runtime;
 pub mod stats;
 pub mod sweep;
 pub mod temperature;
+pub(crate) mod trial;
 pub mod watch;
 
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -39,10 +40,12 @@ use hotspur_tier1::dispatch::State;
 use hotspur_tier1::tier2::Tier2;
 use recording::Hooks;
 
-static TIER2: Tier2 = Tier2 { hot: recording::hot, record, enter: driver::enter, code_freed, tools_changed, counters };
+static TIER2: Tier2 =
+    Tier2 { hot: recording::hot, record, enter: driver::enter, tick: trial::tick, code_freed, tools_changed, counters };
 
 unsafe fn tools_changed(active: bool) {
-    graph::set_going(!active);
+    // SAFETY: tier 1 calls with the GIL held.
+    unsafe { trial::set_tools_active(active) };
 }
 
 unsafe fn counters() -> (u16, u16) {

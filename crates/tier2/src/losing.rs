@@ -73,6 +73,7 @@ pub(crate) unsafe fn retires(executor: *const Executor) -> bool {
 pub(crate) unsafe fn charge(executor: *const Executor, cost: Parameter) {
     // SAFETY: as the caller promises.
     unsafe {
+        crate::trial::event();
         let books = &(*executor).books;
         books.costs.set(books.costs.get() + u64::from(cost.get()));
         if books.count() && (*executor).is_valid() {

@@ -102,6 +102,8 @@ parameters! {
     PublishCost = publish_cost, 20 "instructions", 0..=10000;
     /// How many instructions an executor has to execute for each of its micro-ops to have been worth making.
     Worth = worth, 10000 "instructions", 0..=1000000;
+    /// How long a slice of a trial is, which finds out whether the program is faster with executors than without. 0: no trials.
+    TrialSlice = trial_slice, 10 "ms", 0..=10000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
     /// For tests that compile at first sight: one of so many places is recorded from, the others are left to tier 1. Which ones they

@@ -128,6 +128,7 @@ unsafe fn look() {
         if background::forked() {
             drop_all(InvalidationReason::Forked);
             symbols::forked();
+            crate::trial::forked();
         }
         for Done { id, made } in background::take() {
             let Some(Pending { executor, origin, since }) = with(|pending| pending.remove(&id)) else { continue };

@@ -31,6 +31,10 @@ pub struct Stats {
     pub exits_linked: [u64; ExitReason::COUNT],
     /// Exits, by reason, to tier 1.
     pub exits_cold: [u64; ExitReason::COUNT],
+    /// Trials that executors have won, and lost: see [`crate::trial`].
+    pub trials_won: u64,
+    /// See `trials_won`.
+    pub trials_lost: u64,
     /// Passages made: machine code that leads on from an exit.
     pub passages: u64,
     /// How often machine code has shown its frames to other code.
@@ -67,6 +71,8 @@ impl Stats {
         runs: 0,
         exits_linked: [0; ExitReason::COUNT],
         exits_cold: [0; ExitReason::COUNT],
+        trials_won: 0,
+        trials_lost: 0,
         passages: 0,
         frames_shown: 0,
         micro_ops: 0,
@@ -96,6 +102,10 @@ impl Stats {
             ("sweeps", self.sweeps),
             ("entries", self.entries),
             ("runs", self.runs),
+            ("trials_won", self.trials_won),
+            ("trials_lost", self.trials_lost),
+            // SAFETY: whoever asks for statistics holds the GIL.
+            ("resting", u64::from(unsafe { crate::trial::is_resting() })),
             ("passages", self.passages),
             ("frames_shown", self.frames_shown),
             ("micro_ops", self.micro_ops),

@@ -123,6 +123,7 @@ impl Recorder {
         let code = CodeRef::from_u32(0);
         let f = core::mem::replace(&mut self.f, Frames::new(code, 0, unseen()));
         let instructions = f.count;
+        let ticks = f.ticks.clone();
         let (codes, values, functions, types, held) =
             (f.codes.clone(), f.values.clone(), f.functions.clone(), f.types.clone(), f.held.clone());
         let uncounted = f.uncounted();
@@ -155,6 +156,7 @@ impl Recorder {
             codes,
             entry: self.entry,
             inherits: self.inherits,
+            ticks,
         }))
     }
 }

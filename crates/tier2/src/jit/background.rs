@@ -287,6 +287,8 @@ unsafe extern "C" fn after_fork_in_child() {
     // SAFETY: this thread has the lock, as it had before.
     if let Some(mut state) = unsafe { (*HELD.0.get()).take() } {
         state.stop = false;
+        // The processor time of a new process begins at zero.
+        SPENT.store(0, Ordering::Relaxed);
         FORKED.store(true, Ordering::Relaxed);
         ATTENTION.store(true, Ordering::Relaxed);
     }

@@ -328,6 +328,7 @@ impl Run {
     unsafe fn leave_by_snapshot(&mut self, state: *mut ExecState) -> *const u8 {
         // SAFETY: as for `side_exit`; the reference to the executor is borrowed.
         unsafe {
+            crate::trial::event();
             let executor = ManuallyDrop::new(Rc::from_raw((*state).executor.cast::<Executor>().cast_const()));
             let number = executor.number_of_exit((*state).exit.cast());
             let exit = &executor.exits()[number];

@@ -15,7 +15,7 @@ mod text;
 
 pub(crate) use dump::{code_freed, compiled, ended, lists, passage_compiled, recorded};
 pub use log::started;
-pub(crate) use log::{aborted, attached, given_up, invalidated, passage, swept};
+pub(crate) use log::{aborted, attached, given_up, invalidated, passage, swept, trial};
 pub(crate) use names::function_name;
 
 use core::cell::UnsafeCell;

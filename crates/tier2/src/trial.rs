@@ -1,0 +1,455 @@
+//! Trials: whether the program is faster with executors than without.
+//!
+//! [`crate::losing`] finds single executors that lose. Some programs lose although none of theirs stands out: much code that is lukewarm, of many
+//! types, whose traces are left soon, or never long enough in a cache to be executed faster than tier 1 executes them. Nothing that could be
+//! counted beforehand tells these from programs that gain. So it is tried.
+//!
+//! # Method
+//! Progress is counted in ticks ([`hotspur_tier1::ticks`]), which both tiers execute the same number of for the same work, and divided by
+//! the processor time that the program takes, compiling in the background excluded. A trial is a sequence of slices of some milliseconds,
+//! with executors and without, in the order on, off, off, on, so that a steady change of what the program does cancels out. Each two
+//! neighbours make a sample: the logarithm of the ratio of their speeds. There are as many as it takes to be sure on which side of
+//! [`LIMIT`] the mean is; a program that gains much is done after two. Slices are longer where there are many executors, so that going through
+//! these does not count.
+//!
+//! # What follows
+//! If executors win they go on, and the next trial comes after as much time again as the program has run, so trials take a small share of all time. If they
+//! lose they *rest*: tier 1 executes everything. They are let run one slice in [`REST`], in which code becomes hot and is recorded as
+//! ever; what these slices show is compared with the slice before, and when executors have become worth it (the program does something else
+//! now) the rest is over.
+//!
+//! While a program warms up, its traces are recorded and do not yet lead to each other. Samples in which something was recorded or installed do not count until
+//! [`WARM`].
+//!
+//! Nothing but speed depends on any of this. There are no trials where somebody wants to see executors run: in the tier 2 interpreter, which is
+//! slower than tier 1, and with thresholds at which everything is compiled at first sight.
+
+use crate::jit::background::program_time;
+use crate::params::Parameter;
+use crate::{graph, heat, jit, pending, stats};
+use core::cell::{Cell, UnsafeCell};
+use hotspur_tier1::ticks::{self, Pace};
+use std::time::{Duration, Instant};
+
+/// Executors lose if the program is slower with them than this, as a logarithm: 2 %.
+const LIMIT: f64 = -0.02;
+/// Executors that rest are worth it again from here on.
+const WORTH_IT: f64 = 0.03;
+/// Samples of a trial, at least and at most.
+const SAMPLES: (u32, u32) = (4, 24);
+/// Two samples from here on decide for executors.
+const CLEAR: f64 = 0.3;
+/// While executors rest, one slice of so many is theirs: at first, and if that goes on showing that they lose.
+const REST: u32 = 20;
+const MOST_REST: u32 = 80;
+/// After a rest, the next trial comes soon.
+const AFTER_REST: u64 = 1_000_000_000;
+/// Samples in which something was recorded, after which a trial is put off.
+const PATIENCE: u32 = 12;
+/// The first trial, and until when only samples count in which nothing was recorded; nanoseconds of processor time.
+const FIRST: u64 = 700_000_000;
+const WARM: u64 = 3_000_000_000;
+/// Between two trials there is at most so much time.
+const LONGEST: u64 = 60_000_000_000;
+/// Ticks in a slice, at least.
+const FEW: u64 = 50;
+/// Ticks, or events in executors, until the clock is looked at: during trials, and otherwise.
+const OFTEN: u32 = 64;
+const SELDOM: u32 = 1024;
+/// For each executor, a slice takes so many nanoseconds more.
+const PER_EXECUTOR: u64 = 4_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Executors run, and nothing is counted.
+    Free,
+    /// A trial is under way.
+    Trial,
+    /// Executors rest.
+    Rest,
+}
+
+/// The mean of samples, and how much they vary (Welford's method).
+#[derive(Debug, Clone, Copy, Default)]
+struct Samples {
+    n: u32,
+    mean: f64,
+    squares: f64,
+    unclean: u32,
+}
+
+impl Samples {
+    fn add(&mut self, sample: f64) {
+        self.n += 1;
+        let off = sample - self.mean;
+        self.mean += off / f64::from(self.n);
+        self.squares += off * (sample - self.mean);
+    }
+
+    /// Half of the interval that the mean is in, with some certainty.
+    fn doubt(&self) -> f64 {
+        let n = f64::from(self.n);
+        // Student's quantiles for few samples fall towards two.
+        (2.0 + 4.0 / (n - 1.0)) * (self.squares / (n - 1.0) / n).sqrt()
+    }
+
+    /// Whether executors win a trial, if that can be said.
+    fn verdict(&self) -> Option<bool> {
+        let (least, most) = SAMPLES;
+        if self.n >= 2 && self.mean - self.doubt() / 2.0 > CLEAR {
+            return Some(true);
+        }
+        if self.n < least {
+            return None;
+        }
+        let doubt = self.doubt();
+        if self.mean - doubt > LIMIT {
+            Some(true)
+        } else if self.mean + doubt < LIMIT {
+            Some(false)
+        } else {
+            (self.n >= most).then_some(self.mean > LIMIT)
+        }
+    }
+}
+
+/// Where a trial stands.
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Whether executors run in this slice.
+    on: bool,
+    /// A slice's number, from 0.
+    slice: u32,
+    /// The time for the slice is up; it ends with the next tick of tier 1, when executors have been left.
+    ending: bool,
+    /// When it is looked at the slice next.
+    look_at: Option<Instant>,
+    /// Processor time, ticks of tier 1, and recordings, when the slice began.
+    began: (u64, u64, u64),
+    /// Speed in the slice before, as a logarithm, and whether nothing was recorded then.
+    before: Option<(f64, bool)>,
+    samples: Samples,
+    /// While executors rest, one slice of so many is theirs.
+    rest: u32,
+    /// Processor time at which the next trial begins.
+    next: u64,
+    tools_active: bool,
+}
+
+struct Global(UnsafeCell<State>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Global {}
+static TRIAL: Global = Global(UnsafeCell::new(State {
+    phase: Phase::Free,
+    on: true,
+    slice: 0,
+    ending: false,
+    look_at: None,
+    began: (0, 0, 0),
+    before: None,
+    samples: Samples { n: 0, mean: 0.0, squares: 0.0, unclean: 0 },
+    rest: REST,
+    next: FIRST,
+    tools_active: false,
+}));
+
+struct Countdown(Cell<u32>);
+// SAFETY: only touched with the GIL held.
+unsafe impl Sync for Countdown {}
+static COUNTDOWN: Countdown = Countdown(Cell::new(SELDOM));
+
+/// Something happens in executors: from time to time it is looked what time it is.
+///
+/// # Safety
+/// GIL held.
+#[inline(always)]
+pub(crate) unsafe fn event() {
+    let left = COUNTDOWN.0.get() - 1;
+    COUNTDOWN.0.set(left);
+    if left == 0 {
+        // SAFETY: as the caller promises.
+        unsafe { (*TRIAL.0.get()).look(false) };
+    }
+}
+
+/// [`hotspur_tier1::tier2::Tier2::tick`].
+///
+/// # Safety
+/// GIL held, called by tier 1.
+pub(crate) unsafe fn tick() {
+    let _guard = crate::panics::NoPanic;
+    // SAFETY: as the caller promises. The state is not in use: nothing below runs Python code.
+    unsafe {
+        pending::poll();
+        (*TRIAL.0.get()).look(true);
+    }
+}
+
+/// Tools were switched on or off. While they are on no executor runs.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn set_tools_active(active: bool) {
+    // SAFETY: as the caller promises.
+    let state = unsafe { &mut *TRIAL.0.get() };
+    state.tools_active = active;
+    // What is measured with a tool says nothing.
+    state.before = None;
+    state.set_going();
+}
+
+/// Whether executors rest.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn is_resting() -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { (*TRIAL.0.get()).phase == Phase::Rest }
+}
+
+/// The process is a forked one, which does something else.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn forked() {
+    // SAFETY: as the caller promises.
+    let state = unsafe { &mut *TRIAL.0.get() };
+    state.next = FIRST;
+    if state.phase != Phase::Free {
+        state.be_free();
+    }
+}
+
+/// Recordings begun and ended so far.
+fn recordings() -> u64 {
+    let mut n = 0;
+    // SAFETY: the GIL is held.
+    unsafe { stats::count(|s| n = s.traces_started + s.traces_finished) };
+    n
+}
+
+impl State {
+    /// Looks what is to be done. `tells` if tier 1 has counted a tick.
+    #[cold]
+    #[inline(never)]
+    fn look(&mut self, ticked: bool) {
+        let slice = u64::from(Parameter::TrialSlice.get()) * 1_000_000;
+        if self.phase == Phase::Free {
+            COUNTDOWN.0.set(SELDOM);
+            if slice != 0 && jit::is_on() && !heat::is_forced() && program_time() >= self.next {
+                self.phase = Phase::Trial;
+                self.samples = Samples::default();
+                self.slice = 0;
+                self.begin(true);
+            }
+            return;
+        }
+        COUNTDOWN.0.set(OFTEN);
+        // SAFETY: the GIL is held.
+        unsafe { ticks::tell_after(u64::from(OFTEN)) };
+        if slice == 0 {
+            self.be_free();
+            return;
+        }
+        if self.ending {
+            if ticked {
+                self.end();
+            }
+            return;
+        }
+        let now = Instant::now();
+        if self.look_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let length = slice + graph::len() as u64 * PER_EXECUTOR;
+        let length = if self.phase == Phase::Rest && !self.on { length * u64::from(self.rest - 1) } else { length };
+        let taken = program_time().saturating_sub(self.began.0);
+        if taken < length {
+            self.look_at = Some(now + Duration::from_nanos(length - taken));
+            return;
+        }
+        if self.on {
+            // Executors that are running leave.
+            self.on = false;
+            self.set_going();
+            self.on = true;
+        }
+        self.ending = true;
+        // SAFETY: the GIL is held.
+        unsafe {
+            ticks::set_pace(Pace::Alone);
+            ticks::tell_after(1);
+        }
+    }
+
+    fn set_going(&self) {
+        graph::set_going(self.on && !self.tools_active);
+    }
+
+    /// Begins a slice.
+    fn begin(&mut self, on: bool) {
+        self.on = on;
+        self.set_going();
+        self.ending = false;
+        COUNTDOWN.0.set(OFTEN);
+        // SAFETY: the GIL is held.
+        unsafe {
+            ticks::set_pace(if on { Pace::Counted } else { Pace::Alone });
+            ticks::tell_after(u64::from(OFTEN));
+            // What was executed until now does not count.
+            graph::new_ticks();
+            self.began = (program_time(), ticks::counted(), recordings());
+        }
+        self.look_at = None;
+    }
+
+    /// Ends a slice, and begins the next.
+    fn end(&mut self) {
+        let (cpu, counted, recorded) = self.began;
+        let now = program_time();
+        // SAFETY: the GIL is held.
+        let done = unsafe { ticks::counted() } - counted + graph::new_ticks();
+        let taken = now.saturating_sub(cpu);
+        if done < FEW || taken == 0 || self.tools_active {
+            // The program is elsewhere, and what executes its loops does not matter now.
+            self.postpone(now, now);
+            return;
+        }
+        let speed = (done as f64 / taken as f64).ln();
+        let is_clean = recorded == recordings();
+        let before = self.before.replace((speed, is_clean));
+        self.slice += 1;
+        match self.phase {
+            Phase::Free => {}
+            Phase::Trial => {
+                if self.slice.is_multiple_of(2)
+                    && let Some((other, was_clean)) = before
+                {
+                    let counts = is_clean && was_clean || now >= WARM;
+                    self.sample(if self.on { speed - other } else { other - speed }, counts);
+                }
+                match self.samples.verdict() {
+                    Some(true) => self.win(now, now),
+                    Some(false) => self.lose(),
+                    None if self.samples.unclean >= PATIENCE => self.postpone(now, now / 2),
+                    None => self.begin(matches!(self.slice % 4, 0 | 3)),
+                }
+            }
+            Phase::Rest => {
+                if self.on
+                    && let Some((other, _)) = before
+                {
+                    self.sample(speed - other, true);
+                    let worth_it = |n, gain| self.samples.n >= n && self.samples.mean > gain;
+                    if worth_it(2, CLEAR) || worth_it(SAMPLES.0, WORTH_IT) {
+                        self.win(now, AFTER_REST);
+                        return;
+                    }
+                    if self.samples.n >= SAMPLES.0 {
+                        self.samples = Samples::default();
+                        self.rest = (self.rest * 2).min(MOST_REST);
+                    }
+                }
+                self.begin(!self.on);
+            }
+        }
+    }
+
+    fn sample(&mut self, sample: f64, counts: bool) {
+        if counts {
+            self.samples.add(sample);
+        } else {
+            self.samples.unclean += 1;
+        }
+    }
+
+    /// Executors are worth it. The next trial comes after so much time.
+    fn win(&mut self, now: u64, time: u64) {
+        // SAFETY: the GIL is held.
+        unsafe { stats::count(|s| s.trials_won += 1) };
+        crate::observe::trial(self.samples.n, self.samples.mean.exp(), true);
+        self.postpone(now, time);
+    }
+
+    /// Executors are to rest.
+    fn lose(&mut self) {
+        // SAFETY: the GIL is held.
+        unsafe { stats::count(|s| s.trials_lost += 1) };
+        crate::observe::trial(self.samples.n, self.samples.mean.exp(), false);
+        self.phase = Phase::Rest;
+        self.rest = REST;
+        self.samples = Samples::default();
+        self.before = None;
+        self.begin(false);
+    }
+
+    /// Executors run, and the next trial comes after so much time.
+    fn postpone(&mut self, now: u64, time: u64) {
+        self.next = now + time.clamp(FIRST / 2, LONGEST);
+        self.be_free();
+    }
+
+    fn be_free(&mut self) {
+        self.phase = Phase::Free;
+        self.on = true;
+        self.ending = false;
+        self.before = None;
+        self.set_going();
+        COUNTDOWN.0.set(SELDOM);
+        // SAFETY: the GIL is held.
+        unsafe { ticks::set_pace(Pace::Free) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(samples: impl IntoIterator<Item = f64>) -> (u32, Option<bool>) {
+        let mut all = Samples::default();
+        for sample in samples {
+            all.add(sample);
+            if all.verdict().is_some() {
+                break;
+            }
+        }
+        (all.n, all.verdict())
+    }
+
+    /// Values around a mean.
+    fn around(mean: f64, spread: f64) -> impl Iterator<Item = f64> {
+        [0.4, -1.0, 0.7, -0.2, 1.0, -0.9].into_iter().cycle().map(move |x| mean + x * spread)
+    }
+
+    #[test]
+    fn clear_gains_are_seen_at_once() {
+        assert_eq!(verdict(around(2.0, 0.1)), (2, Some(true)));
+        assert_eq!(verdict(around(0.5, 0.05)), (2, Some(true)));
+    }
+
+    #[test]
+    fn clear_losses_take_a_few() {
+        assert_eq!(verdict(around(-0.3, 0.02)), (4, Some(false)));
+        let (n, verdict) = verdict(around(-0.1, 0.1));
+        assert!(n > 4 && verdict == Some(false), "{n} {verdict:?}");
+    }
+
+    #[test]
+    fn what_makes_no_difference_goes_on() {
+        let (n, verdict) = verdict(around(0.0, 0.1));
+        assert!(n > 4 && verdict == Some(true), "{n} {verdict:?}");
+    }
+
+    #[test]
+    fn a_single_gain_among_losses_decides_nothing() {
+        let (n, verdict) = verdict([1.0, -0.3, -0.3, -0.3, -0.3].into_iter().chain(around(-0.3, 0.02)));
+        assert!(n > 5 && verdict == Some(false), "{n} {verdict:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_few() {
+        assert_eq!(verdict([0.0]), (1, None));
+        assert_eq!(verdict([-1.0, -1.0, -1.0]), (3, None));
+    }
+}
