@@ -116,10 +116,10 @@ parameters! {
     /// Whether traces are optimized and compiled by a thread of its own, while tier 1 goes on; otherwise at once.
     Background = background, 1 "switch", 0..=1;
     /// How much processor time that thread may take in any case.
-    CompileTime = compile_time, 500 "ms", 0..=1000000000;
-    /// How much of it may take beyond that, for each 100 of the rest of the process. What waits is compiled as time goes by, what is used most
-    /// first.
-    CompileShare = compile_share, 10 "per cent", 1..=1000000;
+    CompileTime = compile_time, 300 "ms", 0..=1000000000;
+    /// How much it may take beyond that, for each 100 of the rest of the process. What waits is compiled as time goes by, what is used most
+    /// first. It is twice as much once a trial has shown that executors are worth it, and a tenth while they rest.
+    CompileShare = compile_share, 15 "per cent", 1..=1000000;
     /// Whether machine code is entered in the map that `perf` reads, `/tmp/perf-<pid>.map`.
     PerfMap = perf_map, 0 "switch", 0..=1;
     /// Whether gdb is told of machine code, so that it names executors in backtraces.

@@ -9,7 +9,7 @@
 //! the processor time that the program takes, compiling in the background excluded. A trial is a sequence of slices of some milliseconds,
 //! with executors and without, in the order on, off, off, on, so that a steady change of what the program does cancels out. Each two
 //! neighbours make a sample: the logarithm of the ratio of their speeds. There are as many as it takes to be sure on which side of
-//! [`LIMIT`] the mean is; a program that gains much is done after two. Slices are longer where there are many executors, so that going through
+//! [`LIMIT`] the median is; a program that gains much is done after two. Slices are longer where there are many executors, so that going through
 //! these does not count.
 //!
 //! # What follows
@@ -24,7 +24,7 @@
 //! Nothing but speed depends on any of this. There are no trials where somebody wants to see executors run: in the tier 2 interpreter, which is
 //! slower than tier 1, and with thresholds at which everything is compiled at first sight.
 
-use crate::jit::background::program_time;
+use crate::jit::background::{self, Worth, program_time};
 use crate::params::Parameter;
 use crate::{graph, heat, jit, pending, stats};
 use core::cell::{Cell, UnsafeCell};
@@ -35,8 +35,12 @@ use std::time::{Duration, Instant};
 const LIMIT: f64 = -0.02;
 /// Executors that rest are worth it again from here on.
 const WORTH_IT: f64 = 0.03;
+/// And if that is not certain in the end, they have to be slower by so much more.
+const DOUBT: f64 = 0.03;
 /// Samples of a trial, at least and at most.
-const SAMPLES: (u32, u32) = (4, 24);
+const SAMPLES: (usize, usize) = (6, 24);
+/// Samples that are looked at together while executors rest.
+const LOOKS: usize = 4;
 /// Two samples from here on decide for executors.
 const CLEAR: f64 = 0.3;
 /// While executors rest, one slice of so many is theirs: at first, and if that goes on showing that they lose.
@@ -69,46 +73,58 @@ enum Phase {
     Rest,
 }
 
-/// The mean of samples, and how much they vary (Welford's method).
-#[derive(Debug, Clone, Copy, Default)]
+/// What was found out in a trial. The samples are sorted: that a garbage collection took place in one slice of a pair must not count for more than
+/// that this pair is on one side, so it is their median that is asked for.
+#[derive(Debug)]
 struct Samples {
-    n: u32,
-    mean: f64,
-    squares: f64,
+    sorted: Vec<f64>,
+    /// How many did not count.
     unclean: u32,
 }
 
 impl Samples {
+    const NONE: Samples = Samples { sorted: Vec::new(), unclean: 0 };
+
     fn add(&mut self, sample: f64) {
-        self.n += 1;
-        let off = sample - self.mean;
-        self.mean += off / f64::from(self.n);
-        self.squares += off * (sample - self.mean);
+        let at = self.sorted.partition_point(|&x| x < sample);
+        self.sorted.insert(at, sample);
     }
 
-    /// Half of the interval that the mean is in, with some certainty.
-    fn doubt(&self) -> f64 {
-        let n = f64::from(self.n);
-        // Student's quantiles for few samples fall towards two.
-        (2.0 + 4.0 / (n - 1.0)) * (self.squares / (n - 1.0) / n).sqrt()
+    fn len(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The median (the lower of two).
+    fn median(&self) -> f64 {
+        self.sorted.get(self.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+    }
+
+    /// An interval that the true median is in, with 95 % certainty or more for six samples and more: so many of the lowest and of the highest are outside.
+    /// (From the binomial distribution, as in the sign test.)
+    fn interval(&self) -> (f64, f64) {
+        let n = self.len();
+        let outside = (n as f64 / 2.0 - (n as f64).sqrt()).max(1.0) as usize;
+        (self.sorted[outside - 1], self.sorted[n - outside])
     }
 
     /// Whether executors win a trial, if that can be said.
     fn verdict(&self) -> Option<bool> {
         let (least, most) = SAMPLES;
-        if self.n >= 2 && self.mean - self.doubt() / 2.0 > CLEAR {
+        let n = self.len();
+        if n >= 2 && self.sorted[0] > CLEAR {
             return Some(true);
         }
-        if self.n < least {
+        if n < least {
             return None;
         }
-        let doubt = self.doubt();
-        if self.mean - doubt > LIMIT {
+        let (low, high) = self.interval();
+        if low > LIMIT {
             Some(true)
-        } else if self.mean + doubt < LIMIT {
+        } else if high < LIMIT {
             Some(false)
         } else {
-            (self.n >= most).then_some(self.mean > LIMIT)
+            // If they lose, it is not by much.
+            (n >= most).then_some(self.median() > LIMIT - DOUBT)
         }
     }
 }
@@ -148,7 +164,7 @@ static TRIAL: Global = Global(UnsafeCell::new(State {
     look_at: None,
     began: (0, 0, 0),
     before: None,
-    samples: Samples { n: 0, mean: 0.0, squares: 0.0, unclean: 0 },
+    samples: Samples::NONE,
     rest: REST,
     next: FIRST,
     tools_active: false,
@@ -216,6 +232,7 @@ pub(crate) unsafe fn forked() {
     // SAFETY: as the caller promises.
     let state = unsafe { &mut *TRIAL.0.get() };
     state.next = FIRST;
+    background::set_worth(Worth::Unknown);
     if state.phase != Phase::Free {
         state.be_free();
     }
@@ -239,7 +256,7 @@ impl State {
             COUNTDOWN.0.set(SELDOM);
             if slice != 0 && jit::is_on() && !heat::is_forced() && program_time() >= self.next {
                 self.phase = Phase::Trial;
-                self.samples = Samples::default();
+                self.samples = Samples::NONE;
                 self.slice = 0;
                 self.begin(true);
             }
@@ -341,13 +358,13 @@ impl State {
                     && let Some((other, _)) = before
                 {
                     self.sample(speed - other, true);
-                    let worth_it = |n, gain| self.samples.n >= n && self.samples.mean > gain;
-                    if worth_it(2, CLEAR) || worth_it(SAMPLES.0, WORTH_IT) {
+                    let worth_it = |n, gain| self.samples.len() >= n && self.samples.median() > gain;
+                    if worth_it(2, CLEAR) || worth_it(LOOKS, WORTH_IT) {
                         self.win(now, AFTER_REST);
                         return;
                     }
-                    if self.samples.n >= SAMPLES.0 {
-                        self.samples = Samples::default();
+                    if self.samples.len() >= LOOKS {
+                        self.samples = Samples::NONE;
                         self.rest = (self.rest * 2).min(MOST_REST);
                     }
                 }
@@ -368,7 +385,8 @@ impl State {
     fn win(&mut self, now: u64, time: u64) {
         // SAFETY: the GIL is held.
         unsafe { stats::count(|s| s.trials_won += 1) };
-        crate::observe::trial(self.samples.n, self.samples.mean.exp(), true);
+        background::set_worth(Worth::Gains);
+        crate::observe::trial(self.samples.len(), self.samples.median().exp(), true);
         self.postpone(now, time);
     }
 
@@ -376,10 +394,11 @@ impl State {
     fn lose(&mut self) {
         // SAFETY: the GIL is held.
         unsafe { stats::count(|s| s.trials_lost += 1) };
-        crate::observe::trial(self.samples.n, self.samples.mean.exp(), false);
+        background::set_worth(Worth::Loses);
+        crate::observe::trial(self.samples.len(), self.samples.median().exp(), false);
         self.phase = Phase::Rest;
         self.rest = REST;
-        self.samples = Samples::default();
+        self.samples = Samples::NONE;
         self.before = None;
         self.begin(false);
     }
@@ -406,20 +425,20 @@ impl State {
 mod tests {
     use super::*;
 
-    fn verdict(samples: impl IntoIterator<Item = f64>) -> (u32, Option<bool>) {
-        let mut all = Samples::default();
+    fn verdict(samples: impl IntoIterator<Item = f64>) -> (usize, Option<bool>) {
+        let mut all = Samples::NONE;
         for sample in samples {
             all.add(sample);
             if all.verdict().is_some() {
                 break;
             }
         }
-        (all.n, all.verdict())
+        (all.len(), all.verdict())
     }
 
-    /// Values around a mean.
-    fn around(mean: f64, spread: f64) -> impl Iterator<Item = f64> {
-        [0.4, -1.0, 0.7, -0.2, 1.0, -0.9].into_iter().cycle().map(move |x| mean + x * spread)
+    /// Values around a median.
+    fn around(median: f64, spread: f64) -> impl Iterator<Item = f64> {
+        [0.4, -1.0, 0.7, -0.2, 1.0, -0.9].into_iter().cycle().map(move |x| median + x * spread)
     }
 
     #[test]
@@ -430,26 +449,28 @@ mod tests {
 
     #[test]
     fn clear_losses_take_a_few() {
-        assert_eq!(verdict(around(-0.3, 0.02)), (4, Some(false)));
-        let (n, verdict) = verdict(around(-0.1, 0.1));
-        assert!(n > 4 && verdict == Some(false), "{n} {verdict:?}");
+        assert_eq!(verdict(around(-0.3, 0.02)), (6, Some(false)));
+        let (n, verdict) = verdict(around(-0.06, 0.1));
+        assert!(n > 6 && verdict == Some(false), "{n} {verdict:?}");
     }
 
     #[test]
     fn what_makes_no_difference_goes_on() {
         let (n, verdict) = verdict(around(0.0, 0.1));
-        assert!(n > 4 && verdict == Some(true), "{n} {verdict:?}");
+        assert!(n > 6 && verdict == Some(true), "{n} {verdict:?}");
     }
 
     #[test]
-    fn a_single_gain_among_losses_decides_nothing() {
-        let (n, verdict) = verdict([1.0, -0.3, -0.3, -0.3, -0.3].into_iter().chain(around(-0.3, 0.02)));
-        assert!(n > 5 && verdict == Some(false), "{n} {verdict:?}");
+    fn a_few_slices_that_were_disturbed_decide_nothing() {
+        let with = |disturbed: f64, median| verdict([disturbed, disturbed].into_iter().chain(around(median, 0.02)));
+        assert_eq!(with(-3.0, 0.2).1, Some(true));
+        assert_eq!(with(3.0, -0.2).1, Some(true), "two clear gains are enough");
+        assert_eq!(verdict([-0.2, 3.0, -0.2, 3.0].into_iter().chain(around(-0.2, 0.02))).1, Some(false));
     }
 
     #[test]
     fn nothing_is_said_of_few() {
         assert_eq!(verdict([0.0]), (1, None));
-        assert_eq!(verdict([-1.0, -1.0, -1.0]), (3, None));
+        assert_eq!(verdict([-1.0; 5]), (5, None));
     }
 }

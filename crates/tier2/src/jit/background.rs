@@ -9,8 +9,8 @@
 //!
 //! # How much it may take
 //! Some programs have more code that gets hot than is worth compiling at once: each trace of theirs gains a little, and there are hundreds. The thread takes
-//! no more than a share of the process's processor time ([`Parameter::CompileShare`]), after an initial allowance. When it has used that
-//! up it ends, and whoever would use something that waits starts it again, if there is time by then.
+//! no more than a share of the process's processor time ([`Parameter::CompileShare`]), after an initial allowance. How much that is
+//! depends on what [trials](crate::trial) have shown ([`Worth`]). When it has used that up it ends, and whoever would use something that waits starts it again, if there is time by then.
 //!
 //! # fork
 //! A child has only the thread that forked. So before a fork the thread is asked to stop, and waited for: it finishes what it
@@ -23,7 +23,7 @@
 
 use super::task::{Made, Task};
 use crate::params::Parameter;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use hotspur_codegen::{Compiler, Options};
 use hotspur_ir::AbortReason;
 use std::cell::UnsafeCell;
@@ -81,7 +81,8 @@ impl State {
         if self.hurry || spent < free {
             return false;
         }
-        spent - free > program_time() / 100 * u64::from(Parameter::CompileShare.get())
+        let share = u64::from(Parameter::CompileShare.get()) * u64::from(SHARES.load(Ordering::Relaxed));
+        spent - free > program_time() / 1000 * share
     }
 }
 
@@ -110,6 +111,25 @@ fn processor_time(clock: libc::clockid_t) -> u64 {
 pub(crate) fn program_time() -> u64 {
     let all = processor_time(libc::CLOCK_PROCESS_CPUTIME_ID);
     all.saturating_sub(SPENT.load(Ordering::Relaxed))
+}
+
+/// How many tenths of its share the thread may take.
+static SHARES: AtomicU32 = AtomicU32::new(Worth::Unknown as u32);
+
+/// What compiling is worth, in tenths of the share of time that it may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Worth {
+    /// Nobody knows.
+    Unknown = 10,
+    /// The program is faster with executors.
+    Gains = 20,
+    /// It is slower.
+    Loses = 1,
+}
+
+/// Says what compiling is worth from now on.
+pub(crate) fn set_worth(worth: Worth) {
+    SHARES.store(worth as u32, Ordering::Relaxed);
 }
 
 /// Processor time that threads of ours have taken so far, in nanoseconds.

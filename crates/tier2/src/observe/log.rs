@@ -172,7 +172,7 @@ pub(crate) unsafe fn invalidated(executor: &Executor, reason: InvalidationReason
 }
 
 /// A trial has ended: how many pairs of slices were compared, how many times as fast the program was with executors, and whether they go on.
-pub(crate) fn trial(pairs: u32, speed: f64, won: bool) {
+pub(crate) fn trial(pairs: usize, speed: f64, won: bool) {
     if logs() {
         let then = if won { "they run" } else { "they rest" };
         line(&format_args!("trial: with executors {speed:.2} times as fast in {pairs} pairs of slices; {then}"));
