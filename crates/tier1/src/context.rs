@@ -249,11 +249,19 @@ pub fn instructions_executed() -> [u64; table::COUNT] {
     sums
 }
 
-pub(crate) unsafe fn set_pace(pace: Pace) {
+/// Sets the pace of all threads.
+///
+/// # Safety
+/// GIL held, after [`initialize`].
+#[inline(never)]
+pub unsafe fn set_pace(pace: Pace) {
     process().pace = pace;
-    for thread in process().threads.values_mut() {
-        thread.choose_table();
-    }
+    choose_tables();
+}
+
+/// Something has changed that the dispatch of all threads depends on.
+unsafe fn choose_tables() {
+    process().threads.values_mut().for_each(|thread| thread.choose_table());
 }
 
 fn pace() -> Pace {
@@ -273,9 +281,7 @@ fn counting() -> bool {
 #[inline(never)]
 pub unsafe fn count_instructions(on: bool) {
     process().counting = on;
-    for thread in process().threads.values_mut() {
-        thread.choose_table();
-    }
+    choose_tables();
 }
 
 /// Sets tier 1 up: once per process; later calls do nothing.

@@ -6,7 +6,7 @@
 //!
 //! Tier 1 counts ticks only while it is asked to: threads dispatch through another table then, and pay nothing otherwise.
 
-use crate::context::{self, tier2};
+use crate::context::tier2;
 use crate::dispatch::{Handler, State};
 use crate::handler;
 use crate::table::{COUNT, INFO, NORMAL, op};
@@ -63,15 +63,6 @@ pub unsafe fn tell_after(ticks: u64) {
     (*count).1 = (*count).0 + ticks;
 }
 
-/// Sets the pace of all threads.
-///
-/// # Safety
-/// GIL held, tier 1 initialized.
-#[inline(never)]
-pub unsafe fn set_pace(pace: Pace) {
-    context::set_pace(pace);
-}
-
 /// Counts a tick. Whether tier 2 is to be told.
 #[inline(always)]
 unsafe fn tick() -> bool {
@@ -80,8 +71,8 @@ unsafe fn tick() -> bool {
     (*count).0 >= (*count).1
 }
 
-/// Dispatch at [`Pace::Counted`]. (An executor that a RESUME enters begins with that, and counts it.)
-pub(crate) static COUNTED: [Handler; COUNT] = {
+/// Normal dispatch, but for what may be a tick. (An executor that a RESUME enters begins with that, and counts it.)
+const fn counting(resume: Handler, back_edge: Handler) -> [Handler; COUNT] {
     let mut t = NORMAL;
     t[op::RESUME as usize] = resume;
     t[op::RESUME_COUNTED as usize] = resume;
@@ -89,17 +80,15 @@ pub(crate) static COUNTED: [Handler; COUNT] = {
     t[op::JUMP_BACKWARD_COUNTED as usize] = back_edge;
     t[op::JUMP_BACKWARD_EXECUTOR as usize] = back_edge;
     t
-};
+}
 
-/// Dispatch at [`Pace::Alone`].
+/// Dispatch at [`Pace::Counted`].
+pub(crate) static COUNTED: [Handler; COUNT] = counting(resume, back_edge);
+
+/// Dispatch at [`Pace::Alone`], where no executor is entered.
 pub(crate) static ALONE: [Handler; COUNT] = {
-    let mut t = NORMAL;
-    t[op::RESUME as usize] = resume_alone;
-    t[op::RESUME_COUNTED as usize] = resume_alone;
+    let mut t = counting(resume_alone, back_edge_alone);
     t[op::RESUME_EXECUTOR as usize] = resume_alone;
-    t[op::JUMP_BACKWARD as usize] = back_edge_alone;
-    t[op::JUMP_BACKWARD_COUNTED as usize] = back_edge_alone;
-    t[op::JUMP_BACKWARD_EXECUTOR as usize] = back_edge_alone;
     t
 };
 
@@ -140,10 +129,10 @@ handler! {
     }
 }
 
+/// (As long as tier 2 does not say when to be told again, it is told at each tick.)
 #[cold]
 #[inline(never)]
 unsafe fn tell_tier2() {
-    tell_after(1);
     if let Some(tier2) = tier2() {
         (tier2.tick)();
     }

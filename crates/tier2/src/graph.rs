@@ -118,11 +118,11 @@ pub fn all() -> Vec<Rc<Executor>> {
     with(|g| g.all.values().filter_map(Weak::upgrade).collect())
 }
 
-/// Lets machine code of valid executors go on, or stops it at its next check of validity.
-pub(crate) fn set_going(going: bool) {
+/// Looks at every executor; `f` must not come back here.
+pub(crate) fn each(mut f: impl FnMut(&Executor)) {
     with(|g| {
         for executor in g.all.values().filter_map(Weak::upgrade) {
-            executor.go.set(u8::from(going && executor.is_valid()));
+            f(&executor);
             // It may be the last reference, and freeing comes back here.
             g.dead_executors.push(executor);
         }
@@ -130,19 +130,17 @@ pub(crate) fn set_going(going: bool) {
     BURIED.store(true, Ordering::Relaxed);
 }
 
+/// Lets machine code of valid executors go on, or stops it at its next check of validity.
+pub(crate) fn set_going(going: bool) {
+    each(|executor| executor.go.set(u8::from(going && executor.is_valid())));
+}
+
 /// Ticks that executors have executed since the last time, see [`hotspur_tier1::ticks`]. What those that have gone since have executed
 /// is not among them.
 pub(crate) fn new_ticks() -> u64 {
-    with(|g| {
-        let mut ticks = 0;
-        for executor in g.all.values().filter_map(Weak::upgrade) {
-            ticks += executor.new_ticks();
-            // As above.
-            g.dead_executors.push(executor);
-        }
-        BURIED.store(true, Ordering::Relaxed);
-        ticks
-    })
+    let mut ticks = 0;
+    each(|executor| ticks += executor.new_ticks());
+    ticks
 }
 
 /// How many executors there are.

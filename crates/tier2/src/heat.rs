@@ -24,12 +24,14 @@ fn now() -> u32 {
     now
 }
 
-/// A lower threshold says nothing of speed.
-const LOW: u32 = 100;
+/// Whether a threshold is so low that counting down from it says nothing of speed: who sets it wants to have everything compiled.
+fn is_low(threshold: Parameter) -> bool {
+    threshold.get() < 100
+}
 
 /// Whether code is compiled at first sight.
 pub(crate) fn is_forced() -> bool {
-    [Parameter::BackEdgeThreshold, Parameter::EntryThreshold].iter().any(|p| p.get() < LOW)
+    is_low(Parameter::BackEdgeThreshold) || is_low(Parameter::EntryThreshold)
 }
 
 /// When a counter was started; by default, with the program.
@@ -42,11 +44,10 @@ impl Heat {
         Heat(Cell::new(LAST.load(Ordering::Relaxed)))
     }
 
-    /// The counter, which starts with this threshold, has run down, and starts again. Whether that was fast. (Who sets a low threshold wants
-    /// to have everything compiled.)
+    /// The counter, which starts with this threshold, has run down, and starts again. Whether that was fast.
     pub(crate) fn is_fast(&self, threshold: Parameter) -> bool {
         let limit = Parameter::HeatTime.get();
-        if limit == 0 || threshold.get() < LOW {
+        if limit == 0 || is_low(threshold) {
             return true;
         }
         let now = now();

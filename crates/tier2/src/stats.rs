@@ -159,9 +159,6 @@ pub unsafe fn count(change: impl FnOnce(&mut Stats)) {
 pub unsafe fn snapshot() -> Stats {
     // SAFETY: as the caller promises.
     let mut stats = unsafe { (*STATS.0.get()).clone() };
-    for executor in crate::graph::all() {
-        executor.account(&mut stats);
-        crate::graph::bury_executor(Some(executor));
-    }
+    crate::graph::each(|executor| executor.account(&mut stats));
     stats
 }

@@ -28,15 +28,16 @@ use crate::jit::background::{self, Worth, program_time};
 use crate::params::Parameter;
 use crate::{graph, heat, jit, pending, stats};
 use core::cell::{Cell, UnsafeCell};
+use hotspur_tier1::context::set_pace;
 use hotspur_tier1::ticks::{self, Pace};
 use std::time::{Duration, Instant};
 
 /// Executors lose if the program is slower with them than this, as a logarithm: 2 %.
 const LIMIT: f64 = -0.02;
+/// And if that is not certain in the end, it has to be slower by so much more.
+const DOUBT: f64 = 0.03;
 /// Executors that rest are worth it again from here on.
 const WORTH_IT: f64 = 0.03;
-/// And if that is not certain in the end, they have to be slower by so much more.
-const DOUBT: f64 = 0.03;
 /// Samples of a trial, at least and at most.
 const SAMPLES: (usize, usize) = (6, 24);
 /// Samples that are looked at together while executors rest.
@@ -238,6 +239,13 @@ pub(crate) unsafe fn forked() {
     }
 }
 
+/// Has it looked at soon, whoever executes the program.
+fn be_told_often() {
+    COUNTDOWN.0.set(OFTEN);
+    // SAFETY: the GIL is held.
+    unsafe { ticks::tell_after(u64::from(OFTEN)) };
+}
+
 /// Recordings begun and ended so far.
 fn recordings() -> u64 {
     let mut n = 0;
@@ -247,7 +255,7 @@ fn recordings() -> u64 {
 }
 
 impl State {
-    /// Looks what is to be done. `tells` if tier 1 has counted a tick.
+    /// Looks what is to be done. `ticked` if tier 1 has counted a tick.
     #[cold]
     #[inline(never)]
     fn look(&mut self, ticked: bool) {
@@ -255,6 +263,7 @@ impl State {
         if self.phase == Phase::Free {
             COUNTDOWN.0.set(SELDOM);
             if slice != 0 && jit::is_on() && !heat::is_forced() && program_time() >= self.next {
+                be_told_often();
                 self.phase = Phase::Trial;
                 self.samples = Samples::NONE;
                 self.slice = 0;
@@ -262,9 +271,7 @@ impl State {
             }
             return;
         }
-        COUNTDOWN.0.set(OFTEN);
-        // SAFETY: the GIL is held.
-        unsafe { ticks::tell_after(u64::from(OFTEN)) };
+        be_told_often();
         if slice == 0 {
             self.be_free();
             return;
@@ -288,14 +295,12 @@ impl State {
         }
         if self.on {
             // Executors that are running leave.
-            self.on = false;
-            self.set_going();
-            self.on = true;
+            graph::set_going(false);
         }
         self.ending = true;
         // SAFETY: the GIL is held.
         unsafe {
-            ticks::set_pace(Pace::Alone);
+            set_pace(Pace::Alone);
             ticks::tell_after(1);
         }
     }
@@ -309,11 +314,9 @@ impl State {
         self.on = on;
         self.set_going();
         self.ending = false;
-        COUNTDOWN.0.set(OFTEN);
         // SAFETY: the GIL is held.
         unsafe {
-            ticks::set_pace(if on { Pace::Counted } else { Pace::Alone });
-            ticks::tell_after(u64::from(OFTEN));
+            set_pace(if on { Pace::Counted } else { Pace::Alone });
             // What was executed until now does not count.
             graph::new_ticks();
             self.began = (program_time(), ticks::counted(), recordings());
@@ -328,7 +331,7 @@ impl State {
         // SAFETY: the GIL is held.
         let done = unsafe { ticks::counted() } - counted + graph::new_ticks();
         let taken = now.saturating_sub(cpu);
-        if done < FEW || taken == 0 || self.tools_active {
+        if done < FEW || taken == 0 {
             // The program is elsewhere, and what executes its loops does not matter now.
             self.postpone(now, now);
             return;
@@ -417,7 +420,7 @@ impl State {
         self.set_going();
         COUNTDOWN.0.set(SELDOM);
         // SAFETY: the GIL is held.
-        unsafe { ticks::set_pace(Pace::Free) };
+        unsafe { set_pace(Pace::Free) };
     }
 }
 
