@@ -13,6 +13,10 @@ import subprocess
 import tempfile
 import zipfile
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What `cargo build --release` makes.
+BUILT = ROOT / "target" / "release" / "libhotspur_engine.so"
+
 # What identifies the build.
 FACTS = """\
 import hashlib, json, os, sys, sysconfig
@@ -153,11 +157,11 @@ class Target:
 
 def add_target_options(parser: argparse.ArgumentParser, python: str) -> None:
     """The options that Target reads."""
-    root = pathlib.Path(__file__).resolve().parent.parent
     parser.add_argument("--python", default=python, help="the CPython 3.13 under test")
     parser.add_argument("--chroot", metavar="TREE", help="run inside this Linux tree; --python is looked up there")
-    parser.add_argument("--engine", help="the built engine (libhotspur_engine.so)")
-    parser.add_argument("--package", default=root / "python" / "hotspur", help="the Python package's folder")
+    parser.add_argument("--engine", default=str(BUILT) if BUILT.exists() else None,
+                        help="the engine, libhotspur_engine.so; default: the one that `cargo build --release` has built")
+    parser.add_argument("--package", default=ROOT / "python" / "hotspur", help="the Python package's folder")
     parser.add_argument("--wheel", help="install this wheel instead of --engine and --package")
 
 

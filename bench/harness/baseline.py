@@ -1,4 +1,4 @@
-"""Comparison with the committed result: bench/baseline/PROCESSOR_PYTHON.json.
+"""Comparison with the committed result: bench/baseline/PROCESSOR_PYTHON-BUILD.json.
 
 A baseline holds ratios to stock, not times, so it survives a slower day of the machine, and of each its spread. It is
 for one processor and one build of Python. On others, that of the same Python version tells something and fails nothing.

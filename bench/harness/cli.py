@@ -60,7 +60,7 @@ def common_options() -> argparse.ArgumentParser:
     parser.add_argument("--suite", choices=[PYPERFORMANCE, OWN], help="only pyperformance's or only our own programs")
     group = parser.add_argument_group("what to compare with stock")
     group.add_argument("--configs", metavar="NAME,...",
-                       help=f"of {', '.join([*configurations.HOTSPUR, *configurations.CONTROLS])} (hotspur)")
+                       help=f"of {', '.join([*configurations.HOTSPUR, *configurations.CONTROLS, configurations.BASE])} (hotspur)")
     group.add_argument("--peer", action="append", type=configurations.parse_peer, default=[], metavar="NAME=COMMAND",
                        help="another interpreter: NAME=[VARIABLE=VALUE ...] INTERPRETER [OPTION ...]")
     group.add_argument("--config", action="append", default=[], metavar="NAME:KEY=VALUE,...",
@@ -85,7 +85,8 @@ def result_options() -> argparse.ArgumentParser:
 
 
 def parse_options(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__.split(":")[0])
+    parser = argparse.ArgumentParser(prog="bench", description=(
+        "Measures programs on stock CPython, under Hotspur, and under other Pythons, interleaved. bench/README.md describes it."))
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name: str, about: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:

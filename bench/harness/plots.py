@@ -47,7 +47,7 @@ def draw(result: dict, folder: pathlib.Path, stem: str, cache: pathlib.Path) -> 
             save(bars(pyplot, comparison, result["base"]), f"{comparison.configuration}-speed")
     if any(name in result["benchmarks"] for name in CURVES):
         save(curves(pyplot, result), "warm-up")
-    for program, sides in result["scaling"].items():
+    for program, sides in scaled(result).items():
         save(scaling(pyplot, result, sides), program)
     return names
 
@@ -106,6 +106,12 @@ def curves(pyplot, result: dict):
     handles, labels = flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     return figure
+
+
+def scaled(result: dict) -> dict[str, dict]:
+    """The programs that were measured at more than one size: one size makes no line."""
+    return {program: sides for program, sides in result["scaling"].items()
+            if any(len(measured) > 1 for measured in sides.values())}
 
 
 def scaling(pyplot, result: dict, sides: dict):

@@ -78,7 +78,7 @@ class Bench:
         # Programs whose modules an interpreter has compiled and imported already.
         self.prepared: set[tuple[str, str]] = set()
         try:
-            if options.engine or options.wheel:
+            if any(configuration.with_hotspur for configuration in self.configurations):
                 self.target.install(options)
             self.interpreters = Interpreters(self.target, options.python)
             for configuration in self.configurations:

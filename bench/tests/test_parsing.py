@@ -4,8 +4,13 @@ import io
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
+import target_python
 from harness import cli, configurations, programs
+
+# Whether this checkout has been built makes no difference.
+NOT_BUILT = mock.patch.object(target_python, "BUILT", pathlib.Path("/nowhere/libhotspur_engine.so"))
 
 
 class Peers(unittest.TestCase):
@@ -26,6 +31,7 @@ class Peers(unittest.TestCase):
                 configurations.parse_peer(text)
 
 
+@NOT_BUILT
 class Configurations(unittest.TestCase):
     def chosen(self, *arguments):
         return configurations.chosen(cli.parse_options(["run", *arguments]))
@@ -56,6 +62,15 @@ class Configurations(unittest.TestCase):
     def test_peers_alone_need_no_engine(self):
         self.assertEqual([c.name for c in self.chosen("--peer", "p=python3")], ["stock", "p"])
 
+    def test_what_cargo_has_built_is_the_engine(self):
+        with tempfile.NamedTemporaryFile(suffix=".so") as file, \
+                mock.patch.object(target_python, "BUILT", pathlib.Path(file.name)):
+            self.assertEqual(cli.parse_options(["run"]).engine, file.name)
+            self.assertEqual(cli.parse_options(["run", "--engine", "e.so"]).engine, "e.so")
+            self.assertEqual([c.name for c in self.chosen()], ["stock", "hotspur"])
+            self.assertEqual([c.name for c in self.chosen("--configs", "stock", "--peer", "p=python3")], ["stock", "p"])
+        self.assertIsNone(cli.parse_options(["run"]).engine)
+
     def test_mistakes(self):
         for arguments in ([], ["--configs", "jit"], ["--engine", "e", "--configs", "fast"],
                           ["--engine", "e", "--configs", "jit,jit"], ["--peer", "stock=python3"]):
@@ -70,6 +85,11 @@ class Options(unittest.TestCase):
         self.assertEqual((run.whole, quick.whole), (True, False))
         self.assertEqual(cli.parse_options(["quick", "--warmup", "3"]).warmup, 3)
         self.assertEqual(cli.parse_options(["coverage"]).rounds, 1)
+
+    def test_help_says_what_this_is(self):
+        with contextlib.redirect_stdout(io.StringIO()) as printed, self.assertRaises(SystemExit):
+            cli.parse_options(["--help"])
+        self.assertIn("Measures programs on stock CPython", " ".join(printed.getvalue().split()))
 
     def test_a_command_is_needed(self):
         with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):

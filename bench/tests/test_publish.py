@@ -1,4 +1,5 @@
 import pathlib
+import re
 import tempfile
 import unittest
 from unittest import mock
@@ -52,9 +53,19 @@ class Publish(unittest.TestCase):
         self.assertFalse((self.docs / "pictures").exists())
         self.assertEqual((self.docs / "results.md").read_text(), "# Results\n")
 
-    def test_the_projects_own_documents_have_the_place_and_the_picture(self):
+    def test_one_size_is_not_drawn(self):
+        self.result["scaling"] = {
+            "one": {"stock": {"100": [0.1]}, "jit": {"100": [0.1]}},
+            "several": {"stock": {"100": [0.1], "1000": [0.2]}, "jit": {"100": [0.1]}},
+        }
+        self.assertEqual(list(plots.scaled(self.result)), ["several"])
+
+    def test_the_projects_own_documents_have_the_place_and_the_pictures(self):
         root = pathlib.Path(__file__).parents[2]
-        publish.replaced((root / "docs" / "results.md").read_text(), "")
+        text = (root / "docs" / "results.md").read_text()
+        publish.replaced(text, "")
+        shown = re.findall(rf"!\[.*\]\({publish.PICTURES}/(.*)\)", text)
+        self.assertEqual(sorted(shown), sorted(path.name for path in (root / "docs" / publish.PICTURES).iterdir()))
         self.assertIn(f"docs/{publish.PICTURES}/{publish.STEM}-hotspur-speed.svg", (root / "README.md").read_text())
 
 

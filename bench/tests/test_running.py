@@ -165,7 +165,7 @@ class Whole(Scratch):
         self.assertEqual(name.with_suffix(".md").read_text(), text)
 
     def test_a_peer_that_does_not_start(self):
-        done = self.bench("run", "closures", "--peer", "x=/does/not/exist", "--python", sys.executable,
+        done = self.bench("run", "closures", "--configs", "stock", "--peer", "x=/does/not/exist", "--python", sys.executable,
                           "--cache", self.folder / "cache")
         self.assertEqual(done.returncode, 1)
         self.assertIn("x: /does/not/exist does not start", done.stderr)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run CPython's own test suite under Hotspur and hold every single test against the stock interpreter.
 
-    run.py --python PYTHON --engine libhotspur_engine.so [--package python/hotspur] [--all | --tests FILE | NAME...]
+    run.py --python PYTHON [--engine libhotspur_engine.so] [--package python/hotspur] [--all | --tests FILE | NAME...]
     run.py --chroot TREE --python python3.13 ...        the same inside another Linux tree (needs root)
 
 The bar: no test may fail under Hotspur that passes on stock, except the ids in allowed.toml. README.md beside this
