@@ -67,7 +67,7 @@ class Generator:
             f"({e()} >> 1)", f"({e()} << 2)", f"({e()} // 3)", f"({e()} % 11)", f"({e()} // -7)", f"({e()} % -5)", f"(-{e()})",
             f"abs({e()})", f"one({e()})", f"one({e()}, {e()})", f"two({e()}, {e()})", "l[0]", "l[i % len(l)]", "l[-1]",
             f"min({e()}, {e()})", f"max({e()}, 0)", f"({e()} if {self.truth(depth - 1)} else {e()})", "t[0]", "rec(i & 7)",
-            "d.get('k', 0)", "sum([a, b])", "ord(s[0])", f"(~{e()})", "int(x)", "catches(i, False)",
+            "d.get('k', 0)", "sum([a, b])", "ord(s[0])", f"(~{e()})", f"({e()}).bit_length()", "int(x)", "catches(i, False)",
         )
 
     def real(self, depth=2):

@@ -7,156 +7,16 @@ use Fate::{Becomes, Goes, Is, Stays};
 use hotspur_ir::{Builtin, Cond, Op, Value, arithmetic as arith};
 
 impl Fold<'_> {
-    /// What becomes of an op, whose operands have been replaced.
+    /// What becomes of an op, whose operands have been replaced. Each of these knows some ops; what none of them knows stays, which is always
+    /// right.
     pub(super) fn simplify(&mut self, op: &Op) -> Fate {
-        match *op {
-            Op::GuardType { .. }
-            | Op::GuardTypeOrNull { .. }
-            | Op::GuardSharedOrNull { .. }
-            | Op::GuardIs { .. }
-            | Op::GuardIsNot { .. }
-            | Op::GuardNull { .. }
-            | Op::GuardNotNull { .. }
-            | Op::GuardCompact { .. }
-            | Op::GuardWide { .. }
-            | Op::GuardTrue { .. }
-            | Op::GuardFalse { .. }
-            | Op::GuardCmpI64 { .. }
-            | Op::GuardCmpF64 { .. }
-            | Op::GuardIndex { .. }
-            | Op::CheckValidity {} => self.guard(op),
-            Op::UnboxI64 { .. } | Op::UnboxWide { .. } | Op::UnboxF64 { .. } | Op::UnboxBool { .. } => self.unbox(op),
-            Op::SameObj { .. } | Op::IsNull { .. } | Op::NotBool { .. } | Op::IsIntegerF64 { .. } => self.truth(op),
-            Op::TypeOf { .. } | Op::TupleLen { .. } | Op::LoadTupleItem { .. } => self.load(op),
-            Op::Incref { .. }
-            | Op::Decref { .. }
-            | Op::Xdecref { .. }
-            | Op::DecrefNoDealloc { .. }
-            | Op::XdecrefNoDealloc { .. } => self.reference(op),
-            Op::AddI64 { .. }
-            | Op::SubI64 { .. }
-            | Op::MulI64 { .. }
-            | Op::NegI64 { .. }
-            | Op::AndI64 { .. }
-            | Op::OrI64 { .. }
-            | Op::XorI64 { .. }
-            | Op::NotI64 { .. }
-            | Op::AddI64Ovf { .. }
-            | Op::SubI64Ovf { .. }
-            | Op::MulI64Ovf { .. }
-            | Op::NegI64Ovf { .. }
-            | Op::ShlI64Ovf { .. }
-            | Op::ShrI64Ovf { .. }
-            | Op::FloorDivI64 { .. }
-            | Op::ModI64 { .. }
-            | Op::I64ToF64 { .. }
-            | Op::BitLengthI64 { .. }
-            | Op::BoolToI64 { .. }
-            | Op::F64ToI64Ovf { .. }
-            | Op::CmpI64 { .. }
-            | Op::RangeLen { .. }
-            | Op::AddF64 { .. }
-            | Op::SubF64 { .. }
-            | Op::MulF64 { .. }
-            | Op::DivF64 { .. }
-            | Op::ModF64 { .. }
-            | Op::NegF64 { .. }
-            | Op::AbsF64 { .. }
-            | Op::SqrtF64 { .. }
-            | Op::CmpF64 { .. } => self.arithmetic(op),
-            Op::ConstObj { .. }
-            | Op::ConstNull {}
-            | Op::ConstI64 { .. }
-            | Op::ConstF64 { .. }
-            | Op::ConstBool { .. }
-            | Op::LoadLocal { .. }
-            | Op::LoadStack { .. }
-            | Op::LoadGlobals { .. }
-            | Op::LoadBuiltins { .. }
-            | Op::SpillLocal { .. }
-            | Op::SpillStack { .. }
-            | Op::PushFrame { .. }
-            | Op::PopFrame {}
-            | Op::ReturnValue { .. }
-            | Op::GuardPlainFrame {}
-            | Op::GuardTypeVersion { .. }
-            | Op::GuardClassVersion { .. }
-            | Op::GuardKeysVersion { .. }
-            | Op::GuardSharedKeysVersion { .. }
-            | Op::GuardGlobalVersion { .. }
-            | Op::GuardFunctionVersion { .. }
-            | Op::GuardInlineValues { .. }
-            | Op::GuardNoDict { .. }
-            | Op::GuardShared { .. }
-            | Op::CheckPeriodic {}
-            | Op::CheckStackSpace {}
-            | Op::CheckError { .. }
-            | Op::CheckNegative { .. }
-            | Op::BoxI64 { .. }
-            | Op::BoxF64 { .. }
-            | Op::BoxBool { .. }
-            | Op::LoadInline { .. }
-            | Op::StoreInline { .. }
-            | Op::LoadSlot { .. }
-            | Op::StoreSlot { .. }
-            | Op::ListLen { .. }
-            | Op::ListItems { .. }
-            | Op::LoadItem { .. }
-            | Op::StoreItem { .. }
-            | Op::GuardTypecode { .. }
-            | Op::ArrayLen { .. }
-            | Op::ArrayElements { .. }
-            | Op::LoadElementI64 { .. }
-            | Op::LoadElementF64 { .. }
-            | Op::StoreElementI64 { .. }
-            | Op::StoreElementF64 { .. }
-            | Op::LoadCell { .. }
-            | Op::StoreCell { .. }
-            | Op::LoadDictValue { .. }
-            | Op::StoreDictValue { .. }
-            | Op::ModuleDict { .. }
-            | Op::LoadGlobal { .. }
-            | Op::StoreGlobal { .. }
-            | Op::NewTuple { .. }
-            | Op::NewList { .. }
-            | Op::NewSlice { .. }
-            | Op::NewRange { .. }
-            | Op::NewRangeIter { .. }
-            | Op::NewBoundMethod { .. }
-            | Op::NewCell { .. }
-            | Op::NewInstance { .. }
-            | Op::Materialize { .. }
-            | Op::Adopt { .. }
-            | Op::GuardSuspended { .. }
-            | Op::CheckUntracked {}
-            | Op::LoadGenerator { .. }
-            | Op::StoreGenerator { .. }
-            | Op::GeneratorGlobals { .. }
-            | Op::GeneratorBuiltins { .. }
-            | Op::ResumeGenerator { .. }
-            | Op::SuspendGenerator { .. }
-            | Op::PushGenerator { .. }
-            | Op::PopGenerator {}
-            | Op::FinishGenerator { .. }
-            | Op::GuardCaller { .. }
-            | Op::UnlinkFirst { .. }
-            | Op::NewGenerator { .. }
-            | Op::ListIterNext { .. }
-            | Op::TupleIterNext { .. }
-            | Op::RangeIterNext { .. }
-            | Op::GuardListIterDone { .. }
-            | Op::GuardTupleIterDone { .. }
-            | Op::GuardRangeIterDone { .. }
-            | Op::CallHelper { .. }
-            | Op::Execute { .. }
-            | Op::GuardLanded { .. }
-            | Op::EnterLoop { .. }
-            | Op::JumpLoop { .. }
-            | Op::Exit { .. }
-            | Op::DynamicExit { .. }
-            | Op::LeaveLanded {}
-            | Op::Link { .. } => Stays,
+        for group in [Self::guard, Self::unbox, Self::truth, Self::load, Self::reference, Self::arithmetic] {
+            let fate = group(self, op);
+            if !matches!(fate, Stays) {
+                return fate;
+            }
         }
+        Stays
     }
 
     fn class(&self, v: Value) -> Option<Builtin> {

@@ -133,7 +133,7 @@ impl Recorder<'_> {
         let (x, y) = (self.peek(2), self.peek(1));
         let (a, b) = (self.int(x), self.int(y));
         self.at();
-        let n = match self.rng.below(9) {
+        let n = match self.rng.below(10) {
             0 | 1 => self.b.add_i64_ovf(a, b),
             2 => self.b.sub_i64_ovf(a, b),
             3 => self.b.mul_i64_ovf(a, b),
@@ -141,6 +141,7 @@ impl Recorder<'_> {
             5 => self.b.mod_i64(a, b),
             6 => self.b.and_i64(a, b),
             7 => self.b.or_i64(a, b),
+            8 => self.b.bit_length_i64(a),
             _ => self.b.xor_i64(a, b),
         };
         let boxed = self.b.box_i64(n);
