@@ -1,6 +1,7 @@
 """The log, dumps of traces, and what gdb and perf are told: `--log`, `--dump`, `HOTSPUR_GDB`, `HOTSPUR_PERF_MAP`."""
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import unittest
 
 import hotspur
 from support import COMPILES, ENABLE, needs_machine_code, run_program
+from test_trials import NORMAL
+from test_trials import PROGRAM as TRIALS
 
 # Places get hot at times that are known, whatever the environment of the tests says.
 HOT = {
@@ -58,7 +61,11 @@ for _ in range(4):
     assert sum(map(Point.doubled, points)) == 10000
 '''
 
-LINE = re.compile(r"hotspur (\d+\.\d{6}) (#\d+|given up|sweep)(.*)")
+DOCUMENT = pathlib.Path(__file__).resolve().parents[3] / "docs" / "dumps.md"
+# The events that the document explains.
+WORDS = set(re.findall(r"(?m)^\| `([a-z ]+)` \|", DOCUMENT.read_text().partition("## The log")[2].partition("\n## ")[0]))
+
+LINE = re.compile(r"hotspur (\d+\.\d{6}) (#\d+|given up|sweep|trial)(.*)")
 
 
 class Case(unittest.TestCase):
@@ -83,7 +90,7 @@ class Case(unittest.TestCase):
 
     def log(self, text=PROGRAM, **parameters):
         """The events of the log, by name: what follows in each line, with the number of the trace."""
-        self.run_it(text, log=self.path("log"), **parameters)
+        self.printed = self.run_it(text, log=self.path("log"), **parameters)
         events = {}
         last = 0.0
         for line in self.read("log").splitlines():
@@ -96,6 +103,7 @@ class Case(unittest.TestCase):
                 events.setdefault(name, []).append((match[2], rest.strip()))
             else:
                 events.setdefault(match[2], []).append(("", match[3].lstrip(": ")))
+        self.assertLessEqual(set(events), WORDS)
         return events
 
     def dumps(self, what, text=PROGRAM, **parameters):
@@ -157,6 +165,31 @@ class Log(Case):
         text = "tiny = lambda value: value\nfor _ in range(2000):\n    max(range(60), key=tiny)\n"
         events = self.log(text, losing_interval=500)
         self.assertTrue(any(rest.startswith("losing, after ") for _, rest in events["retired"]))
+
+    @needs_machine_code
+    def test_trials(self):
+        text = TRIALS + """
+assert run(wins, lambda: state()[0] >= 2)
+assert run(loses, lambda: state()[2])
+print(*state()[:2])
+"""
+        events = self.log(text, **NORMAL)
+        pattern = r"with executors (\d+\.\d\d) times as fast in (\d+) pairs of slices; they (run|rest)"
+        trials = [re.fullmatch(pattern, rest) for _, rest in events["trial"]]
+        self.assertTrue(all(trials), events["trial"])
+        won = [float(trial[1]) for trial in trials if trial[3] == "run"]
+        lost = [float(trial[1]) for trial in trials if trial[3] == "rest"]
+        self.assertEqual(self.printed.split(), [str(len(won)), str(len(lost))])
+        self.assertGreater(won[0], 1.0)
+        self.assertLess(lost[0], 1.0)
+        self.assertTrue(all(int(trial[2]) >= 2 for trial in trials))
+
+    @needs_machine_code
+    def test_a_passage_to_tier_1(self):
+        events = self.log(way_out_threshold=2, exit_threshold=4095)
+        self.assertTrue(events["stays cold"])
+        for _, rest in events["stays cold"]:
+            self.assertRegex(rest, r"^exit \d+ leads to tier 1 by a passage$")
 
     def test_standard_error_and_files(self):
         package = os.path.dirname(os.path.dirname(hotspur.__file__))
