@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
@@ -50,6 +51,30 @@ class Parameters(unittest.TestCase):
         for name, value in ("exit_threshold", 0), ("exit_threshold", 1 << 40), ("no_such_thing", 1):
             with self.assertRaises(ValueError):
                 hotspur.set_parameter(name, value)
+
+    def test_passes(self):
+        before = hotspur.parameters()["passes"]
+        try:
+            hotspur.set_parameter("passes", "all")
+            every = hotspur.parameters()["passes"]
+            hotspur.set_parameter("passes", "-peel")
+            self.assertNotEqual(hotspur.parameters()["passes"], every)
+            hotspur.set_parameter("passes", "fold,peel")
+            self.assertEqual(hotspur.parameters()["passes"], "fold,peel")
+            with self.assertRaises(ValueError) as caught:
+                hotspur.set_parameter("passes", "no_such_pass")
+            with self.assertRaises(TypeError):
+                hotspur.set_parameter("passes", 1)
+        finally:
+            hotspur.set_parameter("passes", before)
+        # The document names them all.
+        _, _, names = str(caught.exception).partition(", but ")
+        names = names.split(", ")
+        self.assertGreater(len(names), 8)
+        text = DOCUMENT.read_text().partition("| name |")[0]
+        self.assertLessEqual({f"`{name}`" for name in names}, set(re.findall(r"`\w+`", text)))
+        code = "import hotspur; hotspur.enable(); print(hotspur.parameters()['passes'])"
+        self.assertEqual(run(code, os.environ | {"HOTSPUR_PASSES": "fold,peel"}).stdout, "fold,peel\n")
 
     def test_the_environment(self):
         code = "import hotspur; print(hotspur.parameters()['back_edge_threshold'])"
