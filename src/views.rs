@@ -15,8 +15,10 @@ fn destination(text: &OsStr) -> Destination {
 /// # Errors
 /// A message for the user.
 pub fn start(views: &Views) -> Result<(), String> {
-    if views.gdb.as_ref().is_some_and(|value| value != "0") {
-        Parameter::Gdb.set(1)?;
+    for (view, parameter) in [(&views.gdb, Parameter::Gdb), (&views.perf, Parameter::PerfMap)] {
+        if view.as_ref().is_some_and(|value| value != "0") {
+            parameter.set(1)?;
+        }
     }
     let log = views.log.as_deref().filter(|&text| text != "0").map(destination);
     let names = views.dump.as_deref().map_or_else(|| Ok(Vec::new()), DumpStage::list);

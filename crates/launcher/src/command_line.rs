@@ -26,6 +26,7 @@ Hotspur's options (anywhere before the program):
   --dump-function=NAME,...  only those that begin in these functions: qualified names, with * and ?
   --dump-to=FILE  where to, instead of standard error
   --gdb           tell gdb about machine code
+  --perf          tell perf about machine code: /tmp/perf-<pid>.map
   --help          this text
   --version       Hotspur's version
 
@@ -38,7 +39,10 @@ Environment:
   HOTSPUR=0          switch Hotspur off, whatever else is set
   HOTSPUR_PYTHON     like --python
   HOTSPUR_TIER, HOTSPUR_ENGINE, HOTSPUR_STATS  like --tier, --engine, --stats
-  HOTSPUR_LOG, HOTSPUR_DUMP, HOTSPUR_DUMP_FUNCTION, HOTSPUR_DUMP_TO, HOTSPUR_GDB=1  like --log, --dump, ...
+  HOTSPUR_LOG, HOTSPUR_DUMP, HOTSPUR_DUMP_FUNCTION, HOTSPUR_DUMP_TO, HOTSPUR_GDB=1, HOTSPUR_PERF_MAP=1
+                     like --log, --dump, ...
+  HOTSPUR_PASSES     the optimizer's passes: all, none, some (fold,dce), or all but some (-peel)
+  HOTSPUR_<NAME>     a parameter of tier 2, such as HOTSPUR_EXIT_THRESHOLD=50; docs/parameters.md has them all
   HOTSPUR_STRESS=1   compile everything from the first call on (for tests)
   HOTSPUR_REPORT=DIR write DIR/<pid>.json with Hotspur's counters when a process ends
 ";
@@ -472,10 +476,12 @@ mod tests {
         assert_eq!(hotspur.python, Some("p".into()));
         assert_eq!(hotspur.choices.tier, Some(Tier::One));
         assert_eq!(program, words("-c x"));
-        let (hotspur, options, program) = run("--log --dump ir,opt --dump-to=f --gdb -u --dump-function a.* x --log=y");
+        let (hotspur, options, program) =
+            run("--log --dump ir,opt --dump-to=f --gdb --perf -u --dump-function a.* x --log=y");
         let text = |text: &str| Some(OsString::from(text));
         let (log, dump, dump_to, dump_function, gdb) = (text("-"), text("ir,opt"), text("f"), text("a.*"), text("1"));
-        assert_eq!(hotspur.choices.views, Views { log, dump, dump_function, dump_to, gdb });
+        let perf = text("1");
+        assert_eq!(hotspur.choices.views, Views { log, dump, dump_function, dump_to, gdb, perf });
         assert_eq!((options, program), (words("-u"), words("x --log=y")));
     }
 

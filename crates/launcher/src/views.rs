@@ -82,4 +82,6 @@ views! {
     dump_to = "--dump-to" "HOTSPUR_DUMP_TO" None;
     /// `--gdb`
     gdb = "--gdb" "HOTSPUR_GDB" Some("1");
+    /// `--perf`
+    perf = "--perf" "HOTSPUR_PERF_MAP" Some("1");
 }
