@@ -118,6 +118,9 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
             return;
         }
         stats::count(|s| s.entries += 1);
+        if Parameter::StopEvery.get() != 0 {
+            stop_some();
+        }
         let last = if (*executor).entry.get().is_null() {
             interpret(cx, executor, start)
         } else {
@@ -131,6 +134,19 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
                 step(registers(cx, &*landing));
             }
         }
+    }
+}
+
+/// See [`Parameter::StopEvery`]. Exits that are taken because somebody has stopped executors, or because a trace has become invalid under way, are hardly ever taken
+/// by themselves; so tests can have them taken.
+#[cold]
+unsafe fn stop_some() {
+    let mut entries = 0;
+    // SAFETY: the GIL is held.
+    unsafe { stats::count(|s| entries = s.entries) };
+    let every = u64::from(Parameter::StopEvery.get());
+    if entries.is_multiple_of(every) {
+        graph::set_going(entries / every % 2 == 0);
     }
 }
 

@@ -41,7 +41,8 @@ pub struct Executor {
     body: OnceCell<Body>,
     /// Its machine code, if it is run as such; otherwise the tier 2 interpreter runs it.
     code: OnceCell<MachineCode>,
-    /// Not zero while it may be entered, and go on running: what machine code tests. It is valid and no tool is active.
+    /// Not zero while it may go on running: what machine code tests. It is valid, no tool is active, and no trial is under way in which executors
+    /// do not run just now.
     pub(crate) go: Cell<u8>,
     /// References that it holds, see [`hotspur_recorder::Keep::Hold`].
     held: Vec<*mut PyObject>,
@@ -165,10 +166,16 @@ impl Executor {
         self.body.get().map_or(1, |body| body.most_frames)
     }
 
-    /// Whether it may be entered, and go on running.
+    /// Whether it still does what the program does; if not, it is never entered again.
     #[inline(always)]
     pub fn is_valid(&self) -> bool {
         self.invalid.get().is_none()
+    }
+
+    /// Whether it may go on running: it is valid, and nobody has stopped it for the time being.
+    #[inline(always)]
+    pub fn is_going(&self) -> bool {
+        self.go.get() != 0
     }
 
     /// Why it is invalid.

@@ -111,6 +111,8 @@ parameters! {
     Sample = sample, 1 "places", 1..=65535;
     /// Which places are recorded from if not all are: as many seeds as `sample` says, from 0, cover all.
     SampleSeed = sample_seed, 0 "seed", 0..=65535;
+    /// For tests: for so many entries of executors all of these stop at their next check of validity, for as many they go on, and so on. 0: they go on.
+    StopEvery = stop_every, 0 "entries", 0..=1000000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
     /// Whether traces are optimized and compiled by a thread of its own, while tier 1 goes on; otherwise at once.
@@ -155,6 +157,8 @@ impl Parameter {
             // SAFETY: tier 1 is initialized before tier 2, and callers hold the GIL.
             unsafe { hotspur_tier1::count_instructions(value != 0) };
         }
+        // SAFETY: callers hold the GIL.
+        unsafe { crate::trial::parameters_changed() };
         Ok(())
     }
 

@@ -22,7 +22,7 @@
 //! [`WARM`].
 //!
 //! Nothing but speed depends on any of this. There are no trials where somebody wants to see executors run: in the tier 2 interpreter, which is
-//! slower than tier 1, and with thresholds at which everything is compiled at first sight.
+//! slower than tier 1, with thresholds at which everything is compiled at first sight, and while instructions are counted.
 
 use crate::jit::background::{self, Worth, program_time};
 use crate::params::Parameter;
@@ -246,6 +246,23 @@ fn be_told_often() {
     unsafe { ticks::tell_after(u64::from(OFTEN)) };
 }
 
+/// Whether instructions are counted: threads then dispatch through a table that does not count ticks.
+fn is_counting() -> bool {
+    Parameter::CountInstructions.get() != 0
+}
+
+/// What trials depend on has changed: one that is under way is looked at before anything else happens, for it may not be told again.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn parameters_changed() {
+    // SAFETY: as the caller promises.
+    let state = unsafe { &mut *TRIAL.0.get() };
+    if state.phase != Phase::Free && (Parameter::TrialSlice.get() == 0 || is_counting()) {
+        state.be_free();
+    }
+}
+
 /// Recordings begun and ended so far.
 fn recordings() -> u64 {
     let mut n = 0;
@@ -262,7 +279,7 @@ impl State {
         let slice = u64::from(Parameter::TrialSlice.get()) * 1_000_000;
         if self.phase == Phase::Free {
             COUNTDOWN.0.set(SELDOM);
-            if slice != 0 && jit::is_on() && !heat::is_forced() && program_time() >= self.next {
+            if slice != 0 && jit::is_on() && !heat::is_forced() && !is_counting() && program_time() >= self.next {
                 be_told_often();
                 self.phase = Phase::Trial;
                 self.samples = Samples::NONE;
@@ -272,7 +289,7 @@ impl State {
             return;
         }
         be_told_often();
-        if slice == 0 {
+        if slice == 0 || is_counting() {
             self.be_free();
             return;
         }

@@ -1,10 +1,11 @@
 """What dies in a superblock: quietly where no code can run, and otherwise with all frames to be seen. Run under `hotspur` with tier 2 on."""
 
+import os
 import sys
 import unittest
 import weakref
 
-from support import Tier2Case, dying
+from support import Tier2Case, counted, dying
 
 N = 400
 
@@ -27,6 +28,53 @@ class Dying(Tier2Case):
             self.assertEqual([entry[0] for entry in logged], list(range(N)))
             first = first or logged
             self.assertEqual(logged, first)
+
+    def test_what_an_init_was_given_changes_what_the_trace_relies_on(self):
+        """The call goes on with the instance, not with what `__init__` has returned, although the trace ends in between. The same for an
+        assignment."""
+        class Noisy:
+            def __del__(self):
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    changed.kind += 1
+
+        class Box:
+            kind = 0
+
+            def __init__(self, value):
+                self.size = 1
+
+        class Row:
+            kind = 0
+
+            def __setitem__(self, i, value):
+                self.size = i
+
+        def boxes(n):
+            total = 0
+            for _ in range(n):
+                box = Box(Noisy())
+                total += box.size
+            return total
+
+        def rows(n):
+            total = 0
+            row = Row()
+            for i in range(n):
+                row[i] = Noisy()
+                total += row.size == i and Row.kind < 9
+            return total
+
+        for f, changed in (boxes, Box), (rows, Row):
+            left = -1
+            self.hot(f, N, expect=N, share=0.1)
+            left = N // 2
+            result, counts = counted(f, N)
+            self.assertEqual((result, changed.kind), (N, 1))
+            if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+                self.assertGreater(counts["runs"], 0)
+                self.assertGreater(counts["executors.invalidated.type_modified"], 0)
 
     def test_in_a_set(self):
         def make(Noisy):

@@ -97,6 +97,21 @@ print(state())
         self.assertEqual(self.outcome(text), (0, 1, 0))
 
     @needs_machine_code
+    def test_instructions_are_counted_during_a_trial(self):
+        """Executors go on, and the trial is over: tier 1 does not count ticks meanwhile."""
+        text = """
+assert run(loses, lambda: state()[2])
+hotspur.set_parameter("count_instructions", 1)
+assert not state()[2]
+before = hotspur.stats()["bytecodes"]["tier2"]
+end = time.process_time() + 1.0
+while time.process_time() < end:
+    wins(1000)
+print((state()[:2], hotspur.stats()["bytecodes"]["tier2"] - before > 10**6))
+"""
+        self.assertEqual(self.outcome(text), ((0, 1), True))
+
+    @needs_machine_code
     def test_tools_while_executors_rest(self):
         """Executors do not run while a tool is active, nor afterwards as long as they rest."""
         text = """

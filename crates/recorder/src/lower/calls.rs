@@ -591,10 +591,12 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
 /// Leaves a frame that is not in memory. Execution goes on behind the call.
 unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.leave(function);
-    l.f.drop_dead(None);
+    // What waits for the result of a call that yields something else has yet to be executed.
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let length =
-        if matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN) { 0 } else { LENGTH[usize::from(call)].into() };
-    Some(Outcome::Next(l.position(length)))
+    let is_waited_for = matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN);
+    let length = if is_waited_for { 0 } else { LENGTH[usize::from(call)].into() };
+    let next = l.position(length);
+    l.f.drop_dead(is_waited_for.then_some(next));
+    Some(Outcome::Next(next))
 }

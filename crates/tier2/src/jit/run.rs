@@ -286,7 +286,7 @@ impl Run {
     pub(super) unsafe fn is_undisturbed(&mut self, state: *mut ExecState) -> bool {
         // SAFETY: the state of this run; the executor runs.
         unsafe {
-            (*state).disturbed == 0 && (*(*state).executor.cast::<Executor>()).is_valid() && driver::may_run(self.cx)
+            (*state).disturbed == 0 && (*(*state).executor.cast::<Executor>()).is_going() && driver::may_run(self.cx)
         }
     }
 

@@ -248,7 +248,7 @@ impl Runtime for Host {
     }
     fn is_valid(&mut self) -> bool {
         // SAFETY: see the module's documentation.
-        !self.disturbed && self.executor().is_valid() && unsafe { !self.tools_are_active() }
+        !self.disturbed && self.executor().is_going() && unsafe { !self.tools_are_active() }
     }
     fn is_periodic_due(&mut self) -> bool {
         // SAFETY: see the module's documentation.
