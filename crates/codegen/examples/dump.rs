@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             valid: 0x7f12_2222_0000,
             prologue: None,
             bridge: None,
+            failing: None,
             lists: false,
         };
         let ops = sb.insts().count();

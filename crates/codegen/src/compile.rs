@@ -148,8 +148,20 @@ pub struct Environment<'a> {
     pub prologue: Option<Prologue>,
     /// Where it takes over from, if it is a bridge. With it goes a prologue.
     pub bridge: Option<&'a Bridge>,
+    /// For tests: some guards fail although they hold.
+    pub failing: Option<Failing>,
     /// Whether [`Code::listing`] is wanted.
     pub lists: bool,
+}
+
+/// For tests: one guard in so many fails although it holds, where that does no harm
+/// ([`ExitReason::is_tried_again`](hotspur_ir::ExitReason::is_tried_again)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failing {
+    /// Address of 32 bits that count down to the next that fails.
+    pub countdown: u64,
+    /// What they begin with anew.
+    pub every: u32,
 }
 
 /// What an executor's code does at its beginning, so that whoever leads there need not: it sets

@@ -62,8 +62,8 @@ mod unwind;
 
 pub use arena::Statistics;
 pub use compile::{
-    Bridge, Code, Compiler, Environment, ExitInfo, Goal, Listing, Live, Location, Options, Passage, Prologue, Refusal,
-    Sizes, SnapshotInfo,
+    Bridge, Code, Compiler, Environment, ExitInfo, Failing, Goal, Listing, Live, Location, Options, Passage, Prologue,
+    Refusal, Sizes, SnapshotInfo,
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
 pub use landings::Landings;

@@ -8,6 +8,7 @@ use crate::compile::{Environment, Refusal, SnapshotInfo};
 use crate::exits::Exits;
 use crate::host::{Callee, ExecState, HostFn, MAX_PARAMS, machine_type};
 use core::mem::offset_of;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     self as clif, Block, ExtFuncData, ExternalName, FuncRef, Function, InstBuilder, MemFlags, SourceLoc,
     UserExternalName, types,
@@ -15,7 +16,9 @@ use cranelift_codegen::ir::{
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntityRef, SecondaryMap};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, MemorySet, Moves, Op, SnapshotId, Superblock, Value};
+use hotspur_ir::{
+    AbortReason, CodeRef, ExitId, ExitReason, Inst, MemorySet, Moves, Op, Resume, SnapshotId, Superblock, Value,
+};
 use std::collections::{HashMap, HashSet};
 
 /// What a piece of machine code is for; kept as Cranelift's source location. Ops have their numbers in program order.
@@ -194,6 +197,7 @@ impl<'a> Translator<'a> {
         while let Some(inst) = insts.next() {
             self.exits.next(inst);
             self.b.set_srcloc(Region::Hot(self.op).location());
+            self.fail_sometimes(inst);
             // A check of validity directly after a reference was dropped belongs to the path on which it was the last
             // one.
             let folded = if let (Op::Decref { .. } | Op::Xdecref { .. }, false) = (&inst.op, self.unchecked) {
@@ -305,6 +309,24 @@ impl<'a> Translator<'a> {
         let (next, exit) = (self.b.create_block(), self.exit_block());
         self.branch(condition, exit, next);
         self.b.switch_to_block(next);
+    }
+
+    /// See [`Failing`](crate::Failing).
+    fn fail_sometimes(&mut self, inst: &Inst) {
+        let Some(failing) = self.env.failing else { return };
+        let may_fail = inst.op.exit_reason().is_some_and(ExitReason::is_tried_again)
+            && inst.snapshot.is_some_and(|id| self.sb.snapshots[id].resume == Resume::At);
+        if !may_fail {
+            return;
+        }
+        let address = self.word(failing.countdown);
+        let left = self.load(types::I32, address, 0);
+        let fails = self.b.ins().icmp_imm(IntCC::UnsignedLessThanOrEqual, left, 1);
+        let anew = self.number(failing.every);
+        let fewer = self.b.ins().iadd_imm(left, -1);
+        let next = self.b.ins().select(fails, anew, fewer);
+        self.store(next, address, 0);
+        self.guard_not(fails);
     }
 
     /// Does something seldom: if the condition holds, what `f` writes is executed.

@@ -36,6 +36,7 @@ fn compile(text: &str) -> Result<Code, Refusal> {
         valid: 0x7f12_2222_0000,
         prologue: None,
         bridge: None,
+        failing: None,
         lists: false,
     };
     let mut compiler = Compiler::new(Options::default()).expect("a compiler");
@@ -121,6 +122,7 @@ fn compiling_happens_on_any_thread() {
                 valid: 0,
                 prologue: None,
                 bridge: None,
+                failing: None,
                 lists: false,
             },
         )

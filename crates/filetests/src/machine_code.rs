@@ -147,6 +147,7 @@ impl Engine {
             valid: 0,
             prologue: None,
             bridge: None,
+            failing: None,
             lists: false,
         };
         let code = self.compiler.compile(sb, &environment)?;

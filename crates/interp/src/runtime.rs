@@ -78,6 +78,10 @@ pub trait Runtime {
     fn has_dict(&mut self, value: Self::Obj) -> bool;
     /// Whether the executor is valid still.
     fn is_valid(&mut self) -> bool;
+    /// For tests: whether a guard is to fail even if it holds, where that does no harm ([`ExitReason::is_tried_again`](hotspur_ir::ExitReason::is_tried_again)).
+    fn wants_failure(&mut self) -> bool {
+        false
+    }
     /// Whether something asks the thread for attention.
     fn is_periodic_due(&mut self) -> bool;
     fn has_stack_space(&mut self) -> bool;

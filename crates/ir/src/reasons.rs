@@ -42,6 +42,22 @@ macro_rules! reasons {
     )*};
 }
 
+impl ExitReason {
+    /// Whether tier 1 executes again what the guard belongs to, and finds out by itself what there is to find out: then it does no harm to leave although the
+    /// guard holds. After the others, execution goes on as it does only because the guard has failed (or may do so, as behind guards that stand for a
+    /// branch).
+    pub const fn is_tried_again(self) -> bool {
+        use ExitReason::*;
+        match self {
+            WrongType | TypeChanged | KeysChanged | GlobalsChanged | FunctionChanged | NotCompact
+            | IndexOutOfBounds | ValuesInvalid | LastReference | Overflow | ZeroDivision | NotSuspended | Periodic
+            | StackSpace | FrameKept | Unsupported => true,
+            OtherObject | OtherBranch | Unbound | Bound | OtherCaller | Exhausted | NotExhausted | Invalidated
+            | Raised | DynamicTarget | Linked | EndOfTrace | InnerLoop | ColdPath => false,
+        }
+    }
+}
+
 reasons! {
     /// Why a recording was given up. Nothing was compiled; repeated aborts at one place back off, then give up for good.
     AbortReason {

@@ -32,6 +32,7 @@ use crate::params::Parameter;
 use crate::runtime::{Host, Obj};
 use crate::{graph, jit, losing, pending, recording, stats, trial};
 use cranelift_entity::EntityRef;
+use hotspur_codegen::Failing;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
@@ -41,6 +42,7 @@ use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, step};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where an executor begins that the instruction at `at.pc`, a back-edge or a RESUME, enters.
 ///
@@ -149,6 +151,29 @@ unsafe fn stop_some() {
         graph::set_going(entries / every % 2 == 0);
     }
 }
+
+/// Whether the guard that is about to be executed is the next to fail: see [`Parameter::FailEvery`].
+#[inline(always)]
+pub(crate) fn is_to_fail() -> bool {
+    let every = Parameter::FailEvery.get();
+    if every == 0 {
+        return false;
+    }
+    let left = GUARDS_LEFT.load(Ordering::Relaxed);
+    let fails = left <= 1;
+    GUARDS_LEFT.store(if fails { every } else { left - 1 }, Ordering::Relaxed);
+    fails
+}
+
+/// The same for machine code that is made from now on.
+pub(crate) fn failing() -> Option<Failing> {
+    let every = Parameter::FailEvery.get();
+    let countdown = (&raw const GUARDS_LEFT).expose_provenance() as u64;
+    (every != 0).then_some(Failing { countdown, every })
+}
+
+/// Guards until the next that fails.
+static GUARDS_LEFT: AtomicU32 = AtomicU32::new(0);
 
 /// Runs an executor and those that it leads to in the tier 2 interpreter. Leaves where execution stands in the end in the thread, and answers the
 /// last executor, which may be gone.

@@ -113,6 +113,8 @@ parameters! {
     SampleSeed = sample_seed, 0 "seed", 0..=65535;
     /// For tests: for so many entries of executors all of these stop at their next check of validity, for as many they go on, and so on. 0: they go on.
     StopEvery = stop_every, 0 "entries", 0..=1000000;
+    /// For tests: one guard in so many fails although it holds, where that does no harm. 0: none. Machine code that exists already stays as it is.
+    FailEvery = fail_every, 0 "guards", 0..=1000000;
     /// Whether superblocks are verified before they become executors.
     Verify = verify, 1 "switch", 0..=1;
     /// Whether traces are optimized and compiled by a thread of its own, while tier 1 goes on; otherwise at once.

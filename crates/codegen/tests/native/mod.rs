@@ -233,6 +233,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         valid: given.valid,
         prologue: None,
         bridge: None,
+        failing: None,
         lists: false,
     };
     let code = compiler.compile(&sb, &environment).expect("machine code");

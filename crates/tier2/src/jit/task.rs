@@ -5,9 +5,9 @@
 
 use crate::executor::Executor;
 use crate::exits::Exit;
-use crate::observe;
 use crate::optimize::{Job, Prepared};
 use crate::runtime::suspended_at;
+use crate::{driver, observe};
 use core::mem::offset_of;
 use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable, Layout, Prologue};
 use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
@@ -123,6 +123,7 @@ impl References {
             valid: self.valid,
             prologue: Some(self.prologue),
             bridge: None,
+            failing: driver::failing(),
             lists: false,
         }
     }

@@ -250,6 +250,9 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         !self.disturbed && self.executor().is_going() && unsafe { !self.tools_are_active() }
     }
+    fn wants_failure(&mut self) -> bool {
+        super::driver::is_to_fail()
+    }
     fn is_periodic_due(&mut self) -> bool {
         // SAFETY: see the module's documentation.
         unsafe { self.is_attention_due() }
