@@ -294,6 +294,29 @@ pub unsafe fn iter(s: State, iterable: *mut PyObject) -> *mut PyFunctionObject {
     simple(s, t, shims.name_iter, 1, CO_GENERATOR)
 }
 
+/// The functions (borrowed) that BEFORE_WITH finds as `__enter__` and `__exit__`, BEFORE_ASYNC_WITH as `__aenter__` (a coroutine function) and
+/// `__aexit__`, in the class of the context manager on top of the stack; nulls if they are something else. There is nothing to be done when the first one
+/// returns, so it needs no shim: its frame is pushed, with the bound `__exit__` on the stack below its result.
+pub unsafe fn manager(s: State) -> [*mut PyFunctionObject; 2] {
+    const NONE: [*mut PyFunctionObject; 2] = [ptr::null_mut(); 2];
+    let t = ty(s.peek(1));
+    if !may_enter(s, t) {
+        return NONE;
+    }
+    let known = s.known();
+    let (enter, exit, kind) = if (*s.pc).op == op::BEFORE_ASYNC_WITH {
+        (known.name_aenter, known.name_aexit, CO_COROUTINE)
+    } else {
+        (known.name_enter, known.name_exit, 0)
+    };
+    let enter = simple(s, t, enter, 1, kind);
+    let exit = _PyType_Lookup(t, exit);
+    if enter.is_null() || exit.is_null() || !is_type(exit, &raw mut PyFunction_Type) {
+        return NONE;
+    }
+    [enter, exit.cast()]
+}
+
 /// The function (borrowed) that a CALL with `n` arguments on the stack calls if the callable, which has no receiver, is an instance of a class
 /// with `__call__` in Python; else null.
 pub unsafe fn callable(s: State, n: usize) -> *mut PyFunctionObject {

@@ -284,7 +284,7 @@ unsafe fn wrapped(l: &mut Lowering, found: *mut PyObject) -> Value {
 }
 
 /// A Python function bound to a receiver.
-unsafe fn bind(l: &mut Lowering, function: Value, receiver: Value) -> Value {
+pub(super) unsafe fn bind(l: &mut Lowering, function: Value, receiver: Value) -> Value {
     let parts = [function, receiver].map(|v| l.f.take(v));
     let method = l.f.builder.new_bound_method(parts[0], parts[1]);
     l.f.owned(method);

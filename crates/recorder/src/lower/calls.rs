@@ -328,6 +328,36 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     Some(Outcome::Call)
 }
 
+/// A context manager whose class is written in Python: `__exit__` is bound, and `__enter__` entered (or the asynchronous ones).
+pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
+    let [function, exit] = shims::manager(l.s);
+    let real = l.real(1);
+    let class = ty(real);
+    if function.is_null() || !facts::has_version(class) {
+        return None;
+    }
+    let (function, cs) = plain(function.cast())?;
+    let sources = bind(function, 1, &[])?;
+    let v = l.f.peek(1)?;
+    l.guard_version(v, real, (*class).tp_version_tag);
+    let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space();
+    let exit = l.type_constant(class, exit.cast());
+    l.f.info(exit).class = &raw mut PyFunction_Type;
+    let exit = super::attributes::bind(l, exit, v);
+    let callee = l.type_constant(class, function.cast());
+    l.f.info(callee).class = &raw mut PyFunction_Type;
+    if !l.f.functions.contains(&function.cast()) {
+        l.f.functions.push(function.cast());
+    }
+    let manager = l.f.pop();
+    l.f.push_value(exit);
+    let locals = l.bound(sources, &[manager]);
+    enter(l, function, cs, code, callee, locals, true);
+    Some(Outcome::Call)
+}
+
 /// A bound method of a Python function: its function is entered with its receiver as the first argument.
 unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let n = l.oparg();

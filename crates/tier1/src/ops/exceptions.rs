@@ -3,6 +3,7 @@
 use crate::dispatch::State;
 use crate::handler;
 use crate::unwind::{set_raised, unwind};
+use crate::{frames, shims};
 use core::ffi::CStr;
 use core::ptr;
 use ffi::PyObject;
@@ -334,6 +335,10 @@ handler! {
 
     BEFORE_WITH(s) {
         s.save_ip();
+        let [enter, _] = shims::manager(s);
+        if !enter.is_null() {
+            return s.tail_with(enter_manager, enter as usize);
+        }
         let (enter, exit) = with_methods(s, s.peek(1));
         if enter.is_null() {
             return s.error();
@@ -351,6 +356,10 @@ handler! {
 
     BEFORE_ASYNC_WITH(s) {
         s.save_ip();
+        let [enter, _] = shims::manager(s);
+        if !enter.is_null() {
+            return s.tail_with(enter_manager, enter as usize);
+        }
         let (enter, exit) = async_with_methods(s, s.peek(1));
         if enter.is_null() {
             return s.error();
@@ -364,6 +373,26 @@ handler! {
         }
         s.push(result);
         s.next_escaped(1)
+    }
+
+    /// Enters the function in Python that is the entering method of the manager's class; the leaving one is one, too.
+    enter_manager(s, enter: usize) {
+        let enter = enter as *mut PyFunctionObject;
+        let [_, exit] = shims::manager(s);
+        let manager = s.peek(1);
+        let exit = PyMethod_New(exit.cast(), manager);
+        if exit.is_null() {
+            return s.error();
+        }
+        let frame = frames::push(s.tstate(), enter, 1);
+        if frame.is_null() {
+            decref(exit);
+            return s.error();
+        }
+        incref(enter.cast());
+        frame_locals(frame).write_volatile(manager);
+        s.put(1, exit);
+        s.enter(frame, 1)
     }
 
     WITH_EXCEPT_START(s) {
