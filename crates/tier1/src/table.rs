@@ -336,9 +336,11 @@ instructions! {
         JUMP_BACKWARD_EXECUTOR = 343: JUMP_BACKWARD;
         CALL_CONSUMER = 344: CALL;
         LOAD_ATTR_CLASS_WITH_METACLASS = 345: LOAD_ATTR;
+        CALL_EXIT = 346: CALL;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;
         ASSIGNMENT_RETURN = 353, |o| 1 => 0;
+        EXIT_RETURN = 354, |o| 2 => 1;
     }
 }

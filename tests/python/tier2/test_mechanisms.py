@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
+import sys
 
 import hotspur
-from support import Tier2Case, describe
+from support import Tier2Case, counted, describe
 
 N = 3000
 
@@ -612,11 +613,49 @@ class Control(Tier2Case):
                     total += one
             return total
 
-        self.hot(f, N, expect=N, share=0.7)
+        counts = self.hot(f, N, expect=N, share=0.9)
         if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
-            # `__enter__` is a frame of the trace; `__exit__` has the call's None as its first argument, and so is called by C code.
-            self.assertIn("new_bound_method", describe(f))
-            self.assertEqual(hotspur.executors(Manager.__enter__), [])
+            self.assertNotIn("execute ", describe(f))
+            self.assertLess(counts["runs"], 10)
+
+    def test_leaving_with(self):
+        """What `__exit__` is given, what it sees, what dies with the manager, and when; exceptions that it swallows."""
+        log = []
+
+        class Manager:
+            def __init__(self, i):
+                self.i = i
+
+            def __enter__(self):
+                return self.i
+
+            def __exit__(self, kind, value, trace):
+                log.append((self.i, kind, sys._getframe(1).f_lineno - first))
+                return kind is KeyError
+
+            def __del__(self):
+                log.append((self.i, "dead", sys._getframe(1).f_lineno - first))
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                with Manager(i) as j:
+                    total += j
+                    if i % 100 == 50:
+                        total += {}[i]
+            return total
+
+        first = f.__code__.co_firstlineno
+        expected = None
+        for _ in range(8):
+            log.clear()
+            result, counts = counted(f, 600)
+            self.assertEqual(result, sum(range(600)))
+            expected = expected or list(log)
+            self.assertEqual(log, expected)
+        self.assertEqual(log[:2], [(0, None, 3), (0, "dead", 3)])
+        self.assertEqual(log[100:102], [(50, KeyError, 3), (50, "dead", 3)])
+        self.assertGreater(counts["runs"], 0)
 
     def test_match(self):
         def kind(x):

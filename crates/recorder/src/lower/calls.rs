@@ -18,7 +18,7 @@ use hotspur_tier1::polymorphic;
 use hotspur_tier1::shims;
 use hotspur_tier1::table::{LENGTH, op};
 
-/// Where INIT_RETURN is, in words behind the call of a class.
+/// Where INIT_RETURN is, in words behind the call of a class; EXIT_RETURN, behind that of `__exit__`.
 const INIT_RETURN: usize = 3;
 
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
@@ -53,7 +53,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return python(l, n, 0, has_receiver, &[]);
     }
     if ty(callable) == &raw mut PyMethod_Type {
-        return method(l, has_receiver);
+        return if has_receiver { leaving(l) } else { method(l) };
     }
     if l.op() == op::CALL_ALLOC_AND_ENTER_INIT {
         return instantiate(l, has_receiver);
@@ -359,7 +359,7 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
 }
 
 /// A bound method of a Python function: its function is entered with its receiver as the first argument.
-unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
+unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let v = l.f.peek(n + 2)?;
     if let Some(parts) = l.f.info(v).bound {
@@ -368,7 +368,7 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let real = l.real(n + 2).cast::<PyMethodObject>();
     let (real_function, cs) = plain((*real).im_func)?;
     // Its last reference would have to be dropped before the function is entered.
-    if has_receiver || refcnt(real.cast()) < 2 {
+    if refcnt(real.cast()) < 2 {
         return None;
     }
     let sources = bind(real_function, n + 1, &[])?;
@@ -398,6 +398,57 @@ unsafe fn method(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let locals = l.bound(sources, &arguments);
     enter(l, real_function, cs, code, function, locals, is_known);
     Some(Outcome::Call)
+}
+
+/// The end of a `with` statement calls `__exit__`, a bound method, with None in the place of the receiver. The method stays where it is until it has returned.
+unsafe fn leaving(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    if l.op() != op::CALL_EXIT || (*l.s.pc.add(INIT_RETURN)).op != op::EXIT_RETURN {
+        return None;
+    }
+    let real = (*l.real(n + 2).cast::<PyMethodObject>()).im_func;
+    let (real_function, cs) = plain(real)?;
+    let sources = bind(real_function, n + 2, &[])?;
+    let v = l.f.peek(n + 2)?;
+    for i in 1..=n + 1 {
+        l.f.peek(i)?;
+    }
+    let [function, receiver] = if let Some(parts) = l.f.info(v).bound {
+        parts
+    } else {
+        l.f.guard_class(v, &raw mut PyMethod_Type);
+        [offset_of!(PyMethodObject, im_func), offset_of!(PyMethodObject, im_self)]
+            .map(|offset| l.f.builder.load_slot(v, offset as u32))
+    };
+    if has_defaults(&sources) && !can_be_known(l, function, real) {
+        return None;
+    }
+    let is_known = guard_function(l, function, real);
+    let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
+    l.f.at();
+    l.f.builder.check_stack_space();
+    l.f.keep_alive(function);
+    l.f.keep_alive(receiver);
+    let mut arguments: Vec<_> = (0..=n).map(|_| l.f.pop()).collect();
+    arguments.push(Content::Value(receiver));
+    arguments.reverse();
+    l.f.top_mut().pc += INIT_RETURN as u32;
+    let locals = l.bound(sources, &arguments);
+    enter(l, real_function, cs, code, function, locals, is_known);
+    Some(Outcome::Call)
+}
+
+/// `__exit__` has returned: the method is dropped from below its result.
+pub(super) unsafe fn exit_return(l: &mut Lowering) -> Option<Outcome> {
+    l.f.peek(1)?;
+    l.f.peek(2)?;
+    let result = l.f.pop();
+    l.f.discard();
+    l.f.push(result);
+    // As in tier 1, it is the call that is being executed.
+    l.f.top_mut().pc -= INIT_RETURN as u32;
+    l.f.drop_dead(None);
+    Some(Outcome::Next(l.position(LENGTH[usize::from(op::CALL)].into())))
 }
 
 /// A bound method that the superblock has made of these, and that is called with positional arguments. Dropping it runs no code: the callee's frame
@@ -618,13 +669,18 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
     }
 }
 
+/// Whether the instruction is one that waits for the result of a call, as which it is named in snapshots.
+pub(super) fn waits(instruction: u16) -> bool {
+    matches!(instruction, op::INIT_RETURN | op::ASSIGNMENT_RETURN | op::EXIT_RETURN)
+}
+
 /// Leaves a frame that is not in memory. Execution goes on behind the call.
 unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.leave(function);
     // What waits for the result of a call that yields something else has yet to be executed.
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let is_waited_for = matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN);
+    let is_waited_for = waits(call);
     let length = if is_waited_for { 0 } else { LENGTH[usize::from(call)].into() };
     let next = l.position(length);
     l.f.drop_dead(is_waited_for.then_some(next));

@@ -173,8 +173,7 @@ pub(super) unsafe fn return_generator(l: &mut Lowering) -> Option<Outcome> {
     l.f.of_class(generator, class);
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let length =
-        if matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN) { 0 } else { LENGTH[usize::from(call)].into() };
+    let length = if super::calls::waits(call) { 0 } else { LENGTH[usize::from(call)].into() };
     Some(Outcome::Next(l.position(length)))
 }
 

@@ -134,7 +134,7 @@ functions! {
         SEND => send, YIELD_VALUE => yield_value, RETURN_GENERATOR => return_generator, GET_AWAITABLE => get_awaitable,
         GET_YIELD_FROM_ITER => get_yield_from_iter;
     calls:
-        CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+        CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
 }
 
 impl Lowering<'_> {

@@ -5,7 +5,8 @@
 //! functions and built-in types, is in `c_calls.rs`; keywords, and arguments in a tuple and a dict, are in `argument_calls.rs`.
 //!
 //! Inline cache of CALL (three words): 1: the function's version, or the class's and its `__init__`'s, or a consumer's number; 2: a
-//! pointer; 3: for classes, an instruction of ours, [`INIT_RETURN`], to which `__init__` returns.
+//! pointer; 3: for classes, an instruction of ours, [`INIT_RETURN`], to which `__init__` returns; for the end of a `with` statement,
+//! [`EXIT_RETURN`], to which `__exit__` returns.
 
 use crate::adapt;
 use crate::code::CodeState;
@@ -174,6 +175,44 @@ handler! {
         expand_method(s, n);
         let operands = s.call_operands();
         s.call_python_with_defaults(operands)
+    }
+
+    /// A bound method that is called with something in the place of the receiver, which then is its second argument: that is how a `with` statement
+    /// calls `__exit__`. The method stays on the stack, and with it what it is bound to, until it has returned.
+    CALL_EXIT(s) {
+        let n = s.oparg();
+        let method = s.peek(n + 2);
+        if s.peek(n + 1).is_null() || ty(method) != &raw mut PyMethod_Type || !s.hook_is_ours() {
+            return s.tail(CALL);
+        }
+        let func = (*method.cast::<PyMethodObject>()).im_func.cast::<PyFunctionObject>();
+        if ty(func.cast()) != &raw mut PyFunction_Type || (*func).func_version != *s.cache(1) as u32 {
+            return s.tail(CALL);
+        }
+        s.save_ip();
+        let args = s.sp.sub(n + 2);
+        *args = newref((*method.cast::<PyMethodObject>()).im_self);
+        incref(func.cast());
+        let frame =
+            _PyEvalFramePushAndInit(s.tstate(), func, frame_locals_for(func), args, n + 2, ptr::null_mut());
+        // The function and the arguments were taken, whether it worked or not.
+        *args = method;
+        s.shrink(n + 1);
+        if frame.is_null() {
+            return s.error();
+        }
+        s.enter(frame, 3)
+    }
+
+    /// What CALL_EXIT has called returned: its value is above the method.
+    EXIT_RETURN(s) {
+        let value = s.pop();
+        let method = s.peek(1);
+        s.put(1, value);
+        // To whoever looks when the method dies, the call is being executed.
+        s.pc = s.pc.sub(CALL_LENGTH - 1);
+        s.save_ip();
+        s.decref_then_next(method, CALL_LENGTH)
     }
 
     /// A function or type of [`crate::consumers`] whose argument is a generator.

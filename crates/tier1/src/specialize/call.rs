@@ -37,12 +37,29 @@ pub unsafe fn call(s: State) {
         let func = (*callable.cast::<PyMethodObject>()).im_func;
         if !has_self && ty(func) == &raw mut PyFunction_Type {
             function(s, func.cast(), n + 1, op::CALL_BOUND_METHOD_EXACT_ARGS, op::CALL_BOUND_METHOD_GENERAL);
-        } else {
+        } else if !(has_self && leaving(s, func)) {
             s.give_up();
         }
     } else {
         s.specialize(op::CALL_NON_PY_GENERAL);
     }
+}
+
+/// Specializes for the call of `__exit__` at the end of a `with` statement.
+unsafe fn leaving(s: State, func: *mut PyObject) -> bool {
+    // A call that waits here for an `__init__` needs what is there.
+    let place = &mut *s.pc.add(3);
+    if !matches!(place.op, op::CACHE | op::EXIT_RETURN) || !is_plain_function(s, func) {
+        return false;
+    }
+    let version = (*func.cast::<PyFunctionObject>()).func_version;
+    if version == 0 {
+        return false;
+    }
+    *s.cache(1) = u64::from(version);
+    *place = Word { op: op::EXIT_RETURN, counter: counter::cooldown(), oparg: 0 };
+    s.specialize(op::CALL_EXIT);
+    true
 }
 
 unsafe fn function(s: State, func: *mut PyFunctionObject, count: usize, exact: u16, general: u16) {
@@ -156,6 +173,8 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     if !simple
         || !plain
         || (*init).func_version == 0
+        // A call that waits here for an `__exit__` needs what is there.
+        || (*s.pc.add(3)).op == op::EXIT_RETURN
         || PyUnstable_Type_AssignVersionTag(class) == 0
         || (*class).tp_version_tag == 0
     {

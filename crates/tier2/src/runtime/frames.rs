@@ -39,7 +39,7 @@ use hotspur_tier1::frames;
 use hotspur_tier1::table::{INFO, LENGTH, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, execute_one, return_from};
 
-/// Where INIT_RETURN is, in words behind the call of a class, and ASSIGNMENT_RETURN behind STORE_SUBSCR.
+/// Where INIT_RETURN is, in words behind the call of a class, EXIT_RETURN, behind that of `__exit__`, and ASSIGNMENT_RETURN behind STORE_SUBSCR.
 const INIT_RETURN: usize = 3;
 const ASSIGNMENT_RETURN: usize = 1;
 
@@ -60,12 +60,12 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 
 /// What a frame's position in a snapshot means while it is suspended in a call: the index of its instruction, and how many words behind
 /// that it goes on. An instruction that resumes a generator goes on where it jumps to. A call that makes an instance of a class is named by the INIT_RETURN in its last cache word, where it goes on when
-/// `__init__` has returned.
+/// `__init__` has returned; and so on.
 pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
     let word = *(*cs).words.add(pc);
     let behind = match word.op {
-        op::INIT_RETURN => INIT_RETURN,
+        op::INIT_RETURN | op::EXIT_RETURN => INIT_RETURN,
         op::ASSIGNMENT_RETURN => ASSIGNMENT_RETURN,
         _ => {
             let target = if resumes_generators(word.op) { word.oparg as usize } else { 0 };
