@@ -452,6 +452,111 @@ fn own_options_and_mistakes() {
     }
 }
 
+/// A program with work for tier 2. It ends with an error status, which changes nothing.
+const WORK: &str = "\
+def double(x):
+    return 2 * x
+def work(n):
+    total = 0
+    for i in range(n):
+        total += double(i) if i % 3 else 1
+    return total
+print(work(100000))
+raise SystemExit(4)
+";
+
+/// Looks at the statistics in its standard input: the arguments are their form, the engine, and whether instructions were counted.
+const LOOK: &str = r#"
+import json, re, sys
+form, engine, counted = sys.argv[1], sys.argv[2], sys.argv[3] == "1"
+text = sys.stdin.read()
+if form == "json":
+    stats = json.loads(text)
+    assert text.count("\n") == 1, text
+else:
+    # Every line is a number with its name, or the name of those that are further to the right.
+    first, *lines = text.splitlines()
+    assert first == "hotspur:", first
+    stats, open_dicts = {}, []
+    for line in lines:
+        indent = (len(line) - len(line.lstrip())) // 2
+        del open_dicts[indent:]
+        inner = open_dicts[-1] if open_dicts else stats
+        if line.startswith("share: "):
+            assert "not counted; HOTSPUR_COUNT_INSTRUCTIONS=1" in line, line
+            stats["share"] = None
+            continue
+        name, *number = line.split()
+        if number:
+            inner[name] = float(number[0].replace(",", ""))
+            assert re.fullmatch(r"[\d,]+|\d+\.\d{6}", number[0]), line
+        else:
+            inner[name] = {}
+            open_dicts.append(inner[name])
+
+schema = {
+    "traces": {"started", "finished", "aborted", "places_given_up"},
+    "executors": {"alive", "pending", "created", "swept", "invalidated"},
+    "trials": {"won", "lost", "resting"},
+    "exits": {"cold", "hot", "cold_by_reason", "hot_by_reason"},
+    "bytecodes": {"tier1", "tier2"},
+    "instructions": None,
+    **dict.fromkeys(["passages", "frames_shown", "micro_ops", "entries", "runs", "share"]),
+    **dict.fromkeys(["optimize_seconds", "compile_seconds", "compile_gil_seconds", "install_delay_seconds"]),
+    **dict.fromkeys(["micro_ops_compiled", "code_bytes"]),
+}
+if form == "json":
+    assert stats.keys() == schema.keys(), stats.keys() ^ schema.keys()
+    assert all(stats[name].keys() == names for name, names in schema.items() if names), stats
+else:
+    # Zeros are left out.
+    assert stats.keys() <= schema.keys(), stats.keys() - schema.keys()
+    assert all(stats[name].keys() <= names for name, names in schema.items() if names and name in stats), stats
+
+assert 1 <= stats["traces"]["finished"] <= stats["traces"]["started"], stats
+assert 1 <= stats["executors"]["alive"] <= stats["executors"]["created"], stats
+assert 1 <= stats["entries"] <= stats["runs"], stats
+# Each run ends with an exit.
+assert sum(stats["exits"].get(kind, 0) for kind in ("cold", "hot")) == stats["runs"], stats
+assert sum(stats["exits"]["cold_by_reason"].values()) == stats["exits"]["cold"], stats
+# A round is about ten instructions.
+assert stats["bytecodes"]["tier2"] > 500000 < stats["micro_ops"], stats
+assert (stats.get("code_bytes", 0) > 0) == (stats.get("micro_ops_compiled", 0) > 0) == (engine == "jit"), stats
+if counted:
+    # Starting Python is all tier 1's.
+    assert stats["bytecodes"]["tier1"] > 1000, stats
+    total = sum(stats["bytecodes"].values())
+    for tier, share in stats["share"].items():
+        # (Asking for one number takes instructions, which the next one has.)
+        assert abs(share - stats["bytecodes"][tier] / total) < 1e-3, stats
+    assert stats["share"]["tier2"] > 0.5, stats
+else:
+    assert stats["share"] is None, stats
+"#;
+
+#[test]
+fn statistics() {
+    let place = Place::new("statistics");
+    place.file("work.py", WORK);
+    for way in Way::HOTSPUR {
+        for engine in ["jit", "interp"] {
+            for (form, option) in [("json", "--stats=json"), ("table", "--stats=table"), ("table", "--stats")] {
+                for counted in ["0", "1"] {
+                    let mut command = place.command(way, &["--engine", engine, option, "work.py"]);
+                    command.env("HOTSPUR_COUNT_INSTRUCTIONS", counted).env("HOTSPUR_BACKGROUND", "0");
+                    let outcome = run(&mut command, "");
+                    let expected = (Some(4), "6666566668\n");
+                    assert_eq!((outcome.status.code(), outcome.stdout.as_str()), expected, "{way:?} {outcome:?}");
+                    let mut look = Way::Stock.command(&place.venv);
+                    look.args(["-c", LOOK, form, engine, counted]);
+                    let looked = run(&mut look, &outcome.stderr);
+                    assert!(looked.status.success(), "{way:?} {option} {engine} {counted}: {looked:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn no_python_at_all() {
     let folder = scratch("no-python");

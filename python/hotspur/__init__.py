@@ -59,7 +59,7 @@ if _why is not None:
             "counters": {},
         }
 
-    def executors(function=None):
+    def executors(func=None):
         """Returns an empty list: Hotspur cannot run here."""
         return []
 
@@ -77,11 +77,11 @@ if _why is not None:
 else:
     # What shows things is loaded when it is asked for.
 
-    def executors(function=None):
+    def executors(func=None):
         """The executors of the process, or those that begin in a function (or code object), as a list."""
         from hotspur._inspection import executors
 
-        return executors(function)
+        return executors(func)
 
     def stats():
         """What Hotspur did so far, as a dict of dicts of numbers."""

@@ -29,19 +29,20 @@ class Exit:
 
 
 class Executor:
-    """A trace that was recorded, as it was when it was asked for.
+    """A trace that was recorded, as it was when it was asked for: a sequence of its micro-ops, a line of text each.
 
     number: no other executor of the process ever has it. text: its superblock. recorded: the same before it was
-    optimized. ops: its micro-ops, a line of text each.
+    optimized. ops: its micro-ops, as a list.
     exits: its exits, by number. pc: the position where it begins. runs: how often it was run. code_size: bytes of machine code;
     exit_size: bytes of it that are the exits'.
     """
 
-    __slots__ = ("code_size", "exit_size", "exits", "number", "pc", "recorded", "runs", "text")
+    __slots__ = ("code_size", "exit_size", "exits", "number", "ops", "pc", "recorded", "runs", "text")
 
     def __init__(self, row):
         self.number = row["id"]
         self.text = row["text"]
+        self.ops = [line.strip() for line in self.text.splitlines() if line.startswith("    ") and "@" not in line]
         self.recorded = row["recorded"]
         self.exits = [Exit(exit) for exit in row["exits"]]
         self.pc = row["position"]
@@ -49,9 +50,14 @@ class Executor:
         self.code_size = row["code_bytes"]
         self.exit_size = row["exit_bytes"]
 
-    @property
-    def ops(self):
-        return [line.strip() for line in self.text.splitlines() if line.startswith("    ") and "@" not in line]
+    def __len__(self):
+        return len(self.ops)
+
+    def __iter__(self):
+        return iter(self.ops)
+
+    def __getitem__(self, index):
+        return self.ops[index]
 
     def is_valid(self):
         """Whether it exists still and may be entered."""
@@ -61,11 +67,11 @@ class Executor:
         return f"<executor {self.number} from {self.pc}: {len(self.ops)} micro-ops, {len(self.exits)} exits>"
 
 
-def executors(function=None):
+def executors(func=None):
     """The executors of the process, or those that begin in a function (or code object), as a list."""
     rows = _hotspur.executors()
-    if function is not None:
-        code = getattr(function, "__code__", function)
+    if func is not None:
+        code = getattr(func, "__code__", func)
         rows = [row for row in rows if row["code"] == id(code)]
     return [Executor(row) for row in rows]
 
@@ -73,13 +79,17 @@ def executors(function=None):
 def stats():
     """What Hotspur did so far, as a dict of dicts of numbers.
 
+    `executors.invalidated` says how many went out of use, by reason; those that went because they were cold are `swept`, too.
     `trials` says how often it was tried whether the program is faster with executors than without, what came of it, and whether executors
     rest now, having lost.
     `passages` counts pieces of machine code that were made to lead on from exits.
     `frames_shown` is how often machine code has shown its frames to other code, such as a finalizer, which is slow.
 
     `bytecodes` counts CPython's instructions by the tier that executed them; in tier 1 only those that were executed while the
-    parameter `count_instructions` was on, which is slow.
+    parameter `count_instructions` was on, which is slow. `share` is the share of each tier in what was executed while it was on, and
+    None if it never was.
+
+    `micro_ops` is how many micro-ops of executors, as the optimizer has left them, were executed, on whichever engine.
 
     `compile_seconds` is the time that machine code took to make, in whatever thread, `micro_ops_compiled` how much that was;
     `compile_gil_seconds` is the time for which the program was held up by it. `install_delay_seconds` adds up how long executors whose
@@ -127,6 +137,7 @@ def arranged(reading):
             "hot_by_reason": by_reason("exits_linked"),
         },
         "bytecodes": {"tier1": counters["instructions"], "tier2": flat["instructions"]},
+        "share": share(flat["counted_tier1"], flat["counted_tier2"]),
         "instructions": instructions,
         "optimize_seconds": flat["optimize_nanoseconds"] / 1e9,
         "compile_seconds": flat["compile_nanoseconds"] / 1e9,
@@ -135,6 +146,11 @@ def arranged(reading):
         "micro_ops_compiled": flat["micro_ops_compiled"],
         "code_bytes": flat["code_bytes"],
     }
+
+
+def share(tier1, tier2):
+    total = tier1 + tier2
+    return {"tier1": tier1 / total, "tier2": tier2 / total} if total else None
 
 
 def parameters():
@@ -157,6 +173,8 @@ def table(numbers):
                 lines.append("  " * indent + name)
                 for key, inner in value.items():
                     add(key, inner, indent + 1)
+        elif value is None:
+            lines.append(f"{name}: not counted; HOTSPUR_COUNT_INSTRUCTIONS=1 has it counted, which is slow")
         elif value:
             text = f"{value:.6f}" if isinstance(value, float) else f"{value:,}"
             lines.append(f"{'  ' * indent}{name:<{40 - 2 * indent}} {text:>16}")

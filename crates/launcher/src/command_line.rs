@@ -20,7 +20,8 @@ Hotspur's options (anywhere before the program):
   --python PATH   the CPython 3.13 to use (also: environment variable HOTSPUR_PYTHON)
   --tier N        the highest tier to use; 1: the specializing interpreter, 2 (default): executors as well
   --engine NAME   how executors run: jit (machine code) or interp (the tier 2 interpreter)
-  --stats[=FORM]  print what Hotspur did when the program ends, as a table or as json
+  --stats[=FORM]  print what Hotspur did when the program ends, as a table or as json; with the share of each tier in
+                  what was executed if HOTSPUR_COUNT_INSTRUCTIONS=1 is set, too, which is slow
   --log[=FILE]    one line for each thing that happens to a trace, on standard error or in FILE
   --dump=WHAT,... print traces: bytecode, ir (as recorded), opt (optimized), clif (Cranelift's IR), asm, exits
   --dump-function=NAME,...  only those that begin in these functions: qualified names, with * and ?

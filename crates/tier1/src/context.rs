@@ -115,8 +115,8 @@ pub struct Counters {
     pub handed_over: u64,
     /// Code objects decoded.
     pub decoded: u64,
-    /// Instructions executed in tier 1, while they are counted (see [`count_instructions`]) or recorded. Those that a handler
-    /// takes along are not counted.
+    /// Instructions executed in tier 1, while they are counted (see [`count_instructions`]) or recorded. The RESUME of a
+    /// `yield from`, which is taken along by what resumes it, is not counted.
     pub instructions: u64,
 }
 

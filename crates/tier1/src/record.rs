@@ -2,11 +2,12 @@
 //!
 //! This is the front end that traces are recorded by ([`Tier2::record`](crate::tier2::Tier2::record)). It can also just note which
 //! instruction ran where, which `hotspur._hotspur.record` gives to Python. An instruction that takes its successor along (a comparison and the conditional
-//! jump behind it, the RESUME of a `yield from`) is noted once.
+//! jump behind it, the RESUME of a `yield from`) is noted once; the jump counts all the same.
 
 use crate::context::{self, Context};
 use crate::dispatch::State;
 use crate::handler;
+use crate::ops::compare::taken_along;
 use crate::table;
 use hotspur_cpython_sys::*;
 
@@ -27,7 +28,12 @@ pub const LIMIT: usize = 1 << 20;
 handler! {
     /// Stands for every instruction in the recording table.
     record(s) {
-        (*(*s.cx).thread).instructions[usize::from((*s.pc).op)] += 1;
+        let instructions = &mut (*(*s.cx).thread).instructions;
+        instructions[usize::from((*s.pc).op)] += 1;
+        let jump = taken_along(s.pc);
+        if !jump.is_null() {
+            instructions[usize::from((*jump).op)] += 1;
+        }
         if (*(*s.cx).thread).noting {
             note(s);
         }

@@ -196,7 +196,7 @@ unsafe fn interpret(cx: *mut Context, first: *const Executor, start: Landing) ->
             let mut outcome = outcome.unwrap_or_else(|violation| broken(&current, &violation.to_string()));
             current.running.set(current.running.get() - 1);
             current.rounds.set(current.rounds.get() + outcome.rounds);
-            stats::count(|s| s.micro_ops += outcome.executed);
+            debug_assert_eq!(outcome.executed, current.micro_ops_until(outcome.exit, outcome.rounds));
             if let Leave::Bridge(values) = &mut outcome.leave {
                 let exit = &current.exits()[outcome.exit.index()];
                 let Some(next) = exit.target() else { broken(&current, "there is no bridge") };

@@ -25,7 +25,7 @@ use core::cell::{Cell, OnceCell, RefCell};
 use core::ffi::c_void;
 use cranelift_entity::EntityRef;
 use hotspur_cpython_sys::ffi::PyObject;
-use hotspur_ir::{InvalidationReason, SnapshotId, Superblock};
+use hotspur_ir::{ExitId, InvalidationReason, SnapshotId, Superblock};
 use hotspur_recorder::{Place, Trace};
 use hotspur_tier1::code::Word;
 use std::rc::Rc;
@@ -269,6 +269,21 @@ impl Executor {
         self.rounds.get() * u64::from(self.trace().instructions_in_loop()) + by_exit.sum::<u64>()
     }
 
+    /// How many micro-ops it has executed.
+    pub(crate) fn micro_ops(&self) -> u64 {
+        let by_exit = self.exits().iter().map(|exit| exit.hits() * u64::from(exit.micro_ops));
+        self.rounds.get() * self.micro_ops_in_loop() + by_exit.sum::<u64>()
+    }
+
+    fn micro_ops_in_loop(&self) -> u64 {
+        self.trace().superblock.body.as_ref().map_or(0, |body| body.insts.len() as u64)
+    }
+
+    /// How many micro-ops a run is that takes an exit after so many rounds.
+    pub(crate) fn micro_ops_until(&self, exit: ExitId, rounds: u64) -> u64 {
+        rounds * self.micro_ops_in_loop() + u64::from(self.exits()[exit.index()].micro_ops)
+    }
+
     /// How many ticks ([`hotspur_tier1::ticks`]) of what it has executed were not asked for yet.
     pub(crate) fn new_ticks(&self) -> u64 {
         let (Some(body), runs) = (self.body.get(), self.runs.get()) else { return 0 };
@@ -286,6 +301,7 @@ impl Executor {
     pub(crate) fn account(&self, stats: &mut Stats) {
         stats.runs += self.runs.get();
         stats.instructions += self.instructions();
+        stats.micro_ops += self.micro_ops();
         for exit in self.exits() {
             stats.exits_linked[exit.reason as usize] += exit.linked.get();
             stats.exits_cold[exit.reason as usize] += exit.cold.get();

@@ -32,6 +32,8 @@ pub struct Exit {
     pub pc: u32,
     /// How many instructions are done when it is taken; see [`hotspur_ir::Snapshot::instructions`].
     pub instructions: u32,
+    /// How many micro-ops are done then, it being the last, besides those of complete rounds of the loop.
+    pub micro_ops: u32,
     /// The op that leaves, if it passes something on besides the frames.
     pub(crate) leaves: Option<Op>,
     /// Where machine code jumps to when it takes the exit.
@@ -57,7 +59,14 @@ pub struct Exit {
 }
 
 impl Exit {
-    pub(crate) fn new(superblock: &Superblock, exit: hotspur_ir::Exit, op: &Op) -> Exit {
+    /// Every exit of a superblock, by number.
+    pub(crate) fn all(superblock: &Superblock) -> Box<[Exit]> {
+        let leaves = superblock.insts().enumerate().filter(|(_, inst)| inst.op.exit_reason().is_some());
+        let exits = superblock.exits().zip(leaves);
+        exits.map(|(exit, (before, inst))| Exit::new(superblock, exit, &inst.op, before as u32 + 1)).collect()
+    }
+
+    fn new(superblock: &Superblock, exit: hotspur_ir::Exit, op: &Op, micro_ops: u32) -> Exit {
         let passes_on = matches!(op, Op::DynamicExit { .. } | Op::Link { .. });
         let snapshot = &superblock.snapshots[exit.snapshot];
         Exit {
@@ -66,6 +75,7 @@ impl Exit {
             resume: snapshot.resume,
             pc: snapshot.frames.last().map_or(0, |f| f.pc),
             instructions: snapshot.instructions,
+            micro_ops,
             leaves: passes_on.then(|| op.clone()),
             code: Cell::new(core::ptr::null()),
             temperature: Temperature::cold(),

@@ -93,8 +93,6 @@ impl Job {
             return Err(AbortReason::VerifierFailed);
         }
         let time = began.elapsed();
-        let ops = superblock.insts().map(|inst| &inst.op).filter(|op| op.exit_reason().is_some());
-        let exits = superblock.exits().zip(ops).map(|(exit, op)| Exit::new(&superblock, exit, op)).collect();
-        Ok(Prepared { exits, objects: constants.into_objects(), superblock, optimized, time })
+        Ok(Prepared { exits: Exit::all(&superblock), objects: constants.into_objects(), superblock, optimized, time })
     }
 }

@@ -157,7 +157,10 @@ impl Parameter {
         VALUES[self as usize].store(value, Ordering::Relaxed);
         if self == Parameter::CountInstructions {
             // SAFETY: tier 1 is initialized before tier 2, and callers hold the GIL.
-            unsafe { hotspur_tier1::count_instructions(value != 0) };
+            unsafe {
+                hotspur_tier1::count_instructions(value != 0);
+                crate::stats::counting(value != 0);
+            }
         }
         // SAFETY: callers hold the GIL.
         unsafe { crate::trial::parameters_changed() };

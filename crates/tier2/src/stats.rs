@@ -39,10 +39,14 @@ pub struct Stats {
     pub passages: u64,
     /// How often machine code has shown its frames to other code.
     pub frames_shown: u64,
-    /// Micro-ops executed by the tier 2 interpreter.
+    /// Micro-ops that executors have executed, of their optimized superblocks.
     pub micro_ops: u64,
     /// Instructions of CPython that executors stood for, as far as they were executed completely.
     pub instructions: u64,
+    /// Instructions that tier 1 and executors have executed while both were counted, until that was last switched off.
+    counted_before: [u64; 2],
+    /// What both had executed when counting was last switched on, if it is on.
+    counting_since: Option<[u64; 2]>,
     /// Time spent on optimizing recordings, in nanoseconds.
     pub optimize_nanoseconds: u64,
     /// Time spent on compiling machine code that was installed, in whatever thread, in nanoseconds.
@@ -77,6 +81,8 @@ impl Stats {
         frames_shown: 0,
         micro_ops: 0,
         instructions: 0,
+        counted_before: [0; 2],
+        counting_since: None,
         optimize_nanoseconds: 0,
         compile_nanoseconds: 0,
         compile_gil_nanoseconds: 0,
@@ -88,6 +94,22 @@ impl Stats {
     /// Executors that exist, valid or not.
     pub fn executors_alive(&self) -> u64 {
         self.executors_created - self.executors_freed
+    }
+
+    /// Instructions that tier 1 and executors have executed while both were counted: while [`Parameter::CountInstructions`] was on.
+    ///
+    /// [`Parameter::CountInstructions`]: crate::Parameter::CountInstructions
+    pub fn counted(&self) -> [u64; 2] {
+        let since = self.counting_since.map(|since| {
+            let now = self.executed();
+            [now[0] - since[0], now[1] - since[1]]
+        });
+        let now = since.unwrap_or_default();
+        [self.counted_before[0] + now[0], self.counted_before[1] + now[1]]
+    }
+
+    fn executed(&self) -> [u64; 2] {
+        [hotspur_tier1::counters().instructions, self.instructions]
     }
 
     /// All numbers with their names; those by reason as `<name>.<reason>`, the reasons that occurred.
@@ -110,6 +132,8 @@ impl Stats {
             ("frames_shown", self.frames_shown),
             ("micro_ops", self.micro_ops),
             ("instructions", self.instructions),
+            ("counted_tier1", self.counted()[0]),
+            ("counted_tier2", self.counted()[1]),
             ("optimize_nanoseconds", self.optimize_nanoseconds),
             ("compile_nanoseconds", self.compile_nanoseconds),
             ("compile_gil_nanoseconds", self.compile_gil_nanoseconds),
@@ -161,4 +185,19 @@ pub unsafe fn snapshot() -> Stats {
     let mut stats = unsafe { (*STATS.0.get()).clone() };
     crate::graph::each(|executor| executor.account(&mut stats));
     stats
+}
+
+/// Instructions of both tiers are counted from now on, or not any more.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn counting(on: bool) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let now = snapshot();
+        count(|s| {
+            s.counted_before = now.counted();
+            s.counting_since = on.then(|| now.executed());
+        });
+    }
 }

@@ -75,6 +75,19 @@ class Tier2Case(unittest.TestCase):
         return counts
 
 
+class UsualThresholds(Tier2Case):
+    """Counters trigger as they do in other tests of tier 2, also where code is compiled at first sight: for tests of exact numbers."""
+
+    USUAL = {"back_edge_threshold": 1000, "entry_threshold": 2000, "exit_threshold": 200, "backoff": 9}
+
+    def setUp(self):
+        super().setUp()
+        before = hotspur.parameters()
+        for name, value in self.USUAL.items():
+            hotspur.set_parameter(name, value)
+            self.addCleanup(hotspur.set_parameter, name, before[name])
+
+
 def dying(log, look):
     """A class whose instances have a number. When one dies, the number is logged, with the line of the frame that runs then, from its
     function's first, and what `look` makes of that frame's variables."""

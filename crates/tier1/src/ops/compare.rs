@@ -2,6 +2,7 @@
 
 use super::operators::{compact_value, drop_floats_then_next, drop_ints_then_next, drop_str, is_float, is_int, is_str};
 use super::truth::bool_object;
+use crate::code::Word;
 use crate::dispatch::{Ret, State};
 use crate::shims;
 use crate::table::{LENGTH, op};
@@ -195,6 +196,14 @@ unsafe fn branch_or_push(mut s: State, truth: bool) -> Ret {
     }
     s.push(bool_object(s, truth));
     s.next(WORDS)
+}
+
+/// The conditional jump that the comparison at `pc` takes along, if its operands are what it is specialized for; or null.
+pub(crate) unsafe fn taken_along(pc: *const Word) -> *const Word {
+    let jump = pc.add(WORDS);
+    let is_specialized = matches!((*pc).op, op::COMPARE_OP_INT | op::COMPARE_OP_FLOAT | op::COMPARE_OP_STR);
+    let takes_it = is_specialized && matches!((*jump).op, op::POP_JUMP_IF_FALSE | op::POP_JUMP_IF_TRUE);
+    if takes_it { jump } else { core::ptr::null() }
 }
 
 /// Replaces the operands of a containment test by what it found, negated if the argument says so.

@@ -5,7 +5,7 @@ mod attributes;
 mod c_calls;
 mod calls;
 mod cells;
-mod compare;
+pub(crate) mod compare;
 mod containers;
 mod control;
 mod coroutines;
