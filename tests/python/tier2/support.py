@@ -1,5 +1,6 @@
 """What tests of tier 2 share: running a function until it is hot, and counting what happened."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -75,6 +76,15 @@ class Tier2Case(unittest.TestCase):
         return counts
 
 
+    @contextlib.contextmanager
+    def running(self, *functions, runs=1):
+        """What is done within must run executors that begin in each of the functions, so often. They must not go in between."""
+        before = [runs_of(function) for function in functions]
+        yield
+        for function, had in zip(functions, before):
+            self.assertGreaterEqual(runs_of(function) - had, runs, describe(function))
+
+
 class UsualThresholds(Tier2Case):
     """Counters trigger as they do in other tests of tier 2, also where code is compiled at first sight: for tests of exact numbers."""
 
@@ -86,6 +96,11 @@ class UsualThresholds(Tier2Case):
         for name, value in self.USUAL.items():
             hotspur.set_parameter(name, value)
             self.addCleanup(hotspur.set_parameter, name, before[name])
+
+
+def runs_of(function):
+    """How often the executors that begin in a function have been run, those that exist."""
+    return sum(executor.runs for executor in hotspur.executors(function))
 
 
 def dying(log, look):

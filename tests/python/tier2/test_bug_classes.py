@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import signal
 import sys
 import threading
@@ -11,9 +12,11 @@ import types
 import weakref
 
 import hotspur
-from support import Tier2Case, counted
+from support import COMPILES, Tier2Case, counted, describe, runs_of
 
 N = 3000
+# Whether code is recorded when it is hot, and not before it has warmed up.
+USUAL = "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ
 
 
 def descend(n):
@@ -154,6 +157,8 @@ class References(Tier2Case):
         ref, class_ref = weakref.ref(thing), weakref.ref(Thing)
         for _ in range(6):
             self.assertEqual(f(N, thing), 1)
+        with self.running(f):
+            self.assertEqual(f(N, thing), 1)
         del thing, Thing
         self.assertIsNone(ref())
         gc.collect()
@@ -255,15 +260,25 @@ class Invalidation(Tier2Case):
                 total += a.value()
             return total
 
-        for round in range(30):
+        def work():
+            addresses = set()
+            for round in range(30):
 
-            class A:
-                def value(self, round=round):
-                    return round
+                class A:
+                    def value(self, round=round):
+                        return round
 
-            self.assertEqual(f(200, A()), 200 * round)
-            del A
-            gc.collect()
+                self.assertEqual(f(1000, A()), 1000 * round)
+                addresses.add(id(A))
+                del A
+                gc.collect()
+            return addresses
+
+        addresses, counts = counted(work)
+        self.assertLess(len(addresses), 30, "no address was used again")
+        self.assertGreaterEqual(counts["runs"], 10)
+        gone = counts["executors.invalidated.type_freed"] + counts["executors.invalidated.type_modified"]
+        self.assertGreaterEqual(gone + counts["executors.invalidated.function_modified"], 3)
 
     def test_a_function_changes(self):
         def g(a=1):
@@ -312,12 +327,19 @@ class Lifetime(Tier2Case):
             namespace.pop("f", None)
             gc.collect()
 
-        for _ in range(20):
-            namespace["drop"] = drop
-            exec(source, namespace)
-            for _ in range(3):
-                f = namespace.get("f") or f
-                self.assertEqual(f(1000), 499500)
+        def work():
+            for _ in range(20):
+                namespace["drop"] = drop
+                exec(source, namespace)
+                for _ in range(3):
+                    f = namespace.get("f") or f
+                    self.assertEqual(f(1000), 499500)
+                with self.running(f):
+                    self.assertEqual(f(1000), 499500)
+
+        _, counts = counted(work)
+        # The code of the last one is there still.
+        self.assertGreaterEqual(counts["executors.invalidated.code_freed"], 19)
 
     def test_its_code_is_replaced_while_it_runs(self):
         namespace = {}
@@ -333,23 +355,29 @@ class Lifetime(Tier2Case):
             f.__code__ = code
             self.assertEqual(f(1000), 499500)
             self.assertEqual(f(1000), "other")
+        f.__code__ = code
+        with self.running(code):
+            self.assertEqual(f(1000), 499500)
+        self.assertEqual(f(1000), "other")
 
     def test_many_functions_come_and_go(self):
         source = "def f(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total\n"
-        for i in range(300):
-            namespace = {}
-            exec(source, namespace)
-            self.assertEqual(namespace["f"](200), 19900)
-        del namespace
-        gc.collect()
+
+        def work():
+            for _ in range(100):
+                namespace = {}
+                exec(source, namespace)
+                self.assertEqual(namespace["f"](1200), 719400)
+            del namespace
+            gc.collect()
+
+        work()
         hotspur._hotspur.remove_executors(0)  # frees what is to be freed
         alive = hotspur.stats()["executors"]["alive"]
-        for i in range(300):
-            namespace = {}
-            exec(source, namespace)
-            self.assertEqual(namespace["f"](200), 19900)
-        del namespace
-        gc.collect()
+        _, counts = counted(work)
+        self.assertGreaterEqual(counts["executors.created"], 100)
+        self.assertGreaterEqual(counts["runs"], 100)
+        self.assertGreaterEqual(counts["executors.invalidated.code_freed"], 100)
         hotspur._hotspur.remove_executors(0)
         self.assertLessEqual(hotspur.stats()["executors"]["alive"], alive + 20)
 
@@ -469,6 +497,18 @@ class Exceptions(Tier2Case):
             return type(error), str(error), [frame.lineno - function.__code__.co_firstlineno for frame in frames[1:]]
         self.fail("no exception")
 
+    def raises(self, function, *args):
+        """What `line_of` says, always the same; in the end of an exception that came while a trace was run, or right behind it."""
+        first = self.line_of(function, *args)
+        for _ in range(5):
+            self.assertEqual(self.line_of(function, *args), first)
+        with self.running(function):
+            last, counts = counted(self.line_of, function, *args)
+        self.assertEqual(last, first)
+        # It was in the loop's executor, all along.
+        self.assertGreater(counts.share, 0.5 if USUAL else 0, describe(function))
+        return first
+
     def test_unbound_local(self):
         def f(n):
             x = 1
@@ -478,10 +518,9 @@ class Exceptions(Tier2Case):
                 y = x
             return y
 
-        for _ in range(5):
-            kind, text, lines = self.line_of(f, N)
-            self.assertEqual((kind, lines), (UnboundLocalError, [5]))
-            self.assertIn("'x'", text)
+        kind, text, lines = self.raises(f, N)
+        self.assertEqual((kind, lines), (UnboundLocalError, [5]))
+        self.assertIn("'x'", text)
 
     def test_deleting_twice(self):
         def f(n):
@@ -491,8 +530,7 @@ class Exceptions(Tier2Case):
                 if i == n - 1:
                     del x
 
-        for _ in range(5):
-            self.assertEqual(self.line_of(f, N)[::2], (UnboundLocalError, [5]))
+        self.assertEqual(self.raises(f, N)[::2], (UnboundLocalError, [5]))
 
     def test_division_by_zero_in_the_middle(self):
         def f(n):
@@ -501,8 +539,7 @@ class Exceptions(Tier2Case):
                 total += 10 // (n - 1 - i)
             return total
 
-        for _ in range(5):
-            self.assertEqual(self.line_of(f, N)[::2], (ZeroDivisionError, [3]))
+        self.assertEqual(self.raises(f, N)[::2], (ZeroDivisionError, [3]))
 
     def test_an_index_out_of_range(self):
         def f(n):
@@ -514,8 +551,7 @@ class Exceptions(Tier2Case):
                 ]
             return total
 
-        for _ in range(5):
-            self.assertEqual(self.line_of(f, N)[::2], (IndexError, [4]))
+        self.assertEqual(self.raises(f, N)[::2], (IndexError, [4]))
 
     def test_from_three_frames_down(self):
         def h(i, n):
@@ -530,7 +566,8 @@ class Exceptions(Tier2Case):
                 total += g(i, n)
             return total
 
-        for _ in range(5):
+        self.raises(f, N)
+        with self.running(f):
             try:
                 f(N)
             except ZeroDivisionError as error:
@@ -636,6 +673,8 @@ class Iteration(Tier2Case):
         for _ in range(6):
             with self.assertRaises(RuntimeError):
                 f(N)
+        with self.running(f), self.assertRaises(RuntimeError):
+            f(N)
 
 
 class Constants(Tier2Case):
@@ -672,17 +711,51 @@ class Limits(Tier2Case):
         source = "def f(n):\n    x0 = x1 = x2 = x3 = x4 = x5 = x6 = 0\n    for i in range(n):\n" + body + "    return x0\n"
         namespace = {}
         exec(source, namespace)
-        first = namespace["f"](30)
-        for _ in range(10):
-            self.assertEqual(namespace["f"](30), first)
+        f = namespace["f"]
+        first = f(300)
+
+        def work():
+            for _ in range(10):
+                self.assertEqual(f(300), first)
+
+        _, counts = counted(work)
+        # It is too long for one trace, so it is several.
+        self.assertGreater(counts["traces.started"], 0)
+        self.assertGreater(counts["executors.created"], 1)
+        with self.running(f):
+            self.assertEqual(f(300), first)
+
+    def wide(self, width):
+        names = ", ".join(f"x{i}" for i in range(width))
+        namespace = {}
+        exec(
+            f"def f(n):\n    t = tuple(range({width}))\n    for i in range(n):\n        {names} = t\n"
+            f"        u = [{names}]\n    return u\n",
+            namespace,
+        )
+        return namespace["f"]
 
     def test_wide_instructions(self):
-        names = ", ".join(f"x{i}" for i in range(400))
-        source = f"def f(n):\n    t = tuple(range(400))\n    for i in range(n):\n        {names} = t\n        u = [{names}]\n    return u\n"
-        namespace = {}
-        exec(source, namespace)
-        for _ in range(10):
-            self.assertEqual(namespace["f"](100), list(range(400)))
+        f = self.wide(100)
+        for _ in range(30):
+            self.assertEqual(f(100), list(range(100)))
+        with self.running(f):
+            self.assertEqual(f(100), list(range(100)))
+
+    def test_more_variables_than_machine_code_is_made_for(self):
+        f = self.wide(400)
+
+        def work():
+            for _ in range(30):
+                self.assertEqual(f(100), list(range(400)))
+
+        _, counts = counted(work)
+        if COMPILES:
+            self.assertGreater(counts["traces.aborted.snapshot_too_large"], 0)
+        else:
+            self.assertEqual(counts["traces.aborted.snapshot_too_large"], 0)
+            with self.running(f):
+                self.assertEqual(f(100), list(range(400)))
 
     def test_many_branches(self):
         body = "".join(f"        if i % {k} == 0: total += {k}\n" for k in range(2, 60))
@@ -690,8 +763,11 @@ class Limits(Tier2Case):
         namespace = {}
         exec(source, namespace)
         expect = sum(k for i in range(1000) for k in range(2, 60) if i % k == 0)
+        f = namespace["f"]
         for _ in range(5):
-            self.assertEqual(namespace["f"](1000), expect)
+            self.assertEqual(f(1000), expect)
+        with self.running(f):
+            self.assertEqual(f(1000), expect)
 
     def test_recording_comes_to_an_end(self):
         def f(n):
@@ -706,6 +782,8 @@ class Limits(Tier2Case):
             f(2000)
         _, counts = counted(f, 50000)
         self.assertLess(counts["traces.started"], 30)
+        self.assertGreater(counts["runs"], 0)
+        self.assertGreater(runs_of(f), 0)
 
     def test_deep_recursion(self):
         def depth(n):
@@ -714,11 +792,12 @@ class Limits(Tier2Case):
         limit = sys.getrecursionlimit()
         for _ in range(20):
             self.assertEqual(depth(limit // 2), limit // 2)
-        with self.assertRaises(RecursionError):
+        with self.running(depth), self.assertRaises(RecursionError):
             depth(limit + 10)
         sys.setrecursionlimit(20000)
         try:
-            self.assertEqual(depth(19000), 19000)
+            with self.running(depth):
+                self.assertEqual(depth(19000), 19000)
         finally:
             sys.setrecursionlimit(limit)
 
@@ -744,7 +823,9 @@ class Tools(Tier2Case):
         for _ in range(5):
             f(N, -1)
         try:
-            self.assertEqual(f(N, N - 2), 2 * (N - 1))
+            with self.running(f):
+                self.assertEqual(f(N, N - 2), 2 * (N - 1))
+                sys.settrace(None)
         finally:
             sys.settrace(None)
         self.assertEqual(
@@ -776,7 +857,17 @@ class Tools(Tier2Case):
         self.hot(f, N, expect=N * (N - 1) // 2)
 
     def test_everything_can_be_looked_at(self):
-        for executor in hotspur.executors():
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += i
+            return total
+
+        self.hot(f, N, expect=N * (N - 1) // 2)
+        executors = hotspur.executors()
+        [mine] = [e for e in executors if e.number in [e.number for e in hotspur.executors(f)]][:1]
+        self.assertTrue(mine.is_valid())
+        for executor in executors:
             self.assertTrue(executor.text)
             self.assertIn(executor.is_valid(), (True, False))
             for exit in executor.exits:
@@ -784,7 +875,16 @@ class Tools(Tier2Case):
 
 
 class Liveness(Tier2Case):
-    def interrupted(self, function):
+    def interrupted(self, function, traced=None):
+        """A signal ends the function, within an executor, one of the function or of the one that it calls."""
+        _, counts = counted(self.interrupt, function)
+        self.assertGreater(runs_of(traced or function), 0)
+        # The executor has noticed; or, between two of them, the way from one to the other was refused.
+        self.assertGreater(counts["exits.cold"], 0)
+        # What is not executed in executors is recording, and warming up.
+        self.assertGreater(counts.share, 0.5, describe(traced or function))
+
+    def interrupt(self, function):
         def handler(*_):
             raise KeyboardInterrupt
 
@@ -820,7 +920,7 @@ class Liveness(Tier2Case):
         def g(n):
             return n if n < 2 else g(n - 1) + g(n - 2)
 
-        self.interrupted(lambda: g(60))
+        self.interrupted(lambda: g(60), g)
 
     def test_a_signal_in_generators(self):
         def numbers():
@@ -853,6 +953,7 @@ class Liveness(Tier2Case):
             thread.join(10)
         self.assertEqual(len(counts), 3)
         self.assertGreater(min(counts), 0)
+        self.assertGreaterEqual(runs_of(f), 3)
 
     def test_functions_of_frames_are_referred_to_once_for_each(self):
         def f(n):
@@ -900,3 +1001,4 @@ class Liveness(Tier2Case):
         finally:
             sys.setswitchinterval(interval)
         self.assertEqual(results, [2000 * 1999] * 80)
+        self.assertGreater(runs_of(f), 70, describe(f))
