@@ -2,7 +2,7 @@
 //! for trying out what a superblock does on real frames.
 
 use hotspur_cpython_sys::{PyCodeObject, PyDictObject, PyFunctionObject, cached_keys, keys_version};
-use hotspur_ir::{AbortReason, InvalidationReason, Superblock};
+use hotspur_ir::{AbortReason, ExitReason, InvalidationReason, Superblock};
 use hotspur_opt::PassSet;
 use hotspur_recorder::{Dependencies, Keep, Object, Place, Trace};
 use hotspur_tier1::code;
@@ -214,6 +214,24 @@ pub fn executors(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         list.append(dict)?;
     }
     Ok(list)
+}
+
+/// Whether there is an executor with this number that may be entered.
+#[pyfunction]
+pub fn executor_is_valid(number: u64) -> bool {
+    // SAFETY: the GIL is held.
+    unsafe { inspect::is_valid(number) }
+}
+
+/// The names of the reasons why recordings are given up, executors are left, and executors become invalid, in their order: the names
+/// that counters have in statistics.
+#[pyfunction]
+pub fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("abort", AbortReason::ALL.iter().map(|r| r.name()).collect::<Vec<_>>())?;
+    dict.set_item("exit", ExitReason::ALL.iter().map(|r| r.name()).collect::<Vec<_>>())?;
+    dict.set_item("invalidation", InvalidationReason::ALL.iter().map(|r| r.name()).collect::<Vec<_>>())?;
+    Ok(dict)
 }
 
 /// What tier 2 did so far, as a dict.

@@ -29,8 +29,9 @@ mod _hotspur {
 
     #[pymodule_export]
     use super::executors::{
-        attach_superblock, executors, instructions_executed, parameter_table, parameters, parse_superblock,
-        pause_compiler, remove_executors, sweep_executors, tier2_stats, version, wait_for_compiler,
+        attach_superblock, executor_is_valid, executors, instructions_executed, parameter_table, parameters,
+        parse_superblock, pause_compiler, reasons, remove_executors, sweep_executors, tier2_stats, version,
+        wait_for_compiler,
     };
 
     #[pymodule_export]

@@ -61,7 +61,7 @@ class Executor:
 
     def is_valid(self):
         """Whether it exists still and may be entered."""
-        return any(row["id"] == self.number and row["invalid"] is None for row in _hotspur.executors())
+        return _hotspur.executor_is_valid(self.number)
 
     def __repr__(self):
         return f"<executor {self.number} from {self.pc}: {len(self.ops)} micro-ops, {len(self.exits)} exits>"

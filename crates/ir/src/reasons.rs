@@ -70,21 +70,13 @@ reasons! {
         RecursionUnrolled = recursion_unrolled, "the trace unrolls a recursive call without end";
         InnerLoop = inner_loop, "the trace runs round a loop that is not its own";
         LeftStart = left_start, "the frame where recording began was left before the trace could end";
-        NoProgress = no_progress, "the trace would link to its own entry without having done anything";
-        UnsupportedInstruction = unsupported_instruction, "NYI: an instruction that is not recorded";
-        UnsupportedCall = unsupported_call, "NYI: a call that is not recorded";
-        UnsupportedGenerator = unsupported_generator, "NYI: a generator or coroutine resumed in a way that is not recorded";
         ExceptionRaised = exception_raised, "an exception left the frames of the trace";
         FrameCleared = frame_cleared, "a frame of the trace was cleared or taken over by a frame object while recording";
-        FrameChanged = frame_changed, "other code changed the locals of a frame of the trace";
         CodeChanged = code_changed, "code of the trace was replaced or instrumented while recording";
         RecorderInterrupted = recorder_interrupted, "another thread or a signal handler ran code in between";
-        NestedRecording = nested_recording, "recording is on already in this thread";
         ExecutorRemoved = executor_removed, "the executor whose exit grew hot was removed while recording";
         DependencyChanged = dependency_changed, "something the trace relies on changed while recording";
-        ToolsActive = tools_active, "tracing, profiling or monitoring was switched on";
         StackMismatch = stack_mismatch, "the recorder's stack differs from the frame's";
-        OptimizerLimit = optimizer_limit, "the optimizer needs more time or memory than the limit";
         VerifierFailed = verifier_failed, "the superblock is malformed";
         CompileFailed = compile_failed, "machine code could not be made";
         OutOfMemory = out_of_memory, "no memory is left";
@@ -122,7 +114,6 @@ reasons! {
         FrameKept = frame_kept, "somebody has an object of the frame, or it is a generator's";
         EndOfTrace = end_of_trace, "recording ended here";
         InnerLoop = inner_loop, "recording ended here, in a loop within the trace";
-        ColdPath = cold_path, "a path that was never recorded is taken";
         Unsupported = unsupported, "the next instruction is left to tier 1";
     }
 
@@ -133,14 +124,10 @@ reasons! {
         DictModified = dict_modified, "a watched dictionary was modified or freed";
         FunctionModified = function_modified, "a function was modified or freed";
         CodeFreed = code_freed, "a code object was freed";
-        CodeInstrumented = code_instrumented, "a code object was instrumented";
-        LocalsChanged = locals_changed, "other code changed the locals of a running frame";
-        ToolsActive = tools_active, "tracing, profiling or monitoring was switched on";
-        HookRemoved = hook_removed, "the frame evaluation function was taken out or replaced";
         Cold = cold, "it was not entered between two sweeps";
         CodeMemory = code_memory, "its code memory was needed";
         Losing = losing, "it leaves more often, or costs more, than it gains";
-        Replaced = replaced, "a better executor took its place";
+        NotCompiled = not_compiled, "it was recorded, but could not be compiled";
         LinkLost = link_lost, "an executor that it cannot run without was removed";
         Forked = forked, "the process forked while it was being compiled";
         Shutdown = shutdown, "the interpreter is shutting down";

@@ -134,7 +134,6 @@ impl Exit {
             | ExitReason::FrameKept
             | ExitReason::EndOfTrace
             | ExitReason::InnerLoop
-            | ExitReason::ColdPath
             | ExitReason::Linked
             | ExitReason::Unsupported => true,
             ExitReason::Invalidated | ExitReason::Periodic | ExitReason::StackSpace | ExitReason::Raised => false,

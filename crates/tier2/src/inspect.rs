@@ -100,3 +100,14 @@ pub unsafe fn executor(id: u64) -> Option<ExecutorView> {
     graph::bury_executor(Some(executor));
     Some(view)
 }
+
+/// Whether there is an executor with this number that may be entered.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn is_valid(id: u64) -> bool {
+    let executor = graph::find(id);
+    let is_valid = executor.as_ref().is_some_and(|executor| executor.is_valid());
+    graph::bury_executor(executor);
+    is_valid
+}

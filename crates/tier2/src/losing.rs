@@ -165,13 +165,9 @@ pub(crate) fn is_telling(reason: InvalidationReason) -> bool {
         | InvalidationReason::FunctionModified
         | InvalidationReason::CodeFreed
         | InvalidationReason::Losing => true,
-        InvalidationReason::CodeInstrumented
-        | InvalidationReason::LocalsChanged
-        | InvalidationReason::ToolsActive
-        | InvalidationReason::HookRemoved
-        | InvalidationReason::Cold
+        InvalidationReason::Cold
         | InvalidationReason::CodeMemory
-        | InvalidationReason::Replaced
+        | InvalidationReason::NotCompiled
         | InvalidationReason::LinkLost
         | InvalidationReason::Forked
         | InvalidationReason::Shutdown

@@ -138,10 +138,9 @@ unsafe fn look() {
             } else {
                 Err(AbortReason::DependencyChanged)
             };
-            if made.is_err() {
-                invalidate(&executor, InvalidationReason::CodeMemory);
-            } else {
-                stats::count(|s| s.install_delay_nanoseconds += since.elapsed().as_nanos() as u64);
+            match &made {
+                Err(reason) => invalidate(&executor, recording::turned_away(*reason)),
+                Ok(()) => stats::count(|s| s.install_delay_nanoseconds += since.elapsed().as_nanos() as u64),
             }
             let _: Result<u64, AbortReason> =
                 recording::conclude(id, made.map(|()| executor.clone()), &origin, began, None);

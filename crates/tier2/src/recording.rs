@@ -431,11 +431,19 @@ unsafe fn compile(executor: Rc<Executor>, job: Job) -> Result<Rc<Executor>, Abor
         match done {
             Ok(()) => Ok(executor),
             Err(reason) => {
-                invalidate(&executor, InvalidationReason::CodeMemory);
+                invalidate(&executor, turned_away(reason));
                 graph::bury_executor(Some(executor));
                 Err(reason)
             }
         }
+    }
+}
+
+/// Why an executor is invalid that was not compiled for this reason.
+pub(crate) fn turned_away(reason: AbortReason) -> InvalidationReason {
+    match reason {
+        AbortReason::TooManyExecutors => InvalidationReason::CodeMemory,
+        _ => InvalidationReason::NotCompiled,
     }
 }
 

@@ -169,7 +169,7 @@ impl Model {
             }
             _ => {
                 self.at();
-                self.b.exit(ExitReason::ColdPath);
+                self.b.exit(ExitReason::EndOfTrace);
             }
         }
     }
