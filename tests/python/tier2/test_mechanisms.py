@@ -6,7 +6,7 @@ import os
 import sys
 
 import hotspur
-from support import Tier2Case, counted, describe
+from support import Tier2Case, counted, describe, runs_of
 
 N = 3000
 
@@ -87,6 +87,41 @@ class Base:
 class Derived(Base):
     def value(self, n):
         return super().value(n) * 2
+
+
+def activations():
+    """How often the evaluation loop was entered: a call that C makes is an activation of its own, one that is followed is not."""
+    return hotspur.info()["counters"]["entries"]
+
+
+class FollowedCase(Tier2Case):
+    """What is called is in the caller's trace. If not, it would be in an executor of its own, so there would be a run for each call;
+    or in tier 1, where the share would show it; or below C, in an activation of its own."""
+
+    def followed(self, function, *args, expect, share=0.98, runs=3, frames=True, within=None):
+        """Calls the function until it is hot. There may be so many runs in a call of it (None: any number, but entered from tier 1 it
+        is no more than three times). `frames`: whether exits have frames of what is called, `within` executors of this function."""
+        self.hot(function, *args, expect=expect, share=share)
+        before = activations()
+        result, counts = counted(function, *args)
+        self.assertEqual(result, expect)
+        # (What is recorded before tier 1 has specialized it is another matter.)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertLess(activations() - before, 100, describe(function))
+            self.assertLessEqual(counts["entries"], 3 if runs is None else runs, describe(function))
+            if runs is not None:
+                self.assertLessEqual(counts["runs"], runs, describe(function))
+            if frames:
+                text = "\n".join(executor.text for executor in hotspur.executors(within or function))
+                self.assertRegex(text, r"\bcode[1-9]\d* @")
+        return counts
+
+    def not_followed(self, function, *args, expect, calls, share):
+        """The same, where C makes so many calls."""
+        self.hot(function, *args, expect=expect, share=share)
+        before = activations()
+        self.assertEqual(function(*args), expect)
+        self.assertGreaterEqual(activations() - before, calls)
 
 
 class Loops(Tier2Case):
@@ -231,7 +266,7 @@ class Loops(Tier2Case):
         self.hot(f, N, expect=x, share=0.6)
 
 
-class Calls(Tier2Case):
+class Calls(FollowedCase):
     def test_functions(self):
         def g(a, b=2, *, c=3):
             return a + b + c
@@ -242,7 +277,7 @@ class Calls(Tier2Case):
                 total += g(i) + g(i, 1) + g(i, c=1)
             return total
 
-        self.hot(f, N, expect=sum(3 * i + 5 + 4 + 3 for i in range(N)), share=0.8)
+        self.followed(f, N, expect=sum(3 * i + 5 + 4 + 3 for i in range(N)))
 
     def test_methods_and_object_creation(self):
         def f(n):
@@ -251,7 +286,7 @@ class Calls(Tier2Case):
                 p = p.add(q)
             return p.x, p.y
 
-        self.hot(f, N, expect=(N, 2 * N), share=0.8)
+        self.followed(f, N, expect=(N, 2 * N))
 
     def test_static_and_class_methods(self):
         def f(n):
@@ -260,7 +295,7 @@ class Calls(Tier2Case):
                 total += Point.twice(i) + Point.make(i).y
             return total
 
-        self.hot(f, N, expect=sum(3 * i for i in range(N)), share=0.8)
+        self.followed(f, N, expect=sum(3 * i for i in range(N)))
 
     def test_super(self):
         def f(n):
@@ -270,13 +305,15 @@ class Calls(Tier2Case):
                 total += d.value(i)
             return total
 
-        self.hot(f, N, expect=sum((i + 1) * 2 for i in range(N)), share=0.8)
+        self.followed(f, N, expect=sum((i + 1) * 2 for i in range(N)))
 
     def test_recursion(self):
         def fib(n):
             return n if n < 2 else fib(n - 1) + fib(n - 2)
 
-        self.hot(fib, 16, expect=987, share=0.5)
+        self.followed(fib, 16, expect=987, runs=None, frames=False)
+        # A frame on top of another of the same code.
+        self.assertRegex(describe(fib), r"\bcode0 @.*\n *code0 @")
 
     def test_closures(self):
         def make():
@@ -295,7 +332,7 @@ class Calls(Tier2Case):
                 last = bump(2)
             return last
 
-        self.hot(f, N, expect=2 * N, share=0.8)
+        self.followed(f, N, expect=2 * N)
 
     def test_star_calls(self):
         def g(*args, **keywords):
@@ -308,7 +345,7 @@ class Calls(Tier2Case):
                 total += g(*args, **keywords) + g(1, x=2)
             return total
 
-        self.hot(f, N, expect=5 * N, share=0.6)
+        self.followed(f, N, expect=5 * N)
 
     def test_well_known_functions(self):
         def f(n):
@@ -377,7 +414,7 @@ class Calls(Tier2Case):
         self.hot(f, N, expect=(5 * N, list(range(10)), list(range(7))), share=0.8)
 
 
-class Objects(Tier2Case):
+class Objects(FollowedCase):
     def test_dunders(self):
         def f(n):
             a, b = Number(0), Number(1)
@@ -386,24 +423,48 @@ class Objects(Tier2Case):
                 a = a + b
                 if b < a:
                     count += 1
-                if a:
-                    count += len(b) + b[2] + b(3)
+                count += b[2] + b(3)
                 if 1 in b:
+                    count += 1
+                if a == 5:
                     count += 1
             return a.value, count
 
-        expect = N, sum((1 if i > 0 else 0) + 1 + 3 + 4 + 1 for i in range(N))
-        self.hot(f, N, expect=expect, share=0.7)
+        expect = N, sum((1 if i > 0 else 0) + 3 + 4 + 1 for i in range(N)) + 1
+        self.followed(f, N, expect=expect)
 
-    def test_properties_and_descriptors(self):
+    def test_truth_and_length(self):
         def f(n):
-            p, w = Point(1, 2), WithDescriptor()
+            a = Number(1)
+            count = 0
+            for _ in range(n):
+                if a:
+                    count += len(a)
+            return count
+
+        # C calls both methods, in activations of their own. (They are so short that they are left to tier 1 for long.)
+        self.not_followed(f, N, expect=N, calls=2 * N, share=0.5)
+
+    def test_properties(self):
+        def f(n):
+            p = Point(1, 2)
             total = 0
             for _ in range(n):
-                total += p.norm + w.seven
+                total += p.norm
             return total
 
-        self.hot(f, N, expect=12 * N, share=0.7)
+        self.followed(f, N, expect=5 * N)
+
+    def test_descriptors(self):
+        def f(n):
+            w = WithDescriptor()
+            total = 0
+            for _ in range(n):
+                total += w.seven
+            return total
+
+        # C calls `__get__`, in an activation of its own.
+        self.not_followed(f, N, expect=7 * N, calls=N, share=0.5)
 
     def test_slots(self):
         def f(n):
@@ -427,7 +488,7 @@ class Objects(Tier2Case):
                 total += bag.b
             return total
 
-        self.hot(f, N, expect=sum(i + 1 for i in range(N)), share=0.7)
+        self.followed(f, N, expect=sum(i + 1 for i in range(N)), frames=False)
 
     def test_subscripts(self):
         def f(n):
@@ -472,12 +533,12 @@ class Objects(Tier2Case):
         self.hot(f, N, expect=len(s), share=0.8)
 
 
-class Comprehensions(Tier2Case):
+class Comprehensions(FollowedCase):
     def test_list_set_and_dict(self):
         def f(n):
             return sum([i * 2 for i in range(n)]) + len({i % 5 for i in range(n)}) + len({i: i for i in range(n)})
 
-        self.hot(f, N, expect=N * (N - 1) + 5 + N, share=0.8)
+        self.followed(f, N, expect=N * (N - 1) + 5 + N, frames=False)
 
     def test_nested(self):
         def f(n):
@@ -489,10 +550,10 @@ class Comprehensions(Tier2Case):
         def f(n):
             return sum(i * i for i in range(n))
 
-        self.hot(f, N, expect=sum([i * i for i in range(N)]), share=0.5)
+        self.followed(f, N, expect=sum([i * i for i in range(N)]), runs=20, frames=False)
 
 
-class Generators(Tier2Case):
+class Generators(FollowedCase):
     def test_for(self):
         def numbers(n):
             i = 0
@@ -506,7 +567,7 @@ class Generators(Tier2Case):
                 total += i
             return total
 
-        self.hot(f, N, expect=N * (N - 1) // 2, share=0.8)
+        self.followed(f, N, expect=N * (N - 1) // 2)
 
     def test_yield_from(self):
         def inner(n):
@@ -521,7 +582,7 @@ class Generators(Tier2Case):
                 total += i
             return total
 
-        self.hot(f, N, expect=N * (N - 1) // 2, share=0.5)
+        self.followed(f, N, expect=N * (N - 1) // 2)
 
     def test_send(self):
         def accumulate():
@@ -536,7 +597,27 @@ class Generators(Tier2Case):
                 last = g.send(i)
             return last
 
-        self.hot(f, N, expect=N * (N - 1) // 2, share=0.5)
+        # A generator that C resumes runs in an activation of its own, which has executors of its own.
+        self.not_followed(f, N, expect=N * (N - 1) // 2, calls=N, share=0.8)
+        self.assertGreater(runs_of(accumulate), N // 2)
+
+    def test_next(self):
+        def numbers():
+            i = 0
+            while True:
+                yield i
+                i += 1
+
+        def f(n):
+            g = numbers()
+            total = 0
+            for _ in range(n):
+                total += next(g)
+            return total
+
+        # As in `test_send`.
+        self.not_followed(f, N, expect=N * (N - 1) // 2, calls=N, share=0.8)
+        self.assertGreater(runs_of(numbers), N // 2)
 
     def test_generator_that_returns_early(self):
         def firsts(limit):
@@ -552,7 +633,7 @@ class Generators(Tier2Case):
                     total += x
             return total
 
-        self.hot(f, 500, expect=sum(sum(range(i % 5)) for i in range(500)), share=0.5)
+        self.followed(f, 500, expect=sum(sum(range(i % 5)) for i in range(500)), runs=None)
 
     def test_await(self):
         async def leaf(i):
@@ -570,7 +651,7 @@ class Generators(Tier2Case):
         def f(n):
             return asyncio.run(main(n))
 
-        self.hot(f, N, expect=sum(i + 1 for i in range(N)), share=0.5)
+        self.followed(f, N, expect=sum(i + 1 for i in range(N)), share=0.9, runs=10, within=main)
 
     def test_async_for_and_with(self):
         async def numbers(n):
@@ -596,7 +677,7 @@ class Generators(Tier2Case):
         self.hot(f, N, expect=sum(range(N)) + N // 10, share=0.3)
 
 
-class Control(Tier2Case):
+class Control(FollowedCase):
     def test_with(self):
         class Manager:
             def __enter__(self):
@@ -613,10 +694,9 @@ class Control(Tier2Case):
                     total += one
             return total
 
-        counts = self.hot(f, N, expect=N, share=0.9)
+        self.followed(f, N, expect=N)
         if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
             self.assertNotIn("execute ", describe(f))
-            self.assertLess(counts["runs"], 10)
 
     def test_leaving_with(self):
         """What `__exit__` is given, what it sees, what dies with the manager, and when; exceptions that it swallows."""
@@ -679,7 +759,7 @@ class Control(Tier2Case):
                 result = [kind(x) for x in things]
             return result
 
-        self.hot(f, 600, expect=["zero", 3, 12, 6, None], share=0.6)
+        self.followed(f, 600, expect=["zero", 3, 12, 6, None], runs=None)
 
     def test_try_that_raises_inside(self):
         def f(n):
@@ -712,7 +792,7 @@ class Control(Tier2Case):
             return total
 
         expect = sum(-1 if i % 3 == 0 else i for i in range(N))
-        self.hot(f, N, expect=expect, share=0.5)
+        self.followed(f, N, expect=expect, runs=None)
 
     def test_exception_from_c(self):
         def f(n):
@@ -750,7 +830,7 @@ class Control(Tier2Case):
                 total += things[i % 3].f()
             return total
 
-        self.hot(f, N, expect=sum((1, 2, 3)[i % 3] for i in range(N)), share=0.7)
+        self.followed(f, N, expect=sum((1, 2, 3)[i % 3] for i in range(N)), runs=None)
 
     def test_global_assignment(self):
         globals()["COUNT"] = 0
