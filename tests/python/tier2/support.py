@@ -162,8 +162,11 @@ hotspur.enable()
 
 
 def run_program(case, text, **parameters):
-    """Runs a program in a process of its own under Hotspur, and returns what it prints; it must end well and quietly."""
-    variables = {f"HOTSPUR_{name.upper()}": str(value) for name, value in parameters.items()}
+    """Runs a program in a process of its own under Hotspur, and returns what it prints; it must end well and quietly. Parameters are those
+    of Hotspur, or Python's own variables."""
+    variables = {}
+    for name, value in parameters.items():
+        variables[name.upper() if name.startswith("python") else f"HOTSPUR_{name.upper()}"] = str(value)
     package = os.path.dirname(os.path.dirname(hotspur.__file__))
     command = [sys.executable, "-c", ENABLE + text, package, hotspur._hotspur.__spec__.origin]
     done = subprocess.run(command, env=dict(os.environ, **variables), capture_output=True, text=True, timeout=300)
