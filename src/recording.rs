@@ -16,7 +16,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::UnsafeCell;
 
-const HOOKS: Hooks = Hooks { start: begin, record, code_freed };
+const HOOKS: Hooks = Hooks { start: begin, record, code_freed, tools_active };
 
 /// A recording in progress in a thread.
 struct Recording {
@@ -24,8 +24,8 @@ struct Recording {
     recorder: Recorder,
     origin: Origin,
     reliance: Reliance,
-    /// Code of the trace has died.
-    is_lost: bool,
+    /// Why it is given up as soon as its thread goes on in tier 1.
+    lost: Option<AbortReason>,
 }
 
 /// All recordings in progress: one for each thread at most.
@@ -70,7 +70,7 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
             return false;
         }
         observe::started(reliance.id(), &origin, inherits);
-        recordings().push(Recording { context: cx, recorder, origin, reliance, is_lost: false });
+        recordings().push(Recording { context: cx, recorder, origin, reliance, lost: None });
         start_tracing(cx);
     }
     true
@@ -79,8 +79,8 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
 unsafe fn record(cx: *mut Context, at: State) {
     let Some(index) = recordings().iter().position(|r| r.context == cx) else { return };
     let recording = &mut recordings()[index];
-    let verdict = if recording.is_lost {
-        Verdict::Aborted(AbortReason::CodeChanged)
+    let verdict = if let Some(reason) = recording.lost {
+        Verdict::Aborted(reason)
     } else if recording.reliance.is_lost() {
         Verdict::Aborted(AbortReason::DependencyChanged)
     } else {
@@ -113,7 +113,16 @@ unsafe fn record(cx: *mut Context, at: State) {
 unsafe fn code_freed(cs: *mut CodeState) {
     for recording in recordings() {
         // SAFETY: the code is being freed, and still there.
-        recording.is_lost |= unsafe { recording.recorder.contains(cs) };
+        if unsafe { recording.recorder.contains(cs) } {
+            recording.lost = Some(AbortReason::CodeChanged);
+        }
+    }
+}
+
+/// Frames that are being recorded go on in the stock interpreter: what tier 1 executes next may be anything.
+unsafe fn tools_active() {
+    for recording in recordings() {
+        recording.lost = recording.lost.or(Some(AbortReason::ToolsActive));
     }
 }
 

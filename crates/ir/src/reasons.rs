@@ -76,6 +76,7 @@ reasons! {
         RecorderInterrupted = recorder_interrupted, "another thread or a signal handler ran code in between";
         ExecutorRemoved = executor_removed, "the executor whose exit grew hot was removed while recording";
         DependencyChanged = dependency_changed, "something the trace relies on changed while recording";
+        ToolsActive = tools_active, "tracing, profiling or monitoring was switched on while recording";
         StackMismatch = stack_mismatch, "the recorder's stack differs from the frame's";
         VerifierFailed = verifier_failed, "the superblock is malformed";
         CompileFailed = compile_failed, "machine code could not be made";

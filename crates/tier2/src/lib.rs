@@ -45,7 +45,12 @@ static TIER2: Tier2 =
 
 unsafe fn tools_changed(active: bool) {
     // SAFETY: tier 1 calls with the GIL held.
-    unsafe { trial::set_tools_active(active) };
+    unsafe {
+        trial::set_tools_active(active);
+        if let (true, Some(hooks)) = (active, recording::hooks()) {
+            (hooks.tools_active)();
+        }
+    }
 }
 
 unsafe fn counters() -> (u16, u16) {

@@ -39,6 +39,8 @@ pub struct Hooks {
     pub record: unsafe fn(cx: *mut Context, at: State),
     /// A code object is going; a recording that contains it is to be given up.
     pub code_freed: unsafe fn(cs: *mut hotspur_tier1::code::CodeState),
+    /// Frames go on in the stock interpreter; all recordings are to be given up.
+    pub tools_active: unsafe fn(),
 }
 
 struct Global(UnsafeCell<Option<Hooks>>);

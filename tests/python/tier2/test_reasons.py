@@ -120,6 +120,15 @@ ABORTS = {
             names["change"] = lambda: names.__setitem__("x", 2)
             assert names["f"](200, k) == k + 1 + 2 * (199 - k)
         """, {}),
+    "tools_active": ("""
+        import sys
+        for k in range(45, 60):
+            # A trace function is set in the round that is recorded, for one of these.
+            f = make("def f(n, k):\\n t = 0\\n for i in range(n):\\n  t += i\\n  if i == k: on()\\n return t\\n", on=lambda: sys.settrace(lambda *_: None))["f"]
+            assert f(200, k) == 19900
+            sys.settrace(None)
+            assert f(200, -1) == 19900
+        """, {}),
     "shutting_down": ("""
         import os
         hotspur._hotspur.pause_compiler(True)
