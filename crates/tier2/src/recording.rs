@@ -354,12 +354,10 @@ pub(crate) unsafe fn conclude(
 unsafe fn failed(origin: &Origin) {
     if let Some((executor, exit)) = &origin.exit {
         let exit = &executor.exits()[*exit];
-        exit.note_failure();
-        exit.temperature.back_off();
+        exit.temperature.fail(exit.note_failure());
         return;
     }
     let failures = graph::note_failure(origin.place);
-    let exponent = (Parameter::Backoff.get() + failures).min(12) as u16;
     // SAFETY: the origin keeps its code alive.
     unsafe {
         for word in graph::words_that_lead_to(origin.place) {
@@ -367,7 +365,7 @@ unsafe fn failed(origin: &Origin) {
                 give_up(word);
                 observe::given_up(origin.place);
             } else if counts(word) {
-                (*word).counter = ((1 << exponent) - 1) << 4 | exponent;
+                (*word).counter = temperature::after_failures(failures);
             }
         }
     }

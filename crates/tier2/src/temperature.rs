@@ -14,6 +14,12 @@ pub fn initial(threshold: Parameter) -> u16 {
     value << 4 | Parameter::Backoff.get() as u16
 }
 
+/// The counter after so many recordings that did not work out: the next one has to wait longer each time.
+pub fn after_failures(failures: u32) -> u16 {
+    let exponent = (Parameter::Backoff.get() + failures).min(12) as u16;
+    ((1 << exponent) - 1) << 4 | exponent
+}
+
 /// How near an exit is to being recorded from.
 #[derive(Debug)]
 pub struct Temperature(Cell<u16>);
@@ -39,7 +45,12 @@ impl Temperature {
         (self.0.as_ptr(), 1 << 4)
     }
 
-    /// A recording from here did not work out, or could not be started: the next one has to wait longer.
+    /// So many recordings from here did not work out.
+    pub fn fail(&self, failures: u32) {
+        self.0.set(after_failures(failures));
+    }
+
+    /// A recording from here could not be started: the next attempt has to wait longer.
     pub fn back_off(&self) {
         self.0.set(counter::back_off(self.0.get()));
     }

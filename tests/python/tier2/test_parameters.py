@@ -123,3 +123,131 @@ print(*(name for name in names if hotspur.executors(globals()[name])))
         # Each place is in the sample of one seed.
         self.assertEqual(sorted(sum(samples, [])), sorted(every))
         self.assertTrue(all(samples), samples)
+
+
+QUIET = {"background": 0, "heat_time": 0, "trial_slice": 0, "losing_interval": 1000000, "stress": 0}
+
+class EachParameter(unittest.TestCase):
+    def values(self, number):
+        """A value for each parameter that is neither what it is by default, nor the same for numbers that follow each other."""
+        chosen = {}
+        for name, default, _, least, most, _ in _hotspur.parameter_table():
+            others = [value for value in (default + 1, default - 1, least, most) if least <= value <= most and value != default]
+            chosen[name] = others[number % len(others)]
+        return chosen
+
+    def test_by_the_environment(self):
+        self.assertGreater(len(_hotspur.parameter_table()), 30)
+        for number in range(2):
+            values = self.values(number)
+            # Nothing is executed under Hotspur with values such as these.
+            variables = {f"HOTSPUR_{name.upper()}": str(value) for name, value in values.items()}
+            done = run("import hotspur; hotspur.enable(); hotspur.disable(); print(hotspur.parameters())", os.environ | variables)
+            self.assertEqual(done.stderr, "")
+            found = eval(done.stdout)
+            self.assertEqual({name: found[name] for name in values}, values)
+            self.assertEqual(set(found) - set(values), {"passes"})
+
+    def test_by_name(self):
+        program = """
+for name, default, unit, least, most, doc in hotspur._hotspur.parameter_table():
+    before = hotspur.parameters()
+    for value in least, most, default:
+        hotspur.set_parameter(name, value)
+        # This one, and no other.
+        assert hotspur.parameters() == before | {name: value}, name
+    for value in least - 1, most + 1, -1 if least else -2:
+        try:
+            hotspur.set_parameter(name, value)
+        except ValueError as error:
+            assert name in str(error) and str(least) in str(error) and str(most) in str(error), error
+        else:
+            raise AssertionError(name)
+    assert hotspur.parameters()[name] == default
+    hotspur.set_parameter(name, before[name])
+print("done")
+"""
+        self.assertEqual(run_program(self, program, **QUIET), "done\n")
+
+
+class Thresholds(unittest.TestCase):
+    """Exactly when recordings begin. In each program, a function is called from a module, whose frame runs in CPython's own interpreter."""
+
+    def starts(self, program, **parameters):
+        text = program + """
+begun = hotspur._hotspur.tier2_stats()
+found, before = [], begun["traces_started"]
+for number in range(1, CALLS + 1):
+    call()
+    now = hotspur._hotspur.tier2_stats()["traces_started"]
+    if now != before: found.append(number)
+    before = now
+ended = hotspur._hotspur.tier2_stats()
+print([found, *(ended[name] - begun[name] for name in ("traces_finished", "places_given_up", "runs"))])
+"""
+        return eval(run_program(self, text, **QUIET | parameters))
+
+    def test_entries(self):
+        program = "exec('def f(): return 1\\n')\nCALLS = 60\ndef call(): pass\ncall = f"
+        for threshold in 2, 3, 10, 50:
+            # It is recorded in the call that is the threshold, and entered in each one after that.
+            found = self.starts(program, entry_threshold=threshold)
+            self.assertEqual(found, [[threshold], 1, 0, 60 - threshold])
+        self.assertEqual(self.starts(program, entry_threshold=61), [[], 0, 0, 0])
+
+    def test_exits(self):
+        # Half of the calls leave the function's executor by the same exit.
+        program = """
+exec("def f(x):\\n if x: y = 1\\n else: y = 2\\n return y\\n")
+for _ in range(20): f(1)
+[executor] = hotspur.executors(f)
+CALLS = 100
+import functools
+call = functools.partial(f, 0)
+"""
+        for threshold in 1, 2, 10, 50:
+            found, finished, given_up, runs = self.starts(program, entry_threshold=20, exit_threshold=threshold)
+            self.assertEqual((found, finished, given_up), ([threshold], 1, 0))
+            # Each call runs the first executor; those after it was recorded, the second one as well.
+            self.assertEqual(runs, 100 + 100 - threshold)
+        found, *_ = self.starts(program, entry_threshold=20, exit_threshold=101)
+        self.assertEqual(found, [])
+
+    # Every recording fails: there are more constants than it may have.
+    FAILS = """
+exec("def f(): return len, abs, repr, max, min\\n")
+call = f
+CALLS = 3000
+"""
+
+    def test_backing_off(self):
+        for backoff, attempts in (3, 6), (1, 4), (5, 3):
+            found, finished, given_up, runs = self.starts(
+                self.FAILS, entry_threshold=10, constants=1, backoff=backoff, attempts=attempts
+            )
+            expected = [10]
+            for failures in range(1, attempts):
+                expected.append(expected[-1] + 2 ** (backoff + failures))
+            self.assertEqual(found, expected)
+            # Then it is left alone for good.
+            self.assertEqual((finished, given_up, runs), (0, 1, 0))
+
+    def test_backing_off_has_a_limit(self):
+        found, *_ = self.starts(self.FAILS.replace("3000", "30000"), entry_threshold=10, constants=1, backoff=12, attempts=255)
+        self.assertEqual(found, list(range(10, 30000, 4096)))
+
+    def test_exits_back_off(self):
+        # The function's own trace has few constants; what follows its exit has too many.
+        program = """
+exec("def f(x):\\n if x: return 1\\n return len, abs, repr, max, min, sum, len\\n")
+for _ in range(20): f(1)
+[executor] = hotspur.executors(f)
+import functools
+call = functools.partial(f, 0)
+CALLS = 1000
+"""
+        found, finished, given_up, runs = self.starts(
+            program, entry_threshold=20, exit_threshold=10, constants=3, backoff=3, attempts=4
+        )
+        self.assertEqual(found, [10, 26, 58, 122])
+        self.assertEqual((finished, given_up, runs), (0, 0, 1000))
