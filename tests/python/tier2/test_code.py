@@ -120,3 +120,71 @@ class PerfMap(unittest.TestCase):
         for name, executor in executors.items():
             self.assertEqual(entries[name], executor.code_size)
         os.unlink(path)
+
+
+class Code(unittest.TestCase):
+    """Machine code as the process has it in memory."""
+
+    SCRIPT = """
+import ctypes, os, sys
+sys.path.insert(0, {folder!r})
+from test_code import many_loops
+
+def mappings():
+    # Address ranges with their protection.
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            addresses, protection = line.split()[:2]
+            begin, end = (int(address, 16) for address in addresses.split("-"))
+            yield begin, end, protection
+
+def look():
+    # No page can be written and executed. (Loops, not lambdas: what looks may be hot itself.)
+    for begin, end, protection in mappings():
+        assert not ("w" in protection and "x" in protection), protection
+
+functions = many_loops(60, "wx")
+for number, f in enumerate(functions):
+    for _ in range(3): assert f(400) == number + sum([i ^ number for i in range(400)])
+    look()
+# Memory is given back and taken again.
+for f in functions[::2]:
+    for executor in hotspur.executors(f): hotspur._hotspur.remove_executors(executor.number)
+look()
+for number, f in enumerate(functions):
+    for _ in range(3): assert f(400) == number + sum([i ^ number for i in range(400)])
+    look()
+
+path = f"/tmp/perf-{{os.getpid()}}.map"
+found = dict.fromkeys(("executor", "passage", "stub"), 0)
+with open(path) as entries:
+    # The last ones: where code was removed there may be other code since.
+    latest = {{}}
+    for entry in entries:
+        begin, size, name = entry.split(maxsplit=2)
+        latest[int(begin, 16)] = int(size, 16), name.strip()
+os.remove(path)
+alive = {{e.number for e in hotspur.executors() if e.code_size}}
+for begin, (size, name) in latest.items():
+    kind = name.split(":")[1]
+    kind = kind if kind in ("stub", "passage") else "executor"
+    if kind == "executor" and int(name.rsplit("#", 1)[1]) not in alive: continue
+    # It is in a range that is executable and no more.
+    [protection] = [p for first, end, p in mappings() if first <= begin and begin + size <= end]
+    assert protection == "r-xp", (name, protection)
+    code = ctypes.string_at(begin, size)
+    found[kind] += 1
+    # Stubs that only jump on to functions of the engine have no frame.
+    if kind == "stub" and code[:2] == b"\\xff\\x25": continue
+    assert code[:4] == b"\\x55\\x48\\x89\\xe5", (name, code[:8].hex())  # push rbp; mov rbp, rsp
+print(*found.values())
+"""
+
+    @needs_machine_code
+    def test_pages_and_frame_pointers(self):
+        script = self.SCRIPT.format(folder=os.path.dirname(os.path.abspath(__file__)))
+        parameters = {"back_edge_threshold": 20, "exit_threshold": 50, "background": 0, "perf_map": 1, "code_bytes": 1 << 20}
+        executors, passages, stubs = map(int, run_program(self, script, **parameters).split())
+        self.assertGreaterEqual(executors, 60)
+        self.assertGreater(passages, 0)
+        self.assertGreater(stubs, 0)
