@@ -162,7 +162,9 @@ with open(path) as entries:
     latest = {{}}
     for entry in entries:
         begin, size, name = entry.split(maxsplit=2)
-        latest[int(begin, 16)] = int(size, 16), name.strip()
+        begin, size = int(begin, 16), int(size, 16)
+        for other in [b for b, (n, _) in latest.items() if b < begin + size and begin < b + n]: del latest[other]
+        latest[begin] = size, name.strip()
 os.remove(path)
 alive = {{e.number for e in hotspur.executors() if e.code_size}}
 for begin, (size, name) in latest.items():
