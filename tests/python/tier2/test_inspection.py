@@ -153,10 +153,12 @@ class Stats(UsualThresholds):
         in_loop = executor.ops[[op.startswith("enter_loop") for op in executor].index(True) + 1 :]
         few = counted(f, N)[1]
         many = counted(f, N + 1000)[1]
-        self.assertEqual((few["runs"], many["runs"]), (1, 1), describe(f))
+        # (Whoever calls may be hot as well.)
+        self.assertEqual(few["runs"], many["runs"], describe(f))
+        self.assertLess(few["runs"], 5, describe(f))
         # A thousand rounds more are as many times the loop.
         self.assertEqual(many["micro_ops"] - few["micro_ops"], 1000 * len(in_loop))
-        self.assertLess(few["micro_ops"], (N + 1) * len(in_loop) + len(executor))
+        self.assertLess(few["micro_ops"], (N + 1) * len(in_loop) + len(executor) + 500)
 
     def test_what_is_swept_is_invalidated(self):
         f = make(LOOP)
