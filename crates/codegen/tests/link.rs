@@ -83,6 +83,7 @@ fn links_are_tail_calls() {
             valid: 0,
             prologue: None,
             bridge: None,
+            failing: None,
             lists: false,
         };
         let code = compiler.compile(&sb, &environment).expect("machine code");

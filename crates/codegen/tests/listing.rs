@@ -56,6 +56,7 @@ fn compile(lists: bool) -> Code {
         valid: 0x2000,
         prologue: None,
         bridge: None,
+        failing: None,
         lists,
     };
     compiler.compile(&sb, &environment).expect("machine code")

@@ -53,7 +53,7 @@ impl ExitReason {
             | IndexOutOfBounds | ValuesInvalid | LastReference | Overflow | ZeroDivision | NotSuspended | Periodic
             | StackSpace | FrameKept | Unsupported => true,
             OtherObject | OtherBranch | Unbound | Bound | OtherCaller | Exhausted | NotExhausted | Invalidated
-            | Raised | DynamicTarget | Linked | EndOfTrace | InnerLoop | ColdPath => false,
+            | Raised | DynamicTarget | Linked | EndOfTrace | InnerLoop => false,
         }
     }
 }
