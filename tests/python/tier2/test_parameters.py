@@ -251,3 +251,49 @@ CALLS = 1000
         )
         self.assertEqual(found, [10, 26, 58, 122])
         self.assertEqual((finished, given_up, runs), (0, 0, 1000))
+
+
+class Exits(unittest.TestCase):
+    """Parameters for tests: exits are taken that nothing asks for, and the result is the same."""
+
+    PROGRAM = """
+class Point:
+    def __init__(self, x):
+        self.x = x
+    def __del__(self):
+        pass
+
+def f(n):
+    total = 0
+    for i in range(n):
+        total += Point(i).x * 3 // 2
+        total += len([i, str(i)])
+    return total
+
+def at_exits(reasons):
+    taken = hotspur.stats()["exits"]["cold_by_reason"]
+    return sum(taken.get(reason, 0) for reason in reasons)
+
+expected = f(3000)
+for _ in range(5):
+    assert f(3000) == expected
+"""
+
+    def test_guards_fail(self):
+        text = """
+for _ in range(5):
+    assert f(3000) == expected
+print(at_exits(["wrong_type", "type_changed", "not_compact", "overflow", "periodic", "stack_space"]))
+"""
+        usual = int(run_program(self, self.PROGRAM + text, fail_every=0))
+        self.assertGreater(int(run_program(self, self.PROGRAM + text, fail_every=20)), usual + 300)
+
+    def test_executors_are_stopped(self):
+        text = """
+before = at_exits(["invalidated"])
+for i in range(200):
+    assert f(100) == f(100)
+print(at_exits(["invalidated"]) - before)
+"""
+        self.assertEqual(int(run_program(self, self.PROGRAM + text, stop_every=0)), 0)
+        self.assertGreater(int(run_program(self, self.PROGRAM + text, stop_every=1)), 50)
