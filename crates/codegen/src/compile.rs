@@ -155,7 +155,7 @@ pub struct Environment<'a> {
 }
 
 /// For tests: one guard in so many fails although it holds, where that does no harm
-/// ([`ExitReason::is_tried_again`](hotspur_ir::ExitReason::is_tried_again)).
+/// ([`Superblock::may_leave_at_will`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Failing {
     /// Address of 32 bits that count down to the next that fails.

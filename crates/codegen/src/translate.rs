@@ -16,9 +16,7 @@ use cranelift_codegen::ir::{
 use cranelift_entity::packed_option::PackedOption;
 use cranelift_entity::{EntityRef, SecondaryMap};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use hotspur_ir::{
-    AbortReason, CodeRef, ExitId, ExitReason, Inst, MemorySet, Moves, Op, Resume, SnapshotId, Superblock, Value,
-};
+use hotspur_ir::{AbortReason, CodeRef, ExitId, Inst, MemorySet, Moves, Op, SnapshotId, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
 /// What a piece of machine code is for; kept as Cranelift's source location. Ops have their numbers in program order.
@@ -314,9 +312,7 @@ impl<'a> Translator<'a> {
     /// See [`Failing`](crate::Failing).
     fn fail_sometimes(&mut self, inst: &Inst) {
         let Some(failing) = self.env.failing else { return };
-        let may_fail = inst.op.exit_reason().is_some_and(ExitReason::is_tried_again)
-            && inst.snapshot.is_some_and(|id| self.sb.snapshots[id].resume == Resume::At);
-        if !may_fail {
+        if !self.sb.may_leave_at_will(inst) {
             return;
         }
         let address = self.word(failing.countdown);

@@ -2,7 +2,7 @@
 
 use crate::machine::{Checked, Flow, Leave, Machine, Register};
 use crate::runtime::Runtime;
-use hotspur_ir::{ExitReason, Inst, Moves, Op, Resume, Value, VirtualKind, arithmetic as arith};
+use hotspur_ir::{Inst, Moves, Op, Value, VirtualKind, arithmetic as arith};
 
 use Register::{Bool, F64, I64, Obj, Ptr};
 
@@ -65,10 +65,7 @@ fn or_exit<O>(result: Option<Register<O>>) -> Done<O> {
 impl<R: Runtime> Machine<'_, R> {
     /// Executes an op.
     pub(crate) fn step(&mut self, inst: &Inst) -> Checked<Flow<R::Obj>> {
-        if inst.op.exit_reason().is_some_and(ExitReason::is_tried_again)
-            && inst.snapshot.is_some_and(|id| self.sb.snapshots[id].resume == Resume::At)
-            && self.rt.wants_failure()
-        {
+        if self.sb.may_leave_at_will(inst) && self.rt.wants_failure() {
             return Ok(Flow::Exit(Leave::Side));
         }
         match (self.execute(inst)?, inst.result) {

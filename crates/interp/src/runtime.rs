@@ -78,7 +78,7 @@ pub trait Runtime {
     fn has_dict(&mut self, value: Self::Obj) -> bool;
     /// Whether the executor is valid still.
     fn is_valid(&mut self) -> bool;
-    /// For tests: whether a guard is to fail even if it holds, where that does no harm ([`ExitReason::is_tried_again`](hotspur_ir::ExitReason::is_tried_again)).
+    /// For tests: whether a guard is to fail even if it holds, where that does no harm ([`Superblock::may_leave_at_will`](hotspur_ir::Superblock::may_leave_at_will)).
     fn wants_failure(&mut self) -> bool {
         false
     }

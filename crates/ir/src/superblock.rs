@@ -3,7 +3,7 @@
 use crate::entities::{CodeRef, ExitId, SnapshotId, Value, VirtualId};
 use crate::ops::Op;
 use crate::reasons::ExitReason;
-use crate::snapshot::{Slot, Snapshot, Virtual};
+use crate::snapshot::{Resume, Slot, Snapshot, Virtual};
 use crate::types::Type;
 use cranelift_entity::{EntityRef, PrimaryMap};
 
@@ -64,6 +64,13 @@ pub struct Exit {
 }
 
 impl Superblock {
+    /// Whether it does no harm to leave at this op although its guard holds: nothing of the instruction has been done, and tier 1 executes it
+    /// ([`ExitReason::is_tried_again`]).
+    pub fn may_leave_at_will(&self, inst: &Inst) -> bool {
+        inst.op.exit_reason().is_some_and(ExitReason::is_tried_again)
+            && inst.snapshot.is_some_and(|id| self.snapshots[id].resume == Resume::At)
+    }
+
     /// A superblock without ops.
     pub fn new(code: CodeRef, pc: u32) -> Superblock {
         Superblock {

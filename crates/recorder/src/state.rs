@@ -283,6 +283,13 @@ impl Frames {
         &mut self.infos[index]
     }
 
+    /// The trace relies on what the function is made of.
+    pub fn rely_on(&mut self, function: *mut PyObject) {
+        if !self.functions.contains(&function) {
+            self.functions.push(function);
+        }
+    }
+
     /// A value that the superblock owns a reference to.
     pub fn owned(&mut self, v: Value) -> Value {
         self.info(v).owned = true;

@@ -246,19 +246,19 @@ fn be_told_often() {
     unsafe { ticks::tell_after(u64::from(OFTEN)) };
 }
 
-/// Whether instructions are counted: threads then dispatch through a table that does not count ticks.
-fn is_counting() -> bool {
-    Parameter::CountInstructions.get() != 0
+/// Whether trials are on. While instructions are counted, threads dispatch through a table that does not count ticks.
+fn is_wanted() -> bool {
+    Parameter::TrialSlice.get() != 0 && Parameter::CountInstructions.get() == 0
 }
 
-/// What trials depend on has changed: one that is under way is looked at before anything else happens, for it may not be told again.
+/// A parameter was set: a trial that is under way ends if none is wanted any more, for it may not be told of ticks again.
 ///
 /// # Safety
 /// GIL held.
 pub(crate) unsafe fn parameters_changed() {
     // SAFETY: as the caller promises.
     let state = unsafe { &mut *TRIAL.0.get() };
-    if state.phase != Phase::Free && (Parameter::TrialSlice.get() == 0 || is_counting()) {
+    if state.phase != Phase::Free && !is_wanted() {
         state.be_free();
     }
 }
@@ -276,10 +276,9 @@ impl State {
     #[cold]
     #[inline(never)]
     fn look(&mut self, ticked: bool) {
-        let slice = u64::from(Parameter::TrialSlice.get()) * 1_000_000;
         if self.phase == Phase::Free {
             COUNTDOWN.0.set(SELDOM);
-            if slice != 0 && jit::is_on() && !heat::is_forced() && !is_counting() && program_time() >= self.next {
+            if is_wanted() && jit::is_on() && !heat::is_forced() && program_time() >= self.next {
                 be_told_often();
                 self.phase = Phase::Trial;
                 self.samples = Samples::NONE;
@@ -289,10 +288,6 @@ impl State {
             return;
         }
         be_told_often();
-        if slice == 0 || is_counting() {
-            self.be_free();
-            return;
-        }
         if self.ending {
             if ticked {
                 self.end();
@@ -303,6 +298,7 @@ impl State {
         if self.look_at.is_some_and(|at| now < at) {
             return;
         }
+        let slice = u64::from(Parameter::TrialSlice.get()) * 1_000_000;
         let length = slice + graph::len() as u64 * PER_EXECUTOR;
         let length = if self.phase == Phase::Rest && !self.on { length * u64::from(self.rest - 1) } else { length };
         let taken = program_time().saturating_sub(self.began.0);

@@ -61,6 +61,14 @@ impl Lowering<'_> {
         let v = self.f.constant(object, Keep::Guarded);
         self.f.borrowed(v)
     }
+
+    /// The same for a function in Python that is entered.
+    pub(super) unsafe fn type_function(&mut self, class: *mut PyTypeObject, function: *mut PyObject) -> Value {
+        let v = self.type_constant(class, function);
+        self.f.info(v).class = &raw mut PyFunction_Type;
+        self.f.rely_on(function);
+        v
+    }
 }
 
 pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {

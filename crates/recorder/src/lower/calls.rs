@@ -314,11 +314,7 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
-    let callee = l.type_constant(class, function.cast());
-    l.f.info(callee).class = &raw mut PyFunction_Type;
-    if !l.f.functions.contains(&function.cast()) {
-        l.f.functions.push(function.cast());
-    }
+    let callee = l.type_function(class, function.cast());
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     l.f.pop();
     arguments.push(l.f.pop());
@@ -346,11 +342,7 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let exit = l.type_constant(class, exit.cast());
     l.f.info(exit).class = &raw mut PyFunction_Type;
     let exit = super::attributes::bind(l, exit, v);
-    let callee = l.type_constant(class, function.cast());
-    l.f.info(callee).class = &raw mut PyFunction_Type;
-    if !l.f.functions.contains(&function.cast()) {
-        l.f.functions.push(function.cast());
-    }
+    let callee = l.type_function(class, function.cast());
     let manager = l.f.pop();
     l.f.push_value(exit);
     let locals = l.bound(sources, &[manager]);
@@ -513,9 +505,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     l.f.at();
     l.f.builder.check_stack_space();
     l.depend_on_type(class);
-    if !l.f.functions.contains(&init) {
-        l.f.functions.push(init);
-    }
+    l.f.rely_on(init);
     let function = l.f.constant(init, Keep::Guarded);
     l.f.borrowed(function);
     // The class has it.
@@ -603,11 +593,7 @@ pub(super) unsafe fn enter_found(
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
-    let v = l.type_constant(class, function);
-    l.f.info(v).class = &raw mut PyFunction_Type;
-    if !l.f.functions.contains(&function) {
-        l.f.functions.push(function);
-    }
+    let v = l.type_function(class, function);
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     arguments.reverse();
     let locals = l.bound(sources, &arguments);
@@ -639,9 +625,7 @@ unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject)
     let id = l.f.object(real, Keep::Guarded);
     l.guard_is(function, real, id);
     l.f.info(function).class = &raw mut PyFunction_Type;
-    if !l.f.functions.contains(&real) {
-        l.f.functions.push(real);
-    }
+    l.f.rely_on(real);
     true
 }
 
@@ -669,20 +653,21 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
     }
 }
 
-/// Whether the instruction is one that waits for the result of a call, as which it is named in snapshots.
-pub(super) fn waits(instruction: u16) -> bool {
-    matches!(instruction, op::INIT_RETURN | op::ASSIGNMENT_RETURN | op::EXIT_RETURN)
+/// Where the top frame goes on when what it has called returns: behind the call, or at the instruction that waits for the result, as which
+/// some calls are named in snapshots.
+pub(super) unsafe fn goes_on(l: &Lowering) -> u32 {
+    let caller = l.f.top();
+    let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
+    let waits = matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN | op::EXIT_RETURN);
+    l.position(if waits { 0 } else { LENGTH[usize::from(call)].into() })
 }
 
 /// Leaves a frame that is not in memory. Execution goes on behind the call.
 unsafe fn returned(l: &mut Lowering, function: Value) -> Option<Outcome> {
     l.f.leave(function);
-    // What waits for the result of a call that yields something else has yet to be executed.
-    let caller = l.f.top();
-    let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let is_waited_for = waits(call);
-    let length = if is_waited_for { 0 } else { LENGTH[usize::from(call)].into() };
-    let next = l.position(length);
+    let next = goes_on(l);
+    // What waits for the result has yet to be executed.
+    let is_waited_for = next == l.f.top().pc;
     l.f.drop_dead(is_waited_for.then_some(next));
     Some(Outcome::Next(next))
 }

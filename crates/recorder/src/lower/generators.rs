@@ -11,7 +11,7 @@ use hotspur_cpython_sys::*;
 use hotspur_ir::Value;
 use hotspur_tier1::code::{CodeState, known_state_of};
 use hotspur_tier1::dispatch::State;
-use hotspur_tier1::table::{INFO, LENGTH, op};
+use hotspur_tier1::table::{INFO, op};
 
 /// Words of FOR_ITER and SEND.
 const LENGTH_OF_RESUMER: usize = 2;
@@ -171,10 +171,7 @@ pub(super) unsafe fn return_generator(l: &mut Lowering) -> Option<Outcome> {
     let pc = l.position(1);
     let generator = l.f.make_generator(function, pc);
     l.f.of_class(generator, class);
-    let caller = l.f.top();
-    let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let length = if super::calls::waits(call) { 0 } else { LENGTH[usize::from(call)].into() };
-    Some(Outcome::Next(l.position(length)))
+    Some(Outcome::Next(super::calls::goes_on(l)))
 }
 
 /// A coroutine that has not begun is awaited as it is.

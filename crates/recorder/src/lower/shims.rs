@@ -42,11 +42,7 @@ impl Lowering<'_> {
         let code = self.f.code((*method).func_code.cast::<PyCodeObject>());
         self.f.at();
         self.f.builder.check_stack_space();
-        let function = self.type_constant(class, method.cast());
-        self.f.info(function).class = &raw mut PyFunction_Type;
-        if !self.f.functions.contains(&method.cast()) {
-            self.f.functions.push(method.cast());
-        }
+        let function = self.type_function(class, method.cast());
         let contents: Vec<_> = own.iter().map(|_| self.f.pop()).collect();
         let of = |operands: &[usize]| operands.iter().map(|n| contents[n - 1]).collect::<Vec<_>>();
         let mut locals = of(own);

@@ -2,6 +2,7 @@
 
 use crate::dispatch::State;
 use crate::handler;
+use crate::table::op;
 use crate::unwind::{set_raised, unwind};
 use crate::{frames, shims};
 use core::ffi::CStr;
@@ -125,13 +126,24 @@ unsafe fn split_group(exception: *mut PyObject, class: *mut PyObject) -> (*mut P
 }
 
 /// The entering and leaving methods of a context manager; both null on an error.
-unsafe fn context_methods(
-    manager: *mut PyObject,
-    enter: *mut PyObject,
-    exit: *mut PyObject,
-    without_enter: &CStr,
-    without_exit: &CStr,
-) -> (*mut PyObject, *mut PyObject) {
+#[inline(never)]
+unsafe fn context_methods(s: State, manager: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
+    let known = s.known();
+    let (enter, exit, without_enter, without_exit) = if (*s.pc).op == op::BEFORE_ASYNC_WITH {
+        (
+            known.name_aenter,
+            known.name_aexit,
+            c"'%.200s' object does not support the asynchronous context manager protocol",
+            c"'%.200s' object does not support the asynchronous context manager protocol (missed __aexit__ method)",
+        )
+    } else {
+        (
+            known.name_enter,
+            known.name_exit,
+            c"'%.200s' object does not support the context manager protocol",
+            c"'%.200s' object does not support the context manager protocol (missed __exit__ method)",
+        )
+    };
     let missing = |format: &CStr| {
         if ffi::PyErr_Occurred().is_null() {
             ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(manager)).tp_name);
@@ -151,34 +163,12 @@ unsafe fn context_methods(
     (enter, exit)
 }
 
-/// Calls the entering method, whose reference it takes; null on an error.
+/// Calls a method, whose reference it takes, without arguments; null on an error.
 #[inline(never)]
-unsafe fn call_enter(enter: *mut PyObject) -> *mut PyObject {
-    let result = ffi::PyObject_CallNoArgs(enter);
-    decref(enter);
+unsafe fn call_and_drop(method: *mut PyObject) -> *mut PyObject {
+    let result = ffi::PyObject_CallNoArgs(method);
+    decref(method);
     result
-}
-
-#[inline(never)]
-unsafe fn with_methods(s: State, manager: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
-    context_methods(
-        manager,
-        s.known().name_enter,
-        s.known().name_exit,
-        c"'%.200s' object does not support the context manager protocol",
-        c"'%.200s' object does not support the context manager protocol (missed __exit__ method)",
-    )
-}
-
-#[inline(never)]
-unsafe fn async_with_methods(s: State, manager: *mut PyObject) -> (*mut PyObject, *mut PyObject) {
-    context_methods(
-        manager,
-        s.known().name_aenter,
-        s.known().name_aexit,
-        c"'%.200s' object does not support the asynchronous context manager protocol",
-        c"'%.200s' object does not support the asynchronous context manager protocol (missed __aexit__ method)",
-    )
 }
 
 /// Calls `__exit__` with an exception.
@@ -335,50 +325,11 @@ handler! {
 
     BEFORE_WITH(s) {
         s.save_ip();
-        let [enter, _] = shims::manager(s);
-        if !enter.is_null() {
-            return s.tail_with(enter_manager, enter as usize);
-        }
-        let (enter, exit) = with_methods(s, s.peek(1));
+        let [enter, exit] = shims::manager(s);
         if enter.is_null() {
-            return s.error();
+            return s.tail(call_enter);
         }
-        let manager = s.pop();
-        decref(manager);
-        s.push(exit);
-        let result = call_enter(enter);
-        if result.is_null() {
-            return s.error();
-        }
-        s.push(result);
-        s.next_escaped(1)
-    }
-
-    BEFORE_ASYNC_WITH(s) {
-        s.save_ip();
-        let [enter, _] = shims::manager(s);
-        if !enter.is_null() {
-            return s.tail_with(enter_manager, enter as usize);
-        }
-        let (enter, exit) = async_with_methods(s, s.peek(1));
-        if enter.is_null() {
-            return s.error();
-        }
-        let manager = s.pop();
-        decref(manager);
-        s.push(exit);
-        let result = call_enter(enter);
-        if result.is_null() {
-            return s.error();
-        }
-        s.push(result);
-        s.next_escaped(1)
-    }
-
-    /// Enters the function in Python that is the entering method of the manager's class; the leaving one is one, too.
-    enter_manager(s, enter: usize) {
-        let enter = enter as *mut PyFunctionObject;
-        let [_, exit] = shims::manager(s);
+        // It is entered as a frame, with the bound `__exit__` below its result.
         let manager = s.peek(1);
         let exit = PyMethod_New(exit.cast(), manager);
         if exit.is_null() {
@@ -393,6 +344,27 @@ handler! {
         frame_locals(frame).write_volatile(manager);
         s.put(1, exit);
         s.enter(frame, 1)
+    }
+
+    BEFORE_ASYNC_WITH(s) {
+        s.tail(BEFORE_WITH)
+    }
+
+    /// Calls the entering method, which is no function in Python that can be entered.
+    call_enter(s) {
+        let (enter, exit) = context_methods(s, s.peek(1));
+        if enter.is_null() {
+            return s.error();
+        }
+        let manager = s.pop();
+        decref(manager);
+        s.push(exit);
+        let result = call_and_drop(enter);
+        if result.is_null() {
+            return s.error();
+        }
+        s.push(result);
+        s.next_escaped(1)
     }
 
     WITH_EXCEPT_START(s) {
