@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             constants: &Somewhere,
             exits,
             valid: 0x7f12_2222_0000,
+            epoch: 0,
             prologue: None,
             bridge: None,
             failing: None,

@@ -18,6 +18,9 @@ impl Translator<'_> {
         inst: &Inst,
         f: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
+        if let Some(shown) = self.shows_in_place(inst) {
+            return self.shown_in_place(inst, &shown, f);
+        }
         let snapshot = self.store_live(inst)?;
         self.call(HostFn::Publish, &[snapshot]);
         let result = f(self)?;

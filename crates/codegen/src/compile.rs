@@ -144,6 +144,9 @@ pub struct Environment<'a> {
     pub exits: ExitTable,
     /// Address of a byte that is not zero while the executor is valid; zero if the host is to be asked.
     pub valid: u64,
+    /// Address of a word that is another one after a local of some frame was changed from outside; zero if the host is to be asked. With it
+    /// go a layout that knows returns, a prologue, and `valid`.
+    pub epoch: u64,
     /// What code does before anything else. With it goes a layout. Without it, whoever enters does all that.
     pub prologue: Option<Prologue>,
     /// Where it takes over from, if it is a bridge. With it goes a prologue.

@@ -199,6 +199,10 @@ host_functions! {
     Publish = publish(snapshot: u32);
     /// Takes back what was published last: see `disturbed`.
     Withdraw = withdraw();
+    /// Other code has changed locals that it could see, or made the executor invalid, while the frames of the snapshot (its live values are in `values`)
+    /// were shown by code itself, which has taken a reference for each object that is not `own`: does what `withdraw` does. Called only with an
+    /// epoch.
+    Settle = settle(snapshot: u32);
     /// Frees an object whose reference count has become zero, the snapshot being published meanwhile (its live values
     /// are in `values`). Whether the superblock may go on as if no other code had run: as `is_valid`.
     DeallocPublished = dealloc_published(snapshot: u32, value: Object) -> bool;

@@ -56,6 +56,7 @@ mod ops;
 mod passages;
 mod references;
 mod returns;
+mod showing;
 mod space;
 mod translate;
 mod unwind;

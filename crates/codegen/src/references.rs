@@ -84,7 +84,11 @@ impl Translator<'_> {
         Ok(None)
     }
 
-    fn if_set(&mut self, value: clif::Value, f: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(crate) fn if_set(
+        &mut self,
+        value: clif::Value,
+        f: impl FnOnce(&mut Self) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let (there, next) = (self.b.create_block(), self.b.create_block());
         self.branch(value, there, next);
         self.b.switch_to_block(there);

@@ -81,6 +81,7 @@ fn links_are_tail_calls() {
             constants: &Nothing,
             exits,
             valid: 0,
+            epoch: 0,
             prologue: None,
             bridge: None,
             failing: None,

@@ -54,6 +54,7 @@ fn compile(lists: bool) -> Code {
         constants: &Nothing,
         exits,
         valid: 0x2000,
+        epoch: 0,
         prologue: None,
         bridge: None,
         failing: None,

@@ -145,6 +145,7 @@ impl Engine {
             constants: &ToyConstants(toy),
             exits: table,
             valid: 0,
+            epoch: 0,
             prologue: None,
             bridge: None,
             failing: None,

@@ -22,7 +22,8 @@
 //! A slot with a candidate gets the description of what the object is at that point. Each state of an object has one
 //! description, so that the check after an op that published the object names the same one as the op: that is how it finds that
 //! someone kept it. Boxes of numbers can do without where a snapshot names them once and is not published: the slot takes the number. A box
-//! that two slots share stays one, for `is` and containers look at identity.
+//! that two slots share stays one, for `is` and containers look at identity. What frames show whenever an op is executed, and not only if the last
+//! reference to something is dropped, is needed.
 //!
 //! # Loops
 //!
@@ -325,6 +326,13 @@ impl Sink<'_> {
             *slot = self.stands_for.slot(*slot);
         }
         if !snapshot.slots().any(|s| s.value().is_some_and(|v| self.is_virtual(v))) {
+            return id;
+        }
+        // Frames are shown each time, and objects would have to be built for that each time.
+        if matches!(op, Op::CallHelper { .. }) && op.effects().escapes {
+            let named: Vec<Value> =
+                snapshot.slots().filter_map(|s| s.value()).filter(|&v| self.is_virtual(v)).collect();
+            self.needed.extend(named);
             return id;
         }
         // Such checks may find that someone has kept what was published, so they name what was published.

@@ -192,6 +192,8 @@ pub(crate) struct Frames {
     pub suspended: Option<(CodeRef, u32)>,
     /// A value that was guarded to have another reference.
     surviving: Option<Value>,
+    /// Whether the current instruction has run other code.
+    ran_code: bool,
     /// The snapshot `at` the current instruction, once one was needed.
     at: Option<SnapshotId>,
     /// Whether slots have changed since the current instruction began.
@@ -222,6 +224,7 @@ impl Frames {
             resumed: None,
             suspended: None,
             surviving: None,
+            ran_code: false,
             at: None,
             changed: false,
             count: 0,
@@ -270,7 +273,14 @@ impl Frames {
         self.top_mut().pc = pc;
         self.at = None;
         self.surviving = None;
+        self.ran_code = false;
         self.changed = false;
+    }
+
+    /// The current instruction has run other code, with the frames as they were published. What it leaves is dropped next
+    /// ([`Frames::drop_dead`]), and validity is checked.
+    pub fn runs_code(&mut self) {
+        self.ran_code = true;
     }
 
     // -- values
@@ -574,7 +584,7 @@ impl Frames {
                 return false;
             }
             // What is kept must be dropped while it is: before other code runs. What a constant stands for is kept alive by others.
-            let is_quiet = kept || held || !self.may_run_code(v) || self.surviving == Some(v);
+            let is_quiet = kept && !self.ran_code || held || !self.may_run_code(v) || self.surviving == Some(v);
             if is_quiet && self.info(v).nullable {
                 self.builder.xdecref_no_dealloc(v);
             } else if is_quiet {
@@ -590,12 +600,12 @@ impl Frames {
     /// Other code that runs then sees the frames as they are after the instruction, and at it. Answers whether any can run.
     pub fn drop_dead(&mut self, target: Option<u32>) -> bool {
         self.stamp(self.count);
-        let mut escaped = false;
-        for v in self.drop_quiet() {
-            if !escaped {
-                self.snapshot(Resume::After);
-                escaped = true;
-            }
+        let dead = self.drop_quiet();
+        let escaped = self.ran_code || !dead.is_empty();
+        if escaped {
+            self.snapshot(Resume::After);
+        }
+        for v in dead {
             if self.info(v).nullable {
                 self.builder.xdecref(v);
             } else {

@@ -17,6 +17,11 @@ pub fn epoch() -> u64 {
     EPOCH.load(Ordering::Relaxed)
 }
 
+/// Where that number is.
+pub(crate) fn epoch_address() -> u64 {
+    EPOCH.as_ptr().expose_provenance() as u64
+}
+
 /// The functions take at most three words, and give back one.
 type Original = unsafe extern "C-unwind" fn(usize, usize, usize) -> usize;
 

@@ -209,8 +209,8 @@ INVALIDATIONS = {
     "link_lost": ("""
         for k in range(205, 240):
             # As for `executor_removed`, where an instruction that tier 1 executes leads elsewhere: that is no bridge, which could not be compiled.
-            f = make("def f(n, k):\\n t = 0\\n for i in range(n):\\n  try: convert(xs[i])\\n  except ValueError:\\n   t += 1\\n"
-                     "   if i == k: remove()\\n   t += 1\\n return t\\n", convert=bytes.fromhex, remove=hotspur._hotspur.remove_executors,
+            f = make("def f(n, k):\\n t = 0\\n for i in range(n):\\n  try: convert(xs[i], base=16)\\n  except ValueError:\\n   t += 1\\n"
+                     "   if i == k: remove()\\n   t += 1\\n return t\\n", convert=int, remove=hotspur._hotspur.remove_executors,
                      xs=["00"] * 200 + ["x"] * 300)["f"]
             assert f(500, k) == 2 * 300
         """, {}),

@@ -231,6 +231,7 @@ pub fn run_with(functions: &HostFunctions, text: &str, given: &Given<'_>) -> Ran
         constants: &known,
         exits: exits_table,
         valid: given.valid,
+        epoch: 0,
         prologue: None,
         bridge: None,
         failing: None,

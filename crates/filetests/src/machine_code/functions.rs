@@ -220,6 +220,10 @@ extern "C-unwind" fn withdraw(state: *mut ExecState) {
     }
 }
 
+extern "C-unwind" fn settle(_: *mut ExecState, _: u32) {
+    unreachable!("there is no epoch")
+}
+
 extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
     let _synced = Synced::new(state);
     // SAFETY: as in `toy`.
@@ -365,6 +369,7 @@ pub(super) fn host_functions() -> HostFunctions {
         dealloc_returning,
         publish,
         withdraw,
+        settle,
         dealloc_published,
         type_of,
         type_version,

@@ -61,7 +61,8 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if !shims::callable(l.s, n).is_null() {
         return instance(l);
     }
-    super::builtin_calls::call(l, has_receiver)
+    let known = super::builtin_calls::call(l, has_receiver);
+    if known.is_some() { known } else { super::builtin_calls::call_of_c(l) }
 }
 
 impl Lowering<'_> {
@@ -359,8 +360,9 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
     }
     let real = l.real(n + 2).cast::<PyMethodObject>();
     let (real_function, cs) = plain((*real).im_func)?;
-    // Its last reference would have to be dropped before the function is entered.
-    if refcnt(real.cast()) < 2 {
+    // Its last reference would have to be dropped before the function is entered. A reference that the stack shares with another slot is not dropped.
+    let is_dropped = l.f.info(v).aliases == 1;
+    if is_dropped && refcnt(real.cast()) < 2 {
         return None;
     }
     let sources = bind(real_function, n + 1, &[])?;
@@ -371,8 +373,10 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
         l.f.peek(i)?;
     }
     l.f.guard_class(v, &raw mut PyMethod_Type);
-    l.f.at();
-    l.f.builder.guard_shared(v);
+    if is_dropped {
+        l.f.at();
+        l.f.builder.guard_shared(v);
+    }
     let function = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_func) as u32);
     let receiver = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_self) as u32);
     let is_known = guard_function(l, function, real_function.cast());

@@ -66,23 +66,37 @@ impl Frames {
         self.flush_first(self.frames.len());
     }
 
+    /// Brings to memory what other code can look at: frames, and their locals. That is done once, while publishing it is done each time. Operands stay
+    /// where they are.
+    pub fn flush_visible(&mut self) {
+        for depth in 0..self.frames.len() {
+            self.flush_locals(depth);
+        }
+        self.at = None;
+    }
+
     /// [`Frames::flush`] for so many frames, from the bottom up.
     fn flush_first(&mut self, n: usize) {
         for depth in 0..n {
-            if self.frames[depth].function.is_some() {
-                self.push_frame(depth);
-            }
-            if let Some(generator) = self.frames[depth].generator.take() {
-                let (code, caller_pc) = (self.frames[depth].code, self.frames[depth - 1].pc);
-                self.builder.push_generator(generator, code, caller_pc);
-                self.frames[depth].is_pushed_generator = true;
-            }
-            for i in 0..self.frames[depth].locals.len() {
-                self.spill(depth, Where::Local(i));
-            }
+            self.flush_locals(depth);
             for i in 0..self.frames[depth].stack.len() {
                 self.spill(depth, Where::Stack(i));
             }
+        }
+    }
+
+    /// Brings a frame to memory, and its locals; those below are there.
+    fn flush_locals(&mut self, depth: usize) {
+        if self.frames[depth].function.is_some() {
+            self.push_frame(depth);
+        }
+        if let Some(generator) = self.frames[depth].generator.take() {
+            let (code, caller_pc) = (self.frames[depth].code, self.frames[depth - 1].pc);
+            self.builder.push_generator(generator, code, caller_pc);
+            self.frames[depth].is_pushed_generator = true;
+        }
+        for i in 0..self.frames[depth].locals.len() {
+            self.spill(depth, Where::Local(i));
         }
     }
 

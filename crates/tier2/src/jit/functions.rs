@@ -362,6 +362,11 @@ extern "C-unwind" fn withdraw(state: *mut ExecState) {
     }
 }
 
+extern "C-unwind" fn settle(state: *mut ExecState, snapshot: u32) {
+    // SAFETY: as above.
+    unsafe { run_of(state).settle(state, SnapshotId::from_u32(snapshot)) }
+}
+
 extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
     // SAFETY: as above.
     unsafe { run_of(state).is_undisturbed(state) }
@@ -487,12 +492,25 @@ macro_rules! helpers {
     }};
     (@function in_place $helper:ident) => {{
         extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
-            // SAFETY: so many arguments lie there, and there is room for one in front of them. No other machine code runs
-            // meanwhile, which might need the place.
+            // SAFETY: so many arguments lie there, and there is room for one in front of them. Other machine code that runs meanwhile
+            // has a state of its own.
             unsafe {
                 let args = more.cast::<*mut PyObject>().sub(1);
                 *args = b.cast();
                 calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1).expose_provenance() as u64
+            }
+        }
+        f as *const c_void
+    }};
+    (@function calling $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
+            // SAFETY: as above. If tools were switched on, that stops all executors, this one included.
+            unsafe {
+                let args = more.cast::<*mut PyObject>().sub(1);
+                *args = b.cast();
+                let result = calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1);
+                Context::refresh(run_of(state).context());
+                result.expose_provenance() as u64
             }
         }
         f as *const c_void
@@ -513,8 +531,9 @@ helpers! {
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice SliceStep;
-    many: Call BuildMap;
+    many: BuildMap;
     in_place: QuietCall JoinStrings;
+    calling: Call;
     doubles: FloatPow;
 }
 
@@ -536,6 +555,7 @@ pub(super) fn host_functions() -> HostFunctions {
         dealloc_returning,
         publish,
         withdraw,
+        settle,
         dealloc_published,
         type_of,
         type_version,

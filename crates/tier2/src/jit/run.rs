@@ -282,6 +282,21 @@ impl Run {
         }
     }
 
+    /// As [`Run::withdraw`], of what machine code has shown by itself.
+    pub(super) unsafe fn settle(&mut self, state: *mut ExecState, snapshot: SnapshotId) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let executor = (*state).executor.cast::<Executor>().cast_const();
+            self.host.take_frames(executor, (*state).frame.cast());
+            let changed = self.host.changed_locals();
+            let plan = (*executor).plan(snapshot).expect("code shows nothing that there is no plan for");
+            let taken = plan.taken_by_code(&(*state).values);
+            self.turn_machine(executor);
+            self.machine().settle(changed, taken);
+            (*state).disturbed = u8::from(!self.machine().is_undisturbed());
+        }
+    }
+
     /// Whether the executor may go on as if no other code had run.
     pub(super) unsafe fn is_undisturbed(&mut self, state: *mut ExecState) -> bool {
         // SAFETY: the state of this run; the executor runs.

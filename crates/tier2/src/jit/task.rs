@@ -121,6 +121,7 @@ impl References {
             constants: &self.addresses,
             exits: self.exits,
             valid: self.valid,
+            epoch: crate::locals::epoch_address(),
             prologue: Some(self.prologue),
             bridge: None,
             failing: driver::failing(),

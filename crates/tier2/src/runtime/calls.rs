@@ -124,7 +124,7 @@ unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
     _PyUnicode_JoinArray(hotspur_tier1::context::known().empty_string, strings, count as isize)
 }
 
-/// The same for [`Helper::QuietCall`] and [`Helper::JoinStrings`], whose arguments behind the first lie in memory.
+/// The same for [`Helper::Call`], [`Helper::QuietCall`] and [`Helper::JoinStrings`], whose arguments behind the first lie in memory.
 #[inline(always)]
 pub(crate) unsafe fn call_many(
     helper: Helper,

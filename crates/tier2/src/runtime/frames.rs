@@ -87,7 +87,7 @@ fn bits(at: Location, values: &[u64]) -> u64 {
     }
 }
 
-fn pointer(at: Location, values: &[u64]) -> *mut PyObject {
+pub(super) fn pointer(at: Location, values: &[u64]) -> *mut PyObject {
     core::ptr::with_exposed_provenance_mut(bits(at, values) as usize)
 }
 
@@ -402,9 +402,11 @@ impl Host {
                 self.unpush();
             }
         }
-        if self.epoch == crate::locals::epoch() {
-            return Vec::new();
-        }
+        if self.epoch == crate::locals::epoch() { Vec::new() } else { self.changed_locals() }
+    }
+
+    /// The locals that other code may have changed: which they are is not known, so these are all that it could get at.
+    pub(crate) unsafe fn changed_locals(&mut self) -> Vec<(usize, usize, Option<Obj>)> {
         let mut changed = Vec::new();
         for (depth, &frame) in self.frames.iter().enumerate().filter(|(_, frame)| !(***frame).frame_obj.is_null()) {
             let locals = frame_locals(frame);

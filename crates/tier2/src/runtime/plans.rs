@@ -5,7 +5,8 @@
 //! are built, and may be kept by whoever looks, which [`hotspur_interp::Machine`] knows how to deal with; as it does with all that follows if frames were
 //! changed or kept.
 
-use super::Obj;
+use super::frames::pointer;
+use super::{Obj, cooked};
 use hotspur_codegen::{Location, SnapshotInfo};
 use hotspur_ir::{CodeRef, Slot, Snapshot, Type};
 
@@ -58,6 +59,19 @@ pub(crate) struct Plan {
 pub(crate) type Taken = (usize, Option<usize>, Obj);
 
 impl Plan {
+    /// The references that machine code has taken where it shows frames by itself: to objects that the superblock does not own.
+    pub(crate) fn taken_by_code(&self, values: &[u64]) -> Vec<Taken> {
+        let stores = self.frames.iter().enumerate().flat_map(|(i, f)| f.stores.iter().map(move |s| (i, s)));
+        let shared = stores.filter_map(|(i, store)| match store.source {
+            Source::Share(Type::Obj, at) => {
+                let local = store.is_local.then_some(store.index as usize);
+                Some((i, local, cooked(pointer(at, values))?))
+            }
+            Source::Null | Source::Own(_) | Source::Share(..) => None,
+        });
+        shared.collect()
+    }
+
     /// None if the snapshot needs more than that.
     pub(crate) fn of(snapshot: &Snapshot, info: &SnapshotInfo) -> Option<Plan> {
         let source = |slot: Slot| {

@@ -1,0 +1,250 @@
+"""Calls of C functions of which nothing is known are ops of their own: other code sees frames as they are at the call, and what it changes is noticed."""
+
+import functools
+import sys
+import traceback
+
+import hotspur
+from support import Tier2Case, describe
+
+N = 1500
+reduce = functools.reduce
+fromhex = bytes.fromhex
+
+
+class CCalls(Tier2Case):
+    def check(self, function, share=0.5, within=None):
+        """The function, which says for each round whether all is as it should be, is called until it is hot. The call is an op in an executor."""
+        self.hot(lambda n: all(function(n)), N, expect=True, share=share)
+        within = within or function
+        texts = [executor.text for executor in hotspur.executors(within)]
+        self.assertTrue(any("call_helper call," in text for text in texts), describe(within))
+
+    def test_results(self):
+        def f(n):
+            for i in range(n):
+                yield fromhex("0a") == b"\n" and "{}-{}".format(i, "x") == str(i) + "-x"
+
+        self.check(f)
+
+    def test_values_stay_known(self):
+        """Nothing is loaded or guarded anew because of the call, as long as it has changed nothing."""
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += i
+                fromhex("0a")
+                total += i
+            return total
+
+        self.hot(f, N, expect=N * (N - 1), share=0.9)
+        [loop] = [e.text for e in hotspur.executors(f) if "call_helper call," in e.text and "jump_loop" in e.text]
+        behind = loop[loop.index("call_helper call,"):]
+        self.assertNotIn("load_local", behind)
+        self.assertNotIn("unbox_i64", behind)
+
+    def test_a_local_is_changed(self):
+        def change(when, _):
+            if when:
+                sys._getframe(1).f_locals["x"] = "changed"
+
+        def f(n):
+            for i in range(n):
+                x = [i]
+                y = x
+                reduce(change, (i % 97 == 5, None))
+                yield x == ("changed" if i % 97 == 5 else [i]) and y == [i]
+
+        self.check(f)
+
+    def test_a_local_is_changed_whose_object_is_an_operand(self):
+        """Once on the stack, it is the old object, which nothing else refers to any more."""
+
+        def change(when, _):
+            if when:
+                sys._getframe(1).f_locals["x"] = None
+            return [1]
+
+        def f(n):
+            out = []
+            x = None
+            for i in range(n):
+                x = [i]
+                z = x + reduce(change, (i % 97 == 5, None))
+                out.append(z == [i, 1] and x == (None if i % 97 == 5 else [i]))
+            return out
+
+        self.check(f)
+
+    def test_a_local_is_changed_whose_object_is_passed(self):
+        def change(a, b):
+            if b[0] % 97 == 5:
+                sys._getframe(1).f_locals["x"] = None
+            return a + b
+
+        def f(n):
+            out = []
+            for i in range(n):
+                x = ([0], [i])
+                z = reduce(change, x)
+                out.append(z == [0, i] and x == (None if i % 97 == 5 else ([0], [i])))
+            return out
+
+        self.check(f)
+
+    def test_a_callers_local_is_changed(self):
+        def change(when, _):
+            if when:
+                sys._getframe(2).f_locals["x"] = -1
+            return 1
+
+        def g(a):
+            b = a + 1
+            return reduce(change, (a % 97 == 5, None)) + b
+
+        def f(n):
+            out = []
+            for i in range(n):
+                x = i
+                z = g(i)
+                out.append(z == i + 2 and x == (-1 if i % 97 == 5 else i))
+            return out
+
+        self.check(f)
+
+    def test_frames_are_seen(self):
+        def look(expected, lines):
+            frame = sys._getframe(1)
+            found = []
+            while len(found) < 2:
+                found.append((frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno, frame.f_locals["a"]))
+                frame = frame.f_back
+            return found == [("g", 2, expected + 1), ("f", 4, expected)]
+
+        def g(a):
+            b = 1
+            return reduce(look, (a - b, None))
+
+        def f(n):
+            out = []
+            for i in range(n):
+                a = i
+                out.append(g(i + 1))
+            return out
+
+        self.check(f)
+
+    def test_a_frame_is_kept(self):
+        kept = []
+
+        def keep(i, _):
+            if i % 97 == 5:
+                kept.append(sys._getframe(1))
+            return i
+
+        def g(a):
+            b = a * 2
+            reduce(keep, (a, None))
+            b += 1
+            return b
+
+        def f(n):
+            return [g(i) == 2 * i + 1 for i in range(n)]
+
+        self.check(f)
+        self.assertTrue(kept)
+        for frame in kept:
+            a = frame.f_locals["a"]
+            self.assertEqual((frame.f_locals["b"], frame.f_code.co_name, a % 97), (2 * a + 1, "g", 5))
+
+    def test_exceptions(self):
+        def f(n):
+            out = []
+            for i in range(n):
+                try:
+                    z = fromhex("0x" if i % 97 == 5 else "0a")
+                except ValueError as error:
+                    z = traceback.extract_tb(error.__traceback__)
+                    z = [(s.name, s.lineno - f.__code__.co_firstlineno) for s in z] == [("f", 4)]
+                out.append(z is True if i % 97 == 5 else z == b"\n")
+            return out
+
+        self.check(f)
+
+    def test_an_exception_leaves_a_callee(self):
+        def g(i):
+            k = [i]
+            return (k, fromhex("0x" if i % 97 == 5 else "0a"))
+
+        def f(n):
+            out = []
+            for i in range(n):
+                try:
+                    z = g(i) == ([i], b"\n")
+                except ValueError as error:
+                    z = error.__traceback__.tb_next.tb_frame.f_locals["k"] == [i]
+                out.append(z)
+            return out
+
+        self.check(f)
+
+    def test_a_function_is_redefined(self):
+        def one():
+            return 1
+
+        def two():
+            return 2
+
+        names = {"value": one}
+        exec("def f(n):\n return [value() + reduce(change, (i, n)) + value() == (4 if i == n - 1 else 2) for i in range(n)]", names)
+
+        def change(i, n):
+            names["value"] = two if i == n - 1 else one
+            return 1 if i == n - 1 else 0
+
+        def expected(n):
+            names["value"] = one
+            return names["f"](n)
+
+        names.update(reduce=reduce, change=change)
+        # The executors that relied on it are gone each time.
+        self.hot(lambda n: all(expected(n)), N, expect=True, share=0.2)
+
+    def test_tools_are_switched_on(self):
+        events = []
+
+        def profile(frame, event, arg):
+            if event == "c_call" and arg is fromhex:
+                events.append(frame.f_lineno - frame.f_code.co_firstlineno)
+
+        def change(i, _):
+            if i == N - 3:
+                sys.setprofile(profile)
+            return i
+
+        def f(n):
+            out = []
+            for i in range(n):
+                reduce(change, (i, None))
+                out.append(fromhex("0a") == b"\n")
+            sys.setprofile(None)
+            return out
+
+        f(N)
+        events.clear()
+        self.hot(lambda n: all(f(n)), N, expect=True, share=0.2)
+        self.assertEqual(set(events), {4})
+        self.assertEqual(len(events) % 3, 0)
+
+    def test_recursion_through_c(self):
+        def down(n, _):
+            return 0 if n == 0 else 1 + reduce(down, (n - 1, None))
+
+        def f(n):
+            return [down(i % 20, None) == i % 20 for i in range(n)]
+
+        self.check(f, within=down, share=0.3)
+        with self.assertRaises(RecursionError):
+            down(1_000_000, None)
+        self.assertEqual(down(20, None), 20)
