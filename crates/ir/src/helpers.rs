@@ -103,6 +103,9 @@ helpers! {
     GetIter = get_iter(obj) -> New, escapes().raises();
     /// Calls the first argument with the second as its first positional argument unless that is null, then the rest.
     Call = call(obj, obj; objs) -> New, escapes().raises();
+    /// Calls the first argument with all behind the second, which is a tuple with the names of the last of them; the first of them is left out if
+    /// it is null.
+    CallKw = call_kw(obj, obj; objs) -> New, escapes().raises();
     /// Appends to exactly a list: 0, or negative when memory is short.
     ListAppend = list_append(obj, own) -> I64, reads(M::LIST).writes(M::LIST).raises();
     /// Concatenates two exact strings. Null with an exception when memory is short.

@@ -155,7 +155,11 @@ impl Account<'_> {
             Op::SuspendGenerator { generator, code, stack, .. } => {
                 self.leave_generator(generator, self.locals(code) + stack);
             }
-            Op::PushFrame { .. } => self.depth += 1,
+            Op::PushFrame { ref locals, .. } => {
+                let depth = self.depth;
+                self.homes.extend((0..).zip(locals).map(|(i, &v)| (Place::Local(depth, i), v)));
+                self.depth += 1;
+            }
             Op::PopFrame {} => self.depth -= 1,
             Op::PushGenerator { generator, code, .. } => {
                 let (depth, locals) = (self.depth, self.locals(code));

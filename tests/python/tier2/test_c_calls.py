@@ -1,6 +1,8 @@
 """Calls of C functions of which nothing is known are ops of their own: other code sees frames as they are at the call, and what it changes is noticed."""
 
+import decimal
 import functools
+import operator
 import sys
 import traceback
 
@@ -13,12 +15,12 @@ fromhex = bytes.fromhex
 
 
 class CCalls(Tier2Case):
-    def check(self, function, share=0.5, within=None):
+    def check(self, function, share=0.5, within=None, helper="call"):
         """The function, which says for each round whether all is as it should be, is called until it is hot. The call is an op in an executor."""
         self.hot(lambda n: all(function(n)), N, expect=True, share=share)
         within = within or function
         texts = [executor.text for executor in hotspur.executors(within)]
-        self.assertTrue(any("call_helper call," in text for text in texts), describe(within))
+        self.assertTrue(any(f"call_helper {helper}," in text for text in texts), describe(within))
 
     def test_results(self):
         def f(n):
@@ -26,6 +28,70 @@ class CCalls(Tier2Case):
                 yield fromhex("0a") == b"\n" and "{}-{}".format(i, "x") == str(i) + "-x"
 
         self.check(f)
+
+    def test_keywords(self):
+        def key(x):
+            return -x + sys._getframe(1).f_locals["i"]
+
+        def f(n):
+            for i in range(n):
+                yield int("1f", base=16) == 31 and sorted([i, i + 2, i + 1], key=key, reverse=False) == [i + 2, i + 1, i]
+
+        self.check(f, helper="call_kw")
+
+    def test_keywords_that_are_refused(self):
+        def f(n):
+            out = []
+            for i in range(n):
+                try:
+                    z = int("1f", base=16 if i % 97 != 5 else 1)
+                except ValueError:
+                    z = i
+                out.append(z == (i if i % 97 == 5 else 31))
+            return out
+
+        # What has raised while it was recorded is left to tier 1.
+        self.hot(lambda n: all(f(n)), N, expect=True, share=0.5)
+
+    def test_other_callables(self):
+        """Classes without code in Python, their instances, and methods of C that were looked up in a class."""
+
+        class Text(str):
+            pass
+
+        class Failure(Exception):
+            pass
+
+        half = functools.partial(pow, 2)
+        item = operator.itemgetter(1)
+
+        def f(n):
+            out = []
+            for i in range(n):
+                z = Text(i) == str(i) and Failure(i).args == (i,) and half(3) == 8 and item((1, i)) == i
+                out.append(z and decimal.Decimal(i) == i and object.__str__(i) is not None)
+            return out
+
+        self.check(f)
+
+    def test_a_callable_changes_its_kind(self):
+        """What was C is Python: frames are entered, and recursion is not C's."""
+
+        def python(a, b):
+            return (a, b, sys._getframe(1).f_code.co_name)
+
+        def f(n, change):
+            out = []
+            call = reduce
+            for i in range(n):
+                if i == change:
+                    call = python
+                z = call(max, (i, 1)) if i < change else call(i, 1)
+                out.append(z == (max(i, 1) if i < change else (i, 1, "f")))
+            return out
+
+        self.check(lambda n: f(n, n), within=f)
+        self.assertTrue(all(f(N, N // 2)))
 
     def test_values_stay_known(self):
         """Nothing is loaded or guarded anew because of the call, as long as it has changed nothing."""

@@ -348,7 +348,7 @@ helpers! {
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice SliceStep;
-    many: Call QuietCall JoinStrings BuildMap;
+    many: Call CallKw QuietCall JoinStrings BuildMap;
     doubles: FloatPow;
 }
 

@@ -187,7 +187,7 @@ impl Toy {
                 Register::I64(0)
             }
             Helper::GetIter => obj(self.iterator(arg(0)?)?),
-            Helper::Call => obj(self.call(arg(0)?)?),
+            Helper::Call | Helper::CallKw => obj(self.call(arg(0)?)?),
             Helper::ListAppend => {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 items.push(Some(arg(1)?));

@@ -12,7 +12,6 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Cond, Float, Helper, Value};
 use hotspur_tier1::polymorphic;
-use hotspur_tier1::table::op;
 
 impl Lowering<'_> {
     /// The operands of a call, guarded to be what the row says.
@@ -102,41 +101,6 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     l.arguments(row, n, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
-}
-
-/// A call of a C function or built-in type of which nothing else is known. Other code may run, and sees the frames as they are at the call.
-pub(super) unsafe fn call_of_c(l: &mut Lowering) -> Option<Outcome> {
-    let n = l.oparg();
-    let real = l.real(n + 2);
-    if l.op() == op::CALL_CONSUMER || !is_c_code(real) {
-        return None;
-    }
-    let callable = l.f.peek(n + 2)?;
-    if is_type(real, &raw mut ffi::PyType_Type) {
-        // Another class might have an `__init__` in Python, whose frame would have to be pushed.
-        let id = l.f.object(real, Keep::Hold);
-        l.guard_is(callable, real, id);
-    } else if l.f.info(callable).constant != real {
-        l.f.guard_class(callable, ty(real));
-    }
-    let mut values = vec![callable];
-    for i in (1..=n + 1).rev() {
-        values.push(match l.f.peek_or_null(i) {
-            Some(v) => l.f.boxed(v),
-            None => l.f.builder.const_null(),
-        });
-    }
-    l.f.flush_visible();
-    let result = l.raising(Helper::Call, &values)?;
-    l.f.runs_code();
-    l.called(n, result)
-}
-
-/// Whether tier 1 leaves a call of the object to C code.
-unsafe fn is_c_code(callable: *mut PyObject) -> bool {
-    let class = ty(callable);
-    [&raw mut ffi::PyCFunction_Type, &raw mut PyMethodDescr_Type].into_iter().any(|t| ptr::eq(class, t))
-        || ptr::eq(class, &raw mut ffi::PyType_Type) && facts::is_static(callable.cast())
 }
 
 /// A call of a function that does not care what its operands are.

@@ -62,7 +62,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return instance(l);
     }
     let known = super::builtin_calls::call(l, has_receiver);
-    if known.is_some() { known } else { super::builtin_calls::call_of_c(l) }
+    if known.is_some() { known } else { super::c_calls::call(l) }
 }
 
 impl Lowering<'_> {
@@ -249,7 +249,7 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     let all: Vec<_> = (0..size(names) as usize).map(|i| tuple_item(names, i)).collect();
     let has_receiver = !l.real(n + 2).is_null();
     if ty(l.real(n + 3)) != &raw mut PyFunction_Type {
-        return None;
+        return super::c_calls::call_kw(l);
     }
     python(l, n, 1, has_receiver, &all)
 }

@@ -24,6 +24,7 @@ mod attributes;
 mod binding;
 mod builtin_calls;
 mod builtins;
+mod c_calls;
 pub(crate) mod calls;
 mod cells;
 mod compare;

@@ -515,6 +515,18 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
+    (@function calling_with_names $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
+            // SAFETY: as above.
+            unsafe {
+                let args = more.cast::<*mut PyObject>();
+                let result = calls::call_named(a.cast(), b.cast(), args, count as usize);
+                Context::refresh(run_of(state).context());
+                result.expose_provenance() as u64
+            }
+        }
+        f as *const c_void
+    }};
     (@function doubles $helper:ident) => {{
         extern "C-unwind" fn f(_: *mut ExecState, a: f64, b: f64) -> f64 {
             f64::from_bits(helper(Helper::$helper, &[Register::F64(a), Register::F64(b)]))
@@ -534,6 +546,7 @@ helpers! {
     many: BuildMap;
     in_place: QuietCall JoinStrings;
     calling: Call;
+    calling_with_names: CallKw;
     doubles: FloatPow;
 }
 

@@ -40,6 +40,10 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
             new(call_with(object(0), operands.as_ptr().add(first), operands.len() - first))
         }
+        Helper::CallKw => {
+            let operands: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
+            new(call_named(object(0), object(1), operands.as_ptr(), operands.len()))
+        }
         Helper::ListAppend => {
             let failed = ffi::PyList_Append(object(0), object(1));
             decref(object(1));
@@ -118,6 +122,17 @@ unsafe fn list_extend(list: *mut PyObject, items: *mut PyObject) -> core::ffi::c
 
 unsafe fn call_with(callable: *mut PyObject, args: *const *mut PyObject, count: usize) -> *mut PyObject {
     ffi::PyObject_Vectorcall(callable, args, count, core::ptr::null_mut())
+}
+
+/// Calls with so many arguments, the first of which may be null and is none then, and the last of which have these names.
+pub(crate) unsafe fn call_named(
+    callable: *mut PyObject,
+    names: *mut PyObject,
+    args: *const *mut PyObject,
+    count: usize,
+) -> *mut PyObject {
+    let first = usize::from((*args).is_null());
+    ffi::PyObject_Vectorcall(callable, args.add(first), count - first - size(names) as usize, names)
 }
 
 unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
