@@ -35,6 +35,7 @@ mod generators;
 mod globals;
 mod iteration;
 mod locals;
+mod numbers;
 mod ranges;
 mod sequences;
 mod shims;
