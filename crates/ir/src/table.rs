@@ -193,6 +193,8 @@ I64ToF64 = i64_to_f64(a: i64) -> F64, pure(), computes(|a| a as f64);
 BoolToI64 = bool_to_i64(a: bool) -> I64, pure(), computes(i64::from);
 /// How many bits the absolute value takes.
 BitLengthI64 = bit_length_i64(a: i64) -> I64, pure(), computes(arithmetic::bit_length);
+/// How many bits of the absolute value are ones.
+BitCountI64 = bit_count_i64(a: i64) -> I64, pure(), computes(|a| a.unsigned_abs().count_ones().into());
 /// The double rounded towards zero; exits if that does not fit, or it is no number.
 F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow), computes(arithmetic::truncate);
 

@@ -33,6 +33,7 @@ static ROWS: &[Row] = &[
     exact(BUILTINS, c"abs", Opcode::AbsF64),
     converting(MATH, c"fabs", Opcode::AbsF64),
     exact(INT, c"bit_length", Opcode::BitLengthI64),
+    exact(INT, c"bit_count", Opcode::BitCountI64),
     exact(FLOAT, c"is_integer", Opcode::IsIntegerF64),
 ];
 
