@@ -197,6 +197,10 @@ BitLengthI64 = bit_length_i64(a: i64) -> I64, pure(), computes(arithmetic::bit_l
 BitCountI64 = bit_count_i64(a: i64) -> I64, pure(), computes(|a| a.unsigned_abs().count_ones().into());
 /// The double rounded towards zero; exits if that does not fit, or it is no number.
 F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow), computes(arithmetic::truncate);
+/// The double rounded down; exits if that does not fit, or it is no number.
+FloorF64 = floor_f64(a: f64) -> I64, exits(R::Overflow), computes(|a| arithmetic::truncate(a.floor()));
+/// The double rounded up; exits if that does not fit, or it is no number.
+CeilF64 = ceil_f64(a: f64) -> I64, exits(R::Overflow), computes(|a| arithmetic::truncate(a.ceil()));
 
 // -- doubles --------------------------------------------------------------------------------------------------------------
 
@@ -216,6 +220,18 @@ NegF64 = neg_f64(a: f64) -> F64, pure(), computes(|a| -a);
 AbsF64 = abs_f64(a: f64) -> F64, pure(), computes(f64::abs);
 /// The square root; not a number if negative.
 SqrtF64 = sqrt_f64(a: f64) -> F64, pure(), computes(f64::sqrt);
+/// The absolute value of a, with the sign of b.
+CopysignF64 = copysign_f64(a: f64, b: f64) -> F64, pure(), computes(f64::copysign);
+/// The sine; exits if the double is infinite.
+SinF64 = sin_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.sin()));
+/// The cosine; exits if the double is infinite.
+CosF64 = cos_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.cos()));
+/// e to this power; exits if the double is finite and the power is not.
+ExpF64 = exp_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.exp()));
+/// The natural logarithm; exits unless the double is positive or not a number.
+LogF64 = log_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.ln()));
+/// The angle of the point (b, a); exits unless both are finite.
+Atan2F64 = atan2_f64(a: f64, b: f64) -> F64, exits(R::Domain), computes(arithmetic::angle);
 /// Whether it is finite and has no fractional part.
 IsIntegerF64 = is_integer_f64(a: f64) -> Bool, pure(), computes(arithmetic::is_integer);
 
