@@ -1,4 +1,4 @@
-//! The meaning of each op.
+//! The meaning of each op. Of ops that compute, the table has it.
 
 use crate::machine::{Checked, Flow, Leave, Machine, Register};
 use crate::runtime::Runtime;

@@ -47,6 +47,9 @@ FEW = [0, -3, 2**40, 2**64, True, Int(3), 0.0, -0.0, 0.5, -2.5, 5e-324, 1e300, m
 # What takes as long as its operands are large.
 SLOW = {"factorial", "comb", "perm"}
 
+# Code that has raised is recorded with more caution, and so is whatever comes to lie at its address.
+KEPT = []
+
 
 def made(call):
     """A function that does this with many operands, and says of each result whether it is the first of them."""
@@ -64,6 +67,7 @@ def made(call):
     ]
     scope = {"math": math}
     exec("\n".join(lines), scope)
+    KEPT.append(scope["f"])
     return scope["f"]
 
 
