@@ -234,6 +234,12 @@ LogF64 = log_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::know
 Atan2F64 = atan2_f64(a: f64, b: f64) -> F64, exits(R::Domain), computes(arithmetic::angle);
 /// Whether it is finite and has no fractional part.
 IsIntegerF64 = is_integer_f64(a: f64) -> Bool, pure(), computes(arithmetic::is_integer);
+/// Whether it is not a number.
+IsNanF64 = is_nan_f64(a: f64) -> Bool, pure(), computes(f64::is_nan);
+/// Whether it is infinite.
+IsInfF64 = is_inf_f64(a: f64) -> Bool, pure(), computes(f64::is_infinite);
+/// Whether it is a number that is not infinite.
+IsFiniteF64 = is_finite_f64(a: f64) -> Bool, pure(), computes(f64::is_finite);
 
 // -- comparisons ----------------------------------------------------------------------------------------------------------
 
