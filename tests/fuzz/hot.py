@@ -9,6 +9,7 @@ that is looked at. All locals are printed then, and at the end.
 import random
 
 CLASSES = """
+import math
 class P:
     cattr = 1.5
     def __init__(self, x, y): self.x = x; self.y = y
@@ -67,7 +68,8 @@ class Generator:
             f"({e()} >> 1)", f"({e()} << 2)", f"({e()} // 3)", f"({e()} % 11)", f"({e()} // -7)", f"({e()} % -5)", f"(-{e()})",
             f"abs({e()})", f"one({e()})", f"one({e()}, {e()})", f"two({e()}, {e()})", "l[0]", "l[i % len(l)]", "l[-1]",
             f"min({e()}, {e()})", f"max({e()}, 0)", f"({e()} if {self.truth(depth - 1)} else {e()})", "t[0]", "rec(i & 7)",
-            "d.get('k', 0)", "sum([a, b])", "ord(s[0])", f"(~{e()})", f"({e()}).bit_length()", "int(x)", "catches(i, False)",
+            "d.get('k', 0)", "sum([a, b])", "ord(s[0])", f"(~{e()})", f"({e()}).bit_length()", f"({e()}).bit_count()", "int(x)",
+            "math.floor(x)", "math.ceil(y)", "catches(i, False)",
         )
 
     def real(self, depth=2):
@@ -78,6 +80,7 @@ class Generator:
             f"({e()} + {e()})", f"({e()} - {e()})", f"({e()} * 0.5)", f"(-{e()})", f"abs({e()})", f"({e()} / 3.0)", f"({e()} * {e()})",
             f"({e()} + {self.integer(0)})", f"one({e()}, {e()})", f"({e()} if {self.truth(depth - 1)} else {e()})", "f[0]",
             "f[i % len(f)]", f"float({self.integer(0)})", f"({e()} % 7.0)", "u[1]", f"max({e()}, {e()})", "o.prop * 1.0",
+            f"math.sin({e()})", f"math.exp({e()})", f"math.atan2({e()}, {e()})", f"math.copysign({e()}, {self.integer(0)})",
         )
 
     def truth(self, depth=1):
@@ -85,7 +88,7 @@ class Generator:
             f"{self.integer(depth)} {self.pick('<', '<=', '==', '!=', '>', '>=')} {self.integer(depth)}",
             f"{self.real(depth)} {self.pick('<', '<=', '==', '>', '>=')} {self.real(depth)}", "i % 3", "not a", "x", "l", "s == 'abc'",
             "o is None", "type(a) is int", "isinstance(o, P)", "i in l", "'k' in d", "a is b", f"({self.real(depth)}).is_integer()",
-            f"type({self.integer(depth)} < 3) is bool", f"({self.real(depth)} > 0.5).__class__ is bool",
+            f"math.isfinite({self.real(depth)})", f"type({self.integer(depth)} < 3) is bool", f"({self.real(depth)} > 0.5).__class__ is bool",
         )
 
     def statement(self, indent, depth):

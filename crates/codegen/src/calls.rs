@@ -1,4 +1,4 @@
-//! Calls: helpers, and instructions that tier 1 executes.
+//! Calls: functions of ops that compute, helpers, and instructions that tier 1 executes.
 
 use crate::compile::Refusal;
 use crate::host::{Callee, ExecState, HostFn, MAX_VALUES};
@@ -6,8 +6,8 @@ use crate::layout::Layout;
 use crate::translate::{Translator, too_large};
 use core::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{self as clif, InstBuilder, types};
-use hotspur_ir::{CodeRef, Helper, Inst, Moves, Value};
+use cranelift_codegen::ir::{self as clif, InstBuilder, MemFlags, types};
+use hotspur_ir::{CodeRef, Field, Helper, Imm, Inst, Moves, ResultKind, Value};
 
 type Nothing = Option<clif::Value>;
 
@@ -59,6 +59,27 @@ impl Translator<'_> {
             values.push(self.word(more.len() as u64));
         }
         Ok(self.call_any(Callee::Helper(helper), &values))
+    }
+
+    /// An op that computes: a call of the function that the table has for it.
+    pub(crate) fn compute(&mut self, inst: &Inst) -> Nothing {
+        let (op, info) = (inst.op.opcode(), inst.op.info());
+        let argument = |field| match field {
+            Field::Value(v) => self.v(v),
+            Field::Imm(Imm::Cond(cond)) => self.b.ins().iconst(types::I8, cond as i64),
+            Field::Values(_) | Field::Imm(_) => unreachable!("the function of {} has no such parameter", info.name),
+        };
+        let args: Vec<_> = inst.op.fields().into_iter().map(argument).collect();
+        let function = self.callee(Callee::Computes(op));
+        let call = self.b.ins().call(function, &args);
+        let results = self.b.inst_results(call);
+        let &[bits, is_some] = results else { return Some(results[0]) };
+        self.guard(is_some);
+        Some(match info.result {
+            ResultKind::F64 => self.b.ins().bitcast(types::F64, MemFlags::new(), bits),
+            ResultKind::Bool => self.b.ins().ireduce(types::I8, bits),
+            _ => bits,
+        })
     }
 
     pub(crate) fn execute(&mut self, inst: &Inst, pc: u32, moves: Moves) -> Result<Nothing, Refusal> {

@@ -136,7 +136,8 @@ impl std::error::Error for Refusal {}
 /// What a superblock is compiled against.
 #[derive(Clone, Copy)]
 pub struct Environment<'a> {
-    /// How to read and write the embedder's structures; without it, everything is done by host functions.
+    /// How to read and write the embedder's structures; without it, everything is done by host functions, and by those of ops that
+    /// compute.
     pub layout: Option<&'a Layout>,
     /// Addresses of objects and code objects.
     pub constants: &'a dyn Constants,

@@ -16,9 +16,9 @@
 //! `unwind.rs`.)
 
 use core::ffi::c_void;
-use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::ir::{self as clif, AbiParam, Signature, types};
 use cranelift_codegen::isa::CallConv;
-use hotspur_ir::{CodeRef, Helper, ObjRef, OperandKind};
+use hotspur_ir::{CodeRef, Helper, ObjRef, OpInfo, Opcode, OperandKind, Type};
 
 /// How many values a snapshot, or the fields of an object, may have in [`ExecState::values`].
 pub const MAX_VALUES: usize = 128;
@@ -376,26 +376,28 @@ pub enum Callee {
     Host(HostFn),
     /// A helper.
     Helper(Helper),
-    /// `a % b` on doubles, which this crate has.
-    ModF64,
+    /// The function of an op that computes.
+    Computes(Opcode),
 }
 
 impl Callee {
     /// How many there are.
-    pub(crate) const COUNT: usize = HostFn::ALL.len() + Helper::ALL.len() + 1;
+    pub(crate) const COUNT: usize = HostFn::ALL.len() + Helper::ALL.len() + Opcode::COMPUTING.len();
 
     /// Every callee, by number.
     pub(crate) fn all() -> impl Iterator<Item = Callee> {
         let hosts = HostFn::ALL.iter().map(|&f| Callee::Host(f));
-        hosts.chain(Helper::ALL.iter().map(|&h| Callee::Helper(h))).chain([Callee::ModF64])
+        let helpers = Helper::ALL.iter().map(|&h| Callee::Helper(h));
+        hosts.chain(helpers).chain(Opcode::COMPUTING.iter().map(|&op| Callee::Computes(op)))
     }
 
     /// Its number.
     pub(crate) fn number(self) -> usize {
+        let ops = HostFn::ALL.len() + Helper::ALL.len();
         match self {
             Callee::Host(f) => f as usize,
             Callee::Helper(h) => HostFn::ALL.len() + h as usize,
-            Callee::ModF64 => Callee::COUNT - 1,
+            Callee::Computes(op) => ops + Opcode::COMPUTING.iter().position(|&o| o == op).expect("it computes"),
         }
     }
 
@@ -404,7 +406,7 @@ impl Callee {
         match self {
             Callee::Host(f) => f.name(),
             Callee::Helper(h) => h.info().name,
-            Callee::ModF64 => "mod_f64",
+            Callee::Computes(op) => op.info().name,
         }
     }
 
@@ -413,7 +415,7 @@ impl Callee {
         match self {
             Callee::Host(f) => functions.address(f),
             Callee::Helper(h) => functions.helpers[h as usize] as u64,
-            Callee::ModF64 => mod_f64 as *const () as u64,
+            Callee::Computes(op) => op.function().expect("it computes") as u64,
         }
     }
 
@@ -423,10 +425,8 @@ impl Callee {
         let (params, result) = match self {
             Callee::Host(f) => f.params(),
             Callee::Helper(h) => helper_params(h),
-            Callee::ModF64 => {
-                let double = AbiParam::new(types::F64);
-                signature.params.extend([double, double]);
-                signature.returns.push(double);
+            Callee::Computes(op) => {
+                computing(op.info(), &mut signature);
                 return signature;
             }
         };
@@ -435,6 +435,21 @@ impl Callee {
         // What a function of Rust or C returns has undefined high bits, and Cranelift expects none.
         signature.returns.extend(result.map(|r| AbiParam::new(r.value_type)));
         signature
+    }
+}
+
+/// The signature of [`Opcode::function`].
+fn computing(op: &OpInfo, signature: &mut Signature) {
+    signature.params.extend(op.fields.iter().map(|(_, kind)| match kind.operand() {
+        Some(OperandKind::Unboxed(Type::F64)) => AbiParam::new(types::F64),
+        Some(OperandKind::Unboxed(Type::I64)) => AbiParam::new(types::I64),
+        // A truth value, or the number of a comparison.
+        _ => AbiParam::new(types::I8).uext(),
+    }));
+    match (op.effects.exits, op.result.ty()) {
+        // An [`hotspur_ir::Answer`].
+        (Some(_), _) => signature.returns.extend([AbiParam::new(types::I64); 2]),
+        (None, ty) => signature.returns.extend(ty.map(|ty| AbiParam::new(machine_type(ty)))),
     }
 }
 
@@ -450,14 +465,10 @@ fn helper_params(helper: Helper) -> (Vec<AbiParam>, Option<AbiParam>) {
 }
 
 /// How a value is held in machine code.
-pub(crate) fn machine_type(ty: hotspur_ir::Type) -> Type {
+pub(crate) fn machine_type(ty: Type) -> clif::Type {
     match ty {
-        hotspur_ir::Type::Obj | hotspur_ir::Type::I64 | hotspur_ir::Type::Ptr => types::I64,
-        hotspur_ir::Type::F64 => types::F64,
-        hotspur_ir::Type::Bool => types::I8,
+        Type::Obj | Type::I64 | Type::Ptr => types::I64,
+        Type::F64 => types::F64,
+        Type::Bool => types::I8,
     }
-}
-
-extern "C" fn mod_f64(a: f64, b: f64) -> f64 {
-    hotspur_ir::arithmetic::float_modulo(a, b)
 }

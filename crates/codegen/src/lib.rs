@@ -30,7 +30,7 @@
 //!
 //! # Reading order
 //!
-//! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (one arm for each op), then what the
+//! `host.rs` (the interface), `compile.rs`, `translate.rs` (the walk), `ops.rs` (an arm for each op), then what the
 //! arms call: `arithmetic.rs`, `guards.rs`, `heap.rs`, `boxes.rs`, `references.rs`, `calls.rs`, `exits.rs`. `passages.rs` and `landings.rs`: what exits lead to.
 //! `arena.rs`, `space.rs`:
 //! memory. `unwind.rs`: the way in, and the way out for unwinders.

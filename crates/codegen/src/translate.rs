@@ -348,7 +348,7 @@ impl<'a> Translator<'a> {
 
     // -- calls -----------------------------------------------------------------------------------------------------------
 
-    fn callee(&mut self, callee: Callee) -> FuncRef {
+    pub(crate) fn callee(&mut self, callee: Callee) -> FuncRef {
         if let Some(&known) = self.callees.get(&callee) {
             return known;
         }

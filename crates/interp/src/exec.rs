@@ -1,8 +1,8 @@
-//! The meaning of each op.
+//! The meaning of each op. Of ops that compute, the table has it.
 
 use crate::machine::{Checked, Flow, Leave, Machine, Register};
 use crate::runtime::Runtime;
-use hotspur_ir::{Inst, Moves, Op, Value, VirtualKind, arithmetic as arith};
+use hotspur_ir::{Inst, Moves, Op, Operands, Unboxed, Value, VirtualKind, op_that_computes};
 
 use Register::{Bool, F64, I64, Obj, Ptr};
 
@@ -17,24 +17,28 @@ impl<R: Runtime> Machine<'_, R> {
         self.nullable(v)?.ok_or_else(|| format!("{v} is null"))
     }
 
-    fn int(&self, v: Value) -> Checked<i64> {
-        if let I64(n) = self.get(v)? { Ok(n) } else { Err(format!("{v} is no i64")) }
-    }
-
-    fn float(&self, v: Value) -> Checked<f64> {
-        if let F64(x) = self.get(v)? { Ok(x) } else { Err(format!("{v} is no f64")) }
-    }
-
-    fn truth(&self, v: Value) -> Checked<bool> {
-        if let Bool(b) = self.get(v)? { Ok(b) } else { Err(format!("{v} is no bool")) }
-    }
-
     fn ptr(&self, v: Value) -> Checked<u64> {
         if let Ptr(p) = self.get(v)? { Ok(p) } else { Err(format!("{v} is no ptr")) }
     }
 
     fn all(&self, vs: &[Value]) -> Checked<Vec<Register<R::Obj>>> {
         vs.iter().map(|&v| self.get(v)).collect()
+    }
+}
+
+impl<R: Runtime> Operands for Machine<'_, R> {
+    type Missing = String;
+
+    fn i64(&self, v: Value) -> Checked<i64> {
+        if let I64(n) = self.get(v)? { Ok(n) } else { Err(format!("{v} is no i64")) }
+    }
+
+    fn f64(&self, v: Value) -> Checked<f64> {
+        if let F64(x) = self.get(v)? { Ok(x) } else { Err(format!("{v} is no f64")) }
+    }
+
+    fn bool(&self, v: Value) -> Checked<bool> {
+        if let Bool(b) = self.get(v)? { Ok(b) } else { Err(format!("{v} is no bool")) }
     }
 }
 
@@ -93,8 +97,8 @@ impl<R: Runtime> Machine<'_, R> {
     }
 
     fn execute(&mut self, inst: &Inst) -> Checked<Done<R::Obj>> {
-        let int2 = |m: &Self, a: Value, b: Value| Ok::<_, String>((m.int(a)?, m.int(b)?));
-        let float2 = |m: &Self, a: Value, b: Value| Ok::<_, String>((m.float(a)?, m.float(b)?));
+        let int2 = |m: &Self, a: Value, b: Value| Ok::<_, String>((m.i64(a)?, m.i64(b)?));
+        let float2 = |m: &Self, a: Value, b: Value| Ok::<_, String>((m.f64(a)?, m.f64(b)?));
         Ok(match inst.op {
             // -- constants
             Op::ConstObj { object } => Yields(Obj(Some(self.rt.const_obj(object)))),
@@ -161,8 +165,8 @@ impl<R: Runtime> Machine<'_, R> {
             }
             Op::GuardIs { value, object } => guard(self.nullable(value)? == Some(self.rt.const_obj(object))),
             Op::GuardIsNot { value, object } => guard(self.nullable(value)? != Some(self.rt.const_obj(object))),
-            Op::GuardTrue { value } => guard(self.truth(value)?),
-            Op::GuardFalse { value } => guard(!self.truth(value)?),
+            Op::GuardTrue { value } => guard(self.bool(value)?),
+            Op::GuardFalse { value } => guard(!self.bool(value)?),
             Op::GuardNull { value } => guard(self.nullable(value)?.is_none()),
             Op::GuardNotNull { value } => guard(self.nullable(value)?.is_some()),
             Op::GuardCompact { value } => guard(self.rt.is_compact(self.obj(value)?)),
@@ -190,56 +194,28 @@ impl<R: Runtime> Machine<'_, R> {
             Op::GuardPlainFrame {} => guard(self.rt.is_plain_frame()),
             Op::CheckStackSpace {} => guard(self.rt.has_stack_space()),
             Op::CheckError { value } => guard(self.nullable(value)?.is_some()),
-            Op::CheckNegative { value } => guard(self.int(value)? >= 0),
+            Op::CheckNegative { value } => guard(self.i64(value)? >= 0),
 
             // -- boxes
             Op::UnboxI64 { value } => Yields(I64(self.rt.unbox_i64(self.obj(value)?))),
             Op::UnboxWide { value } => Yields(I64(self.rt.unbox_wide(self.obj(value)?))),
-            Op::BoxI64 { value } => Yields(Obj(Some(self.rt.box_i64(self.int(value)?)))),
+            Op::BoxI64 { value } => Yields(Obj(Some(self.rt.box_i64(self.i64(value)?)))),
             Op::UnboxF64 { value } => Yields(F64(self.rt.unbox_f64(self.obj(value)?))),
-            Op::BoxF64 { value } => Yields(Obj(Some(self.rt.box_f64(self.float(value)?)))),
+            Op::BoxF64 { value } => Yields(Obj(Some(self.rt.box_f64(self.f64(value)?)))),
             Op::UnboxBool { value } => Yields(Bool(self.rt.unbox_bool(self.obj(value)?))),
-            Op::BoxBool { value } => Yields(Obj(Some(self.rt.box_bool(self.truth(value)?)))),
+            Op::BoxBool { value } => Yields(Obj(Some(self.rt.box_bool(self.bool(value)?)))),
 
-            // -- integers
-            Op::AddI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a.wrapping_add(b))))?,
-            Op::SubI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a.wrapping_sub(b))))?,
-            Op::MulI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a.wrapping_mul(b))))?,
-            Op::NegI64 { a } => Yields(I64(self.int(a)?.wrapping_neg())),
-            Op::AndI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a & b)))?,
-            Op::OrI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a | b)))?,
-            Op::XorI64 { a, b } => int2(self, a, b).map(|(a, b)| Yields(I64(a ^ b)))?,
-            Op::NotI64 { a } => Yields(I64(!self.int(a)?)),
-            Op::AddI64Ovf { a, b } => int2(self, a, b).map(|(a, b)| or_exit(a.checked_add(b).map(I64)))?,
-            Op::SubI64Ovf { a, b } => int2(self, a, b).map(|(a, b)| or_exit(a.checked_sub(b).map(I64)))?,
-            Op::MulI64Ovf { a, b } => int2(self, a, b).map(|(a, b)| or_exit(a.checked_mul(b).map(I64)))?,
-            Op::NegI64Ovf { a } => or_exit(self.int(a)?.checked_neg().map(I64)),
-            Op::ShlI64Ovf { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::shift_left(a, b).map(I64)))?,
-            Op::ShrI64Ovf { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::shift_right(a, b).map(I64)))?,
-            Op::FloorDivI64 { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::floor_div(a, b).map(I64)))?,
-            Op::ModI64 { a, b } => int2(self, a, b).map(|(a, b)| or_exit(arith::modulo(a, b).map(I64)))?,
-            Op::I64ToF64 { a } => Yields(F64(self.int(a)? as f64)),
-            Op::BitLengthI64 { a } => Yields(I64(arith::bit_length(self.int(a)?))),
-            Op::BoolToI64 { a } => Yields(I64(self.truth(a)?.into())),
-            Op::F64ToI64Ovf { a } => or_exit(arith::truncate(self.float(a)?).map(I64)),
+            // -- numbers: the table says what they compute
+            op_that_computes!() => match inst.op.compute(self).ok_or("the table has no meaning for the op")?? {
+                Some(Unboxed::I64(n)) => Yields(I64(n)),
+                Some(Unboxed::F64(x)) => Yields(F64(x)),
+                Some(Unboxed::Bool(b)) => Yields(Bool(b)),
+                None => Exits,
+            },
 
-            // -- doubles
-            Op::AddF64 { a, b } => float2(self, a, b).map(|(a, b)| Yields(F64(a + b)))?,
-            Op::SubF64 { a, b } => float2(self, a, b).map(|(a, b)| Yields(F64(a - b)))?,
-            Op::MulF64 { a, b } => float2(self, a, b).map(|(a, b)| Yields(F64(a * b)))?,
-            Op::DivF64 { a, b } => float2(self, a, b).map(|(a, b)| Yields(F64(a / b)))?,
-            Op::ModF64 { a, b } => float2(self, a, b).map(|(a, b)| Yields(F64(arith::float_modulo(a, b))))?,
-            Op::NegF64 { a } => Yields(F64(-self.float(a)?)),
-            Op::AbsF64 { a } => Yields(F64(self.float(a)?.abs())),
-            Op::SqrtF64 { a } => Yields(F64(self.float(a)?.sqrt())),
-            Op::IsIntegerF64 { a } => Yields(Bool(arith::is_integer(self.float(a)?))),
-
-            // -- comparisons
-            Op::CmpI64 { cond, a, b } => int2(self, a, b).map(|(a, b)| Yields(Bool(cond.holds(a, b))))?,
-            Op::CmpF64 { cond, a, b } => float2(self, a, b).map(|(a, b)| Yields(Bool(cond.holds(a, b))))?,
+            // -- identity
             Op::SameObj { a, b } => Yields(Bool(self.nullable(a)? == self.nullable(b)?)),
             Op::IsNull { a } => Yields(Bool(self.nullable(a)?.is_none())),
-            Op::NotBool { a } => Yields(Bool(!self.truth(a)?)),
 
             // -- heap
             Op::TypeOf { value } => Yields(Obj(Some(self.rt.type_of(self.obj(value)?)))),
@@ -257,15 +233,15 @@ impl<R: Runtime> Machine<'_, R> {
             }
             Op::ListLen { list } => Yields(I64(self.rt.list_len(self.obj(list)?))),
             Op::ListItems { list } => Yields(Ptr(self.rt.list_items(self.obj(list)?))),
-            Op::LoadItem { items, index } => Yields(Obj(self.rt.load_item(self.ptr(items)?, self.int(index)?))),
+            Op::LoadItem { items, index } => Yields(Obj(self.rt.load_item(self.ptr(items)?, self.i64(index)?))),
             Op::StoreItem { items, index, content } => {
-                let (items, index, content) = (self.ptr(items)?, self.int(index)?, self.nullable(content)?);
+                let (items, index, content) = (self.ptr(items)?, self.i64(index)?, self.nullable(content)?);
                 self.rt.store_item(items, index, content);
                 Nothing
             }
             Op::TupleLen { tuple } => Yields(I64(self.rt.tuple_len(self.obj(tuple)?))),
             Op::LoadTupleItem { tuple, index } => {
-                Yields(Obj(self.rt.load_tuple_item(self.obj(tuple)?, self.int(index)?)))
+                Yields(Obj(self.rt.load_tuple_item(self.obj(tuple)?, self.i64(index)?)))
             }
             Op::GuardTypecode { array, typecode } => guard(self.rt.typecode(self.obj(array)?) == typecode),
             Op::ArrayLen { array } => Yields(I64(self.rt.array_len(self.obj(array)?))),
@@ -273,18 +249,18 @@ impl<R: Runtime> Machine<'_, R> {
                 Yields(Ptr(self.rt.array_elements(self.obj(array)?, offset as usize)))
             }
             Op::LoadElementI64 { elements, index, kind } => {
-                Yields(I64(self.rt.load_element_i64(self.ptr(elements)?, self.int(index)?, kind)))
+                Yields(I64(self.rt.load_element_i64(self.ptr(elements)?, self.i64(index)?, kind)))
             }
             Op::LoadElementF64 { elements, index, kind } => {
-                Yields(F64(self.rt.load_element_f64(self.ptr(elements)?, self.int(index)?, kind)))
+                Yields(F64(self.rt.load_element_f64(self.ptr(elements)?, self.i64(index)?, kind)))
             }
             Op::StoreElementI64 { elements, index, kind, content } => {
-                let (elements, index, content) = (self.ptr(elements)?, self.int(index)?, self.int(content)?);
+                let (elements, index, content) = (self.ptr(elements)?, self.i64(index)?, self.i64(content)?);
                 self.rt.store_element_i64(elements, index, kind, content);
                 Nothing
             }
             Op::StoreElementF64 { elements, index, kind, content } => {
-                let (elements, index, content) = (self.ptr(elements)?, self.int(index)?, self.float(content)?);
+                let (elements, index, content) = (self.ptr(elements)?, self.i64(index)?, self.f64(content)?);
                 self.rt.store_element_f64(elements, index, kind, content);
                 Nothing
             }
@@ -354,10 +330,6 @@ impl<R: Runtime> Machine<'_, R> {
             Op::Materialize { object } => Yields(Obj(Some(self.materialize(object)?))),
 
             // -- iterators
-            Op::RangeLen { start, stop, step } => {
-                let ((start, stop), step) = (int2(self, start, stop)?, self.int(step)?);
-                or_exit(arith::range_len(start, stop, step).map(I64))
-            }
             Op::ListIterNext { iter } => or_exit(self.rt.list_iter_next(self.obj(iter)?).map(|o| Obj(Some(o)))),
             Op::TupleIterNext { iter } => or_exit(self.rt.tuple_iter_next(self.obj(iter)?).map(|o| Obj(Some(o)))),
             Op::RangeIterNext { iter } => or_exit(self.rt.range_iter_next(self.obj(iter)?).map(I64)),
@@ -434,7 +406,7 @@ impl<R: Runtime> Machine<'_, R> {
             // -- terminators
             Op::EnterLoop { ref args } | Op::JumpLoop { ref args } => Ends(Flow::Loop(self.all(args)?)),
             Op::Exit { reason: _ } | Op::LeaveLanded {} => Exits,
-            Op::DynamicExit { pc } => Ends(Flow::Exit(Leave::Dynamic(self.int(pc)?))),
+            Op::DynamicExit { pc } => Ends(Flow::Exit(Leave::Dynamic(self.i64(pc)?))),
             Op::Link { executor, ref args } => Ends(Flow::Exit(Leave::Link(executor, self.all(args)?))),
         })
     }

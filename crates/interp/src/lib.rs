@@ -4,7 +4,7 @@
 //! objects, frames and the thread goes through a [`Runtime`]. Machine code must do the same: same results, same exits, same
 //! frames, same references.
 //!
-//! Read in this order: [`runtime`], `exec.rs` (one arm for each op), `frames.rs` (snapshots: exits, publishing). [`toy`] is a
+//! Read in this order: [`runtime`], `exec.rs` (an arm for each op, and one for all that compute), `frames.rs` (snapshots: exits, publishing). [`toy`] is a
 //! runtime for tests, a small heap that counts references and finds leaks and double frees.
 
 #![forbid(unsafe_code)]

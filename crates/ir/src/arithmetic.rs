@@ -65,6 +65,18 @@ pub fn is_integer(a: f64) -> bool {
     a.fract() == 0.0
 }
 
+/// A function's result, unless it is one that Python raises an error for: not a number, or infinite, and the argument was a number, or finite. (The
+/// function itself is the C library's, which CPython calls as well, so results are the same to the last bit.)
+pub fn known(a: f64, result: f64) -> Option<f64> {
+    let fails = result.is_nan() && !a.is_nan() || result.is_infinite() && a.is_finite();
+    (!fails).then_some(result)
+}
+
+/// The angle between the direction of (1, 0) and that of the point (x, y). Of what is not finite, Python has an idea of its own.
+pub fn angle(y: f64, x: f64) -> Option<f64> {
+    (y.is_finite() && x.is_finite()).then(|| y.atan2(x))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

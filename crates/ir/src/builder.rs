@@ -96,7 +96,7 @@ macro_rules! returned {
 
 macro_rules! define_methods {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident($($field:ident: $kind:ident),*) -> $result:ident,
-        $($effect:ident($($e:expr),*)).*;)*) => {
+        $($effect:ident($($e:expr),*)).* $(, computes($meaning:expr))?;)*) => {
         /// One method for each op.
         #[allow(clippy::unused_unit, reason = "right for other rows of the table")]
         impl Builder {

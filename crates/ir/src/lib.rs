@@ -10,7 +10,8 @@
 //! Where to read first:
 //!
 //! * [`table`]: **the table of ops**. Everything about an op that can be said in a table is said there and nowhere else:
-//!   the enum [`Op`], names, operands, effects, text format, builder methods and most verifier rules derive from it.
+//!   the enum [`Op`], names, operands, effects, text format, builder methods and most verifier rules derive from it; of ops that
+//!   compute, what they compute as well ([`computing`]).
 //! * [`snapshot`]: an essay on frames, exits, ownership and what other code sees while it runs.
 //! * [`verify`](mod@verify): the rules that a superblock obeys.
 //! * [`helpers`], [`reasons`]: the other closed tables.
@@ -22,6 +23,7 @@
 pub mod arithmetic;
 pub mod builder;
 pub mod canonical;
+pub mod computing;
 pub mod effects;
 pub mod elements;
 pub mod entities;
@@ -38,6 +40,7 @@ pub mod types;
 pub mod verify;
 
 pub use builder::Builder;
+pub use computing::{Answer, Operands, Unboxed};
 pub use effects::{Effects, Ends, MemorySet};
 pub use elements::{ElementKind, FloatKind, IntKind};
 pub use entities::{CodeRef, ExecutorRef, ExitId, ObjRef, SnapshotId, Value, VirtualId};

@@ -28,7 +28,7 @@ pub struct OpInfo {
 
 macro_rules! define_ops {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:ident($($field:ident: $kind:ident),*) -> $result:ident,
-        $($effect:ident($($e:expr),*)).*;)*) => {
+        $($effect:ident($($e:expr),*)).* $(, computes($meaning:expr))?;)*) => {
         /// A micro-op with its operands and immediates.
         #[derive(Clone, PartialEq, Eq, Hash, Debug)]
         #[allow(missing_docs, reason = "fields are described by the text of their op")]

@@ -50,8 +50,8 @@ impl ExitReason {
         use ExitReason::*;
         match self {
             WrongType | TypeChanged | KeysChanged | GlobalsChanged | FunctionChanged | NotCompact
-            | IndexOutOfBounds | ValuesInvalid | LastReference | Overflow | ZeroDivision | NotSuspended | Periodic
-            | StackSpace | FrameKept | Unsupported => true,
+            | IndexOutOfBounds | ValuesInvalid | LastReference | Overflow | ZeroDivision | Domain | NotSuspended
+            | Periodic | StackSpace | FrameKept | Unsupported => true,
             OtherObject | OtherBranch | Unbound | Bound | OtherCaller | Exhausted | NotExhausted | Invalidated
             | Raised | DynamicTarget | Linked | EndOfTrace | InnerLoop => false,
         }
@@ -102,6 +102,7 @@ reasons! {
         LastReference = last_reference, "the only reference to an object is about to be dropped";
         Overflow = overflow, "an integer result does not fit into 64 bits";
         ZeroDivision = zero_division, "a divisor is zero, or a quotient does not fit into 64 bits";
+        Domain = domain, "a function has no result, or none that is finite";
         OtherCaller = other_caller, "a generator was resumed from elsewhere";
         Exhausted = exhausted, "an iterator is exhausted";
         NotExhausted = not_exhausted, "an iterator is not exhausted";

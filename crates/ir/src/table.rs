@@ -8,8 +8,11 @@
 //! ```
 //!
 //! Kinds of fields are those of [`FieldKind`](crate::FieldKind), results those of [`ResultKind`](crate::ResultKind), effects
-//! the methods of [`Effects`](crate::Effects). The documentation of an op is its meaning: [`Op`](crate::Op) shows it, and the
-//! tier 2 interpreter executes it.
+//! the methods of [`Effects`](crate::Effects). The documentation of an op is its meaning: [`Op`](crate::Op) shows it.
+//!
+//! An op that computes an unboxed value from unboxed values ends with `computes` and a function in Rust, which is its meaning for all
+//! who execute it (see `computing.rs`): its parameters are the fields (an immediate may be a `cond`), and what it yields is the
+//! result, or an option if the op exits.
 //!
 //! Conventions that hold for every row:
 //!
@@ -153,79 +156,103 @@ BoxBool = box_bool(value: bool) -> Borrowed, pure();
 // -- integers -------------------------------------------------------------------------------------------------------------
 
 /// The sum modulo 2^64.
-AddI64 = add_i64(a: i64, b: i64) -> I64, pure();
+AddI64 = add_i64(a: i64, b: i64) -> I64, pure(), computes(i64::wrapping_add);
 /// The difference modulo 2^64.
-SubI64 = sub_i64(a: i64, b: i64) -> I64, pure();
+SubI64 = sub_i64(a: i64, b: i64) -> I64, pure(), computes(i64::wrapping_sub);
 /// The product modulo 2^64.
-MulI64 = mul_i64(a: i64, b: i64) -> I64, pure();
+MulI64 = mul_i64(a: i64, b: i64) -> I64, pure(), computes(i64::wrapping_mul);
 /// The negative modulo 2^64.
-NegI64 = neg_i64(a: i64) -> I64, pure();
+NegI64 = neg_i64(a: i64) -> I64, pure(), computes(i64::wrapping_neg);
 /// Bitwise and.
-AndI64 = and_i64(a: i64, b: i64) -> I64, pure();
+AndI64 = and_i64(a: i64, b: i64) -> I64, pure(), computes(|a, b| a & b);
 /// Bitwise or.
-OrI64 = or_i64(a: i64, b: i64) -> I64, pure();
+OrI64 = or_i64(a: i64, b: i64) -> I64, pure(), computes(|a, b| a | b);
 /// Bitwise exclusive or.
-XorI64 = xor_i64(a: i64, b: i64) -> I64, pure();
+XorI64 = xor_i64(a: i64, b: i64) -> I64, pure(), computes(|a, b| a ^ b);
 /// All bits inverted.
-NotI64 = not_i64(a: i64) -> I64, pure();
+NotI64 = not_i64(a: i64) -> I64, pure(), computes(|a| !a);
 /// The sum; exits if it does not fit.
-AddI64Ovf = add_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+AddI64Ovf = add_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow), computes(i64::checked_add);
 /// The difference; exits if it does not fit.
-SubI64Ovf = sub_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+SubI64Ovf = sub_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow), computes(i64::checked_sub);
 /// The product; exits if it does not fit.
-MulI64Ovf = mul_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+MulI64Ovf = mul_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow), computes(i64::checked_mul);
 /// The negative; exits if it does not fit.
-NegI64Ovf = neg_i64_ovf(a: i64) -> I64, exits(R::Overflow);
+NegI64Ovf = neg_i64_ovf(a: i64) -> I64, exits(R::Overflow), computes(i64::checked_neg);
 /// `a << b`; exits if bits are lost, or unless 0 <= b < 64.
-ShlI64Ovf = shl_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+ShlI64Ovf = shl_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow), computes(arithmetic::shift_left);
 /// `a >> b`, the sign copied; exits if b is negative.
-ShrI64Ovf = shr_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow);
+ShrI64Ovf = shr_i64_ovf(a: i64, b: i64) -> I64, exits(R::Overflow), computes(arithmetic::shift_right);
 /// `a // b`, rounded down; exits if b is zero or the quotient does not fit.
-FloorDivI64 = floor_div_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision);
+FloorDivI64 = floor_div_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision), computes(arithmetic::floor_div);
 /// `a % b`, with the sign of b; exits if b is zero.
-ModI64 = mod_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision);
+ModI64 = mod_i64(a: i64, b: i64) -> I64, exits(R::ZeroDivision), computes(arithmetic::modulo);
 /// The nearest double, ties to even.
-I64ToF64 = i64_to_f64(a: i64) -> F64, pure();
+I64ToF64 = i64_to_f64(a: i64) -> F64, pure(), computes(|a| a as f64);
 /// 1 or 0.
-BoolToI64 = bool_to_i64(a: bool) -> I64, pure();
+BoolToI64 = bool_to_i64(a: bool) -> I64, pure(), computes(i64::from);
 /// How many bits the absolute value takes.
-BitLengthI64 = bit_length_i64(a: i64) -> I64, pure();
+BitLengthI64 = bit_length_i64(a: i64) -> I64, pure(), computes(arithmetic::bit_length);
+/// How many bits of the absolute value are ones.
+BitCountI64 = bit_count_i64(a: i64) -> I64, pure(), computes(|a| a.unsigned_abs().count_ones().into());
 /// The double rounded towards zero; exits if that does not fit, or it is no number.
-F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow);
+F64ToI64Ovf = f64_to_i64_ovf(a: f64) -> I64, exits(R::Overflow), computes(arithmetic::truncate);
+/// The double rounded down; exits if that does not fit, or it is no number.
+FloorF64 = floor_f64(a: f64) -> I64, exits(R::Overflow), computes(|a| arithmetic::truncate(a.floor()));
+/// The double rounded up; exits if that does not fit, or it is no number.
+CeilF64 = ceil_f64(a: f64) -> I64, exits(R::Overflow), computes(|a| arithmetic::truncate(a.ceil()));
 
 // -- doubles --------------------------------------------------------------------------------------------------------------
 
 /// The sum.
-AddF64 = add_f64(a: f64, b: f64) -> F64, pure();
+AddF64 = add_f64(a: f64, b: f64) -> F64, pure(), computes(|a, b| a + b);
 /// The difference.
-SubF64 = sub_f64(a: f64, b: f64) -> F64, pure();
+SubF64 = sub_f64(a: f64, b: f64) -> F64, pure(), computes(|a, b| a - b);
 /// The product.
-MulF64 = mul_f64(a: f64, b: f64) -> F64, pure();
+MulF64 = mul_f64(a: f64, b: f64) -> F64, pure(), computes(|a, b| a * b);
 /// The quotient as IEEE has it. Python's ZeroDivisionError is the business of a guard before.
-DivF64 = div_f64(a: f64, b: f64) -> F64, pure();
+DivF64 = div_f64(a: f64, b: f64) -> F64, pure(), computes(|a, b| a / b);
 /// `a % b` as Python has it: the sign of b. Not a number if b is zero; see `div_f64`.
-ModF64 = mod_f64(a: f64, b: f64) -> F64, pure();
+ModF64 = mod_f64(a: f64, b: f64) -> F64, pure(), computes(arithmetic::float_modulo);
 /// The negative.
-NegF64 = neg_f64(a: f64) -> F64, pure();
+NegF64 = neg_f64(a: f64) -> F64, pure(), computes(|a| -a);
 /// The absolute value.
-AbsF64 = abs_f64(a: f64) -> F64, pure();
+AbsF64 = abs_f64(a: f64) -> F64, pure(), computes(f64::abs);
 /// The square root; not a number if negative.
-SqrtF64 = sqrt_f64(a: f64) -> F64, pure();
+SqrtF64 = sqrt_f64(a: f64) -> F64, pure(), computes(f64::sqrt);
+/// The absolute value of a, with the sign of b.
+CopysignF64 = copysign_f64(a: f64, b: f64) -> F64, pure(), computes(f64::copysign);
+/// The sine; exits if the double is infinite.
+SinF64 = sin_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.sin()));
+/// The cosine; exits if the double is infinite.
+CosF64 = cos_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.cos()));
+/// e to this power; exits if the double is finite and the power is not.
+ExpF64 = exp_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.exp()));
+/// The natural logarithm; exits unless the double is positive or not a number.
+LogF64 = log_f64(a: f64) -> F64, exits(R::Domain), computes(|a| arithmetic::known(a, a.ln()));
+/// The angle of the point (b, a); exits unless both are finite.
+Atan2F64 = atan2_f64(a: f64, b: f64) -> F64, exits(R::Domain), computes(arithmetic::angle);
 /// Whether it is finite and has no fractional part.
-IsIntegerF64 = is_integer_f64(a: f64) -> Bool, pure();
+IsIntegerF64 = is_integer_f64(a: f64) -> Bool, pure(), computes(arithmetic::is_integer);
+/// Whether it is not a number.
+IsNanF64 = is_nan_f64(a: f64) -> Bool, pure(), computes(f64::is_nan);
+/// Whether it is infinite.
+IsInfF64 = is_inf_f64(a: f64) -> Bool, pure(), computes(f64::is_infinite);
+/// Whether it is a number that is not infinite.
+IsFiniteF64 = is_finite_f64(a: f64) -> Bool, pure(), computes(f64::is_finite);
 
 // -- comparisons ----------------------------------------------------------------------------------------------------------
 
 /// Whether the comparison holds.
-CmpI64 = cmp_i64(cond: cond, a: i64, b: i64) -> Bool, pure();
+CmpI64 = cmp_i64(cond: cond, a: i64, b: i64) -> Bool, pure(), computes(|cond, a, b| cond.holds(a, b));
 /// Whether the comparison holds.
-CmpF64 = cmp_f64(cond: cond, a: f64, b: f64) -> Bool, pure();
+CmpF64 = cmp_f64(cond: cond, a: f64, b: f64) -> Bool, pure(), computes(|cond, a, b| cond.holds(a, b));
 /// Whether the two, which may be null, are the same object.
 SameObj = same_obj(a: obj, b: obj) -> Bool, pure();
 /// Whether it is null.
 IsNull = is_null(a: obj) -> Bool, pure();
 /// The other truth value.
-NotBool = not_bool(a: bool) -> Bool, pure();
+NotBool = not_bool(a: bool) -> Bool, pure(), computes(|a| !a);
 
 // -- heap -----------------------------------------------------------------------------------------------------------------
 
@@ -323,7 +350,7 @@ Materialize = materialize(object: virt) -> New, allocates();
 // -- iterators ------------------------------------------------------------------------------------------------------------
 
 /// How many numbers there are in the range; exits if the step is zero, or unless -2^60 <= n < 2^60 for each of the three.
-RangeLen = range_len(start: i64, stop: i64, step: i64) -> I64, exits(R::Overflow);
+RangeLen = range_len(start: i64, stop: i64, step: i64) -> I64, exits(R::Overflow), computes(arithmetic::range_len);
 /// The next item of a list iterator, which moves on; exits if there is none.
 ListIterNext = list_iter_next(iter: obj) -> New,
     reads(M::LIST).reads(M::ITER).writes(M::ITER).exits(R::Exhausted);
@@ -416,6 +443,7 @@ pub(crate) use for_each_op;
 
 /// The names that effects in the table use, in one place for the macros that expand it.
 pub(crate) mod names {
+    pub(crate) use crate::arithmetic;
     pub(crate) use crate::effects::{Ends, MemorySet as M};
     pub(crate) use crate::reasons::ExitReason as R;
 }

@@ -82,6 +82,7 @@ impl ResultKind {
 
 /// A comparison. On doubles every one but `ne` is false if an operand is not a number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
 pub enum Cond {
     /// Equal.
     Eq,

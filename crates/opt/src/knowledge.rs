@@ -2,7 +2,7 @@
 //! instances, versions) is not here but in `memory.rs`, which forgets.
 
 use cranelift_entity::SecondaryMap;
-use hotspur_ir::{Builtin, Cond, Facts, Float, ObjRef, Value};
+use hotspur_ir::{Builtin, Cond, Facts, Float, ObjRef, Operands, Value};
 
 /// A value that is known.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +98,26 @@ impl Knowledge {
         // An object that the superblock made is none that was at hand before.
         let older = |old: &Known, new: &Known| new.fresh && old.defined.is_some() && old.defined < new.defined;
         !(differ || older(ka, kb) || older(kb, ka))
+    }
+}
+
+/// A value that is no constant.
+#[derive(Debug)]
+pub(crate) struct Unknown;
+
+impl Operands for Knowledge {
+    type Missing = Unknown;
+
+    fn i64(&self, v: Value) -> Result<i64, Unknown> {
+        self.i64(v).ok_or(Unknown)
+    }
+
+    fn f64(&self, v: Value) -> Result<f64, Unknown> {
+        self.f64(v).ok_or(Unknown)
+    }
+
+    fn bool(&self, v: Value) -> Result<bool, Unknown> {
+        self.truth(v).ok_or(Unknown)
     }
 }
 

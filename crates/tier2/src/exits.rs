@@ -126,6 +126,7 @@ impl Exit {
             | ExitReason::LastReference
             | ExitReason::Overflow
             | ExitReason::ZeroDivision
+            | ExitReason::Domain
             | ExitReason::Exhausted
             | ExitReason::NotExhausted
             | ExitReason::NotSuspended

@@ -17,10 +17,7 @@ impl Model {
             self.drop_some();
         }
         match which % 25 {
-            0 | 1 => self.int_op(),
-            2 => self.checked_int_op(),
-            3 => self.float_op(),
-            4 => self.conversion(),
+            0..=4 => self.compute(),
             5 => self.guard_number(),
             6 => self.boxes(),
             7 => self.load(),
@@ -57,96 +54,32 @@ impl Model {
         }
     }
 
-    fn int_op(&mut self) {
-        let (a, b) = (self.int(), self.int());
-        let v = match self.pick(9) {
-            0 => self.b.add_i64(a, b),
-            1 => self.b.sub_i64(a, b),
-            2 => self.b.mul_i64(a, b),
-            3 => self.b.and_i64(a, b),
-            4 => self.b.or_i64(a, b),
-            5 => self.b.xor_i64(a, b),
-            6 => self.b.neg_i64(a),
-            7 => self.b.bit_length_i64(a),
-            _ => self.b.not_i64(a),
+    /// An op that computes, whichever the table has.
+    fn compute(&mut self) {
+        let op = Opcode::COMPUTING[self.pick(Opcode::COMPUTING.len())];
+        let info = op.info();
+        if info.effects.needs_snapshot() {
+            self.at();
+        }
+        let field = |(_, kind): &(_, FieldKind)| match kind {
+            FieldKind::I64 => Field::Value(self.int()),
+            FieldKind::F64 => Field::Value(self.float()),
+            FieldKind::Bool => Field::Value(self.truth()),
+            FieldKind::Cond => Field::Imm(Imm::Cond(self.cond())),
+            other => panic!("{} computes from a field of the kind {}", info.name, other.name()),
         };
-        self.ints.push(v);
-    }
-
-    fn checked_int_op(&mut self) {
-        self.at();
-        let (a, b) = (self.int(), self.int());
-        let v = match self.pick(8) {
-            0 => self.b.add_i64_ovf(a, b),
-            1 => self.b.sub_i64_ovf(a, b),
-            2 => self.b.mul_i64_ovf(a, b),
-            3 => self.b.neg_i64_ovf(a),
-            4 => self.b.shl_i64_ovf(a, b),
-            5 => self.b.shr_i64_ovf(a, b),
-            6 => self.b.floor_div_i64(a, b),
-            _ => self.b.mod_i64(a, b),
-        };
-        self.ints.push(v);
-    }
-
-    fn float_op(&mut self) {
-        let (a, b) = (self.float(), self.float());
-        let v = match self.pick(8) {
-            0 => self.b.add_f64(a, b),
-            1 => self.b.sub_f64(a, b),
-            2 => self.b.mul_f64(a, b),
-            3 => self.b.div_f64(a, b),
-            4 => self.b.mod_f64(a, b),
-            5 => self.b.neg_f64(a),
-            6 => self.b.abs_f64(a),
-            _ => self.b.sqrt_f64(a),
-        };
-        self.floats.push(v);
+        let fields: Vec<Field> = info.fields.iter().map(field).collect();
+        let v = self.b.push(op.with_fields(fields).expect("they are those of the table")).expect("it computes");
+        match self.b.superblock().values[v] {
+            Type::I64 => self.ints.push(v),
+            Type::F64 => self.floats.push(v),
+            Type::Bool => self.bools.push(v),
+            other => panic!("{} computes a value of type {other}", info.name),
+        }
     }
 
     fn cond(&mut self) -> Cond {
         Cond::ALL[self.pick(6)]
-    }
-
-    fn conversion(&mut self) {
-        match self.pick(7) {
-            0 => {
-                let a = self.int();
-                let v = self.b.i64_to_f64(a);
-                self.floats.push(v);
-            }
-            1 => {
-                let a = self.truth();
-                let v = self.b.bool_to_i64(a);
-                self.ints.push(v);
-            }
-            2 => {
-                self.at();
-                let a = self.float();
-                let v = self.b.f64_to_i64_ovf(a);
-                self.ints.push(v);
-            }
-            3 => {
-                let (cond, a, b) = (self.cond(), self.int(), self.int());
-                let v = self.b.cmp_i64(cond, a, b);
-                self.bools.push(v);
-            }
-            4 => {
-                let (cond, a, b) = (self.cond(), self.float(), self.float());
-                let v = self.b.cmp_f64(cond, a, b);
-                self.bools.push(v);
-            }
-            5 => {
-                let a = self.float();
-                let v = self.b.is_integer_f64(a);
-                self.bools.push(v);
-            }
-            _ => {
-                let a = self.truth();
-                let v = self.b.not_bool(a);
-                self.bools.push(v);
-            }
-        }
     }
 
     fn guard_number(&mut self) {

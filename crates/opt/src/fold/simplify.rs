@@ -4,7 +4,7 @@ use super::{Fate, Fold, opposite};
 use crate::knowledge::{Const, Says};
 use crate::rules::Rule;
 use Fate::{Becomes, Goes, Is, Stays};
-use hotspur_ir::{Builtin, Cond, Op, Value, arithmetic as arith};
+use hotspur_ir::{Builtin, Cond, Op, Value};
 
 impl Fold<'_> {
     /// What becomes of an op, whose operands have been replaced. Each of these knows some ops; what none of them knows stays, which is always
@@ -158,9 +158,9 @@ impl Fold<'_> {
                 Rule::NotCmp.applied();
                 return Becomes(Op::CmpI64 { cond: opposite(cond), a: x, b: y });
             }
-            self.known.truth(a).map(|b| !b)
+            None
         } else if let Op::IsIntegerF64 { a } = *op {
-            if self.known.get(a).whole { Some(true) } else { self.known.f64(a).map(arith::is_integer) }
+            self.known.get(a).whole.then_some(true)
         } else {
             None
         };

@@ -1,7 +1,7 @@
 //! Calls of C functions that run no other code, as the table in `builtins.rs` says: they are called where the superblock is, with the
 //! frames as they are. A few become micro-ops, and of those that compare keys it depends on the container.
 
-use super::builtins::{Arg, Function, identify, is_builtin, quiet};
+use super::builtins::{Arg, Function, MATH, identify, is_builtin, is_function, quiet};
 use super::{Lowering, Outcome};
 use crate::facts;
 use crate::state::Content;
@@ -81,17 +81,14 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if is_exact && let Some(outcome) = known_method(l, callable, &args) {
         return Some(outcome);
     }
+    if is_exact && let Some(outcome) = super::numbers::call(l, callable, has_receiver) {
+        return Some(outcome);
+    }
     let row = quiet(callable, &args)?;
     if !is_exact && !row.accepts_instance_of_subclass(callable, l.real(n + 1)) {
         return None;
     }
     if let Some(outcome) = number(l, callable, &args) {
-        return Some(outcome);
-    }
-    if let Some(outcome) = bit_length(l, callable) {
-        return Some(outcome);
-    }
-    if let Some(outcome) = is_integer(l, callable) {
         return Some(outcome);
     }
     l.guard_callable(n, has_receiver)?;
@@ -173,32 +170,7 @@ unsafe fn type_of_any(l: &mut Lowering) -> Option<Outcome> {
     l.called(1, class)
 }
 
-/// `n.bit_length()`, the callable being one of the table.
-unsafe fn bit_length(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcome> {
-    let (Err(_), name) = identify(callable)? else { return None };
-    if CStr::from_ptr(name) != c"bit_length" || !facts::is_compact_int(l.real(1)) {
-        return None;
-    }
-    l.guard_callable(0, true)?;
-    let a = l.int(1)?;
-    let bits = l.f.builder.bit_length_i64(a);
-    let result = l.box_int(bits);
-    l.called(0, result)
-}
-
-/// `x.is_integer()`, the callable being one of the table.
-unsafe fn is_integer(l: &mut Lowering, callable: *mut PyObject) -> Option<Outcome> {
-    let (Err(_), name) = identify(callable)? else { return None };
-    if CStr::from_ptr(name) != c"is_integer" || !facts::is_float(l.real(1)) {
-        return None;
-    }
-    l.guard_callable(0, true)?;
-    let a = l.double(1)?;
-    let truth = l.f.builder.is_integer_f64(a);
-    l.called(0, truth)
-}
-
-/// Calls that become micro-ops on numbers.
+/// Calls that become several ops on numbers, or none.
 unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let [arg] = *args else { return None };
     if callable == (&raw mut ffi::PyLong_Type).cast() && facts::is_float(arg) && float_value(arg).abs() < 1e18 {
@@ -222,30 +194,21 @@ unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObjec
         let result = l.box_float(number);
         return l.called(1, result);
     }
-    let (owner, name) = identify(callable)?;
-    let name = CStr::from_ptr(name);
-    if owner.is_err() || !(facts::is_float(arg) || name == c"sqrt" && facts::is_compact_int(arg)) {
+    if !is_function(callable, MATH, c"sqrt") || !(facts::is_float(arg) || facts::is_compact_int(arg)) {
         return None;
     }
     let x = if facts::is_float(arg) { float_value(arg) } else { long_compact_value(arg) as f64 };
-    if name == c"sqrt" && x >= 0.0 {
-        l.guard_callable(1, false)?;
-        let a = l.double(1)?;
-        let zero = l.f.builder.const_f64(Float::from(0.0));
-        l.f.at();
-        l.f.builder.guard_cmp_f64(Cond::Ge, a, zero);
-        let root = l.f.builder.sqrt_f64(a);
-        let result = l.box_float(root);
-        return l.called(1, result);
+    if x.is_nan() || x < 0.0 {
+        return None;
     }
-    if name == c"abs" {
-        l.guard_callable(1, false)?;
-        let a = l.double(1)?;
-        let number = l.f.builder.abs_f64(a);
-        let result = l.box_float(number);
-        return l.called(1, result);
-    }
-    None
+    l.guard_callable(1, false)?;
+    let a = l.double(1)?;
+    let zero = l.f.builder.const_f64(Float::from(0.0));
+    l.f.at();
+    l.f.builder.guard_cmp_f64(Cond::Ge, a, zero);
+    let root = l.f.builder.sqrt_f64(a);
+    let result = l.box_float(root);
+    l.called(1, result)
 }
 
 /// A method of a built-in object that was bound before (`append = items.append`): which one it is is guarded, and the receiver is taken

@@ -44,7 +44,7 @@ pub(super) enum Arg {
 
 /// Where a function is found.
 #[derive(Clone, Copy)]
-enum Owner {
+pub(super) enum Owner {
     Module(&'static CStr),
     Type(fn() -> *mut PyTypeObject),
     /// A type that a C module makes when it is imported: the module's name, and the type's.
@@ -65,15 +65,15 @@ const fn f(owner: Owner, names: &'static [&'static CStr], args: &'static [Arg], 
     Function { owner, names, args, required }
 }
 
-const BUILTINS: Owner = Owner::Module(c"builtins");
+pub(super) const BUILTINS: Owner = Owner::Module(c"builtins");
 const TIME: Owner = Owner::Module(c"time");
-const MATH: Owner = Owner::Module(c"math");
+pub(super) const MATH: Owner = Owner::Module(c"math");
 const OPERATOR: Owner = Owner::Module(c"_operator");
 const DEQUE: Owner = Owner::TypeOf(c"_collections", c"collections.deque");
 const MATCH: Owner = Owner::TypeOf(c"_sre", c"re.Match");
 const RANDOM: Owner = Owner::TypeOf(c"_random", c"_random.Random");
-const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
-const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
+pub(super) const INT: Owner = Owner::Type(|| &raw mut ffi::PyLong_Type);
+pub(super) const FLOAT: Owner = Owner::Type(|| &raw mut ffi::PyFloat_Type);
 const STR: Owner = Owner::Type(|| &raw mut ffi::PyUnicode_Type);
 const BYTES: Owner = Owner::Type(|| &raw mut ffi::PyBytes_Type);
 const LIST: Owner = Owner::Type(|| &raw mut ffi::PyList_Type);
@@ -285,10 +285,22 @@ impl Arg {
     }
 }
 
+/// A module's name, or a type.
+type Found = Result<*mut PyObject, *mut PyTypeObject>;
+
+impl Owner {
+    pub(super) unsafe fn is(self, found: Found) -> bool {
+        match (self, found) {
+            (Owner::Module(wanted), Ok(module)) => is_named(module, wanted),
+            (Owner::Type(wanted), Err(found)) => wanted() == found,
+            (Owner::TypeOf(module, wanted), Err(found)) => is_type_of(found, module, wanted),
+            _ => false,
+        }
+    }
+}
+
 /// Where a callable is found, and its name; none if it is no C function of a module or built-in type.
-pub(super) unsafe fn identify(
-    callable: *mut PyObject,
-) -> Option<(Result<*mut PyObject, *mut PyTypeObject>, *const core::ffi::c_char)> {
+pub(super) unsafe fn identify(callable: *mut PyObject) -> Option<(Found, *const core::ffi::c_char)> {
     let t = ty(callable);
     if t == &raw mut ffi::PyCFunction_Type {
         let function = callable.cast::<PyCFunctionObject>();
@@ -325,9 +337,14 @@ pub(super) unsafe fn is_type_of(class: *mut PyTypeObject, module: &CStr, name: &
     !definition.is_null() && CStr::from_ptr((*definition).m_name) == module
 }
 
+/// Whether this is the function or method with this name that is found there.
+pub(super) unsafe fn is_function(callable: *mut PyObject, owner: Owner, wanted: &CStr) -> bool {
+    matches!(identify(callable), Some((found, name)) if CStr::from_ptr(name) == wanted && owner.is(found))
+}
+
 /// Whether this is the built-in function with this name.
 pub(super) unsafe fn is_builtin(callable: *mut PyObject, wanted: &CStr) -> bool {
-    matches!(identify(callable), Some((Ok(module), name)) if CStr::from_ptr(name) == wanted && is_named(module, c"builtins"))
+    is_function(callable, BUILTINS, wanted)
 }
 
 /// The row that says that the callable runs no other code with these arguments, besides a receiver of its own type.
@@ -335,13 +352,7 @@ pub(super) unsafe fn quiet(callable: *mut PyObject, args: &[*mut PyObject]) -> O
     let (owner, name) = identify(callable)?;
     let name = CStr::from_ptr(name);
     FUNCTIONS.iter().find(|row| {
-        let is_owner = match (row.owner, owner) {
-            (Owner::Module(wanted), Ok(module)) => is_named(module, wanted),
-            (Owner::Type(wanted), Err(found)) => wanted() == found,
-            (Owner::TypeOf(module, wanted), Err(found)) => is_type_of(found, module, wanted),
-            _ => false,
-        };
-        is_owner
+        row.owner.is(owner)
             && row.names.contains(&name)
             && (row.required..=row.args.len()).contains(&args.len())
             && row.args.iter().zip(args).all(|(wanted, &arg)| wanted.accepts(arg))

@@ -36,6 +36,7 @@ mod generators;
 mod globals;
 mod iteration;
 mod locals;
+mod numbers;
 mod ranges;
 mod sequences;
 mod shims;

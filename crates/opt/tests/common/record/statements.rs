@@ -3,7 +3,9 @@
 use super::{
     CODE, Content, FLOAT, FLOATS, FUNCTION, INT, INTS, Kind, LIST, LOCALS, NONE, POINT, Recorder, Slot, TUPLE,
 };
-use hotspur_ir::{CodeRef, Cond, Helper, Moves, ObjRef, Resume, Value};
+use hotspur_ir::{
+    CodeRef, Cond, Field, FieldKind, Helper, Moves, ObjRef, Opcode, OperandKind, ResultKind, Resume, Value,
+};
 
 impl Recorder<'_> {
     fn guard(&mut self, v: Value, class: u32) {
@@ -126,6 +128,17 @@ impl Recorder<'_> {
         }
     }
 
+    /// Any op that computes such a result from operands of their type.
+    fn compute(&mut self, result: ResultKind, operands: &[Value; 2]) -> Value {
+        let ty = self.b.superblock().values[operands[0]];
+        let takes_them = |kind: FieldKind| kind.operand() == Some(OperandKind::Unboxed(ty));
+        let fits = |op: &Opcode| op.info().result == result && op.info().fields.iter().all(|&(_, k)| takes_them(k));
+        let ops: Vec<Opcode> = Opcode::COMPUTING.iter().copied().filter(fits).collect();
+        let op = self.rng.pick(&ops);
+        let fields = operands.iter().cycle().map(|&v| Field::Value(v)).take(op.info().fields.len());
+        self.b.push(op.with_fields(fields).expect("operands of its kinds")).expect("a result")
+    }
+
     fn int_arithmetic(&mut self) {
         self.push_number(&Kind::Int);
         self.push_number(&Kind::Int);
@@ -141,8 +154,7 @@ impl Recorder<'_> {
             5 => self.b.mod_i64(a, b),
             6 => self.b.and_i64(a, b),
             7 => self.b.or_i64(a, b),
-            8 => self.b.bit_length_i64(a),
-            _ => self.b.xor_i64(a, b),
+            _ => self.compute(ResultKind::I64, &[a, b]),
         };
         let boxed = self.b.box_i64(n);
         self.owned(boxed, Kind::Int);
@@ -157,10 +169,12 @@ impl Recorder<'_> {
         self.next();
         let (x, y) = (self.peek(2), self.peek(1));
         let (a, b) = (self.float(x), self.float(y));
-        let n = match self.rng.below(5) {
+        self.at();
+        let n = match self.rng.below(6) {
             0 | 1 => self.b.add_f64(a, b),
             2 => self.b.sub_f64(a, b),
             3 => self.b.mul_f64(a, b),
+            4 => self.compute(ResultKind::F64, &[a, b]),
             _ => {
                 let zero = self.b.const_f64(0.0.into());
                 self.at();
@@ -187,7 +201,8 @@ impl Recorder<'_> {
             self.b.cmp_i64(cond, a, b)
         } else {
             let (a, b) = (self.float(x), self.float(y));
-            if self.rng.one_in(4) { self.b.is_integer_f64(a) } else { self.b.cmp_f64(cond, a, b) }
+            self.at();
+            if self.rng.one_in(4) { self.compute(ResultKind::Bool, &[a, b]) } else { self.b.cmp_f64(cond, a, b) }
         };
         self.define(truth, Kind::Bool, true);
         self.info(truth).held = true;
