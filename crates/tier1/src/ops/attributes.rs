@@ -5,7 +5,7 @@
 //! whatever takes it out of the type's dictionary takes the version away too.
 
 use crate::dispatch::{Ret, State};
-use crate::{adapt, frames, handler};
+use crate::{adapt, frames, handler, shims};
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -110,6 +110,10 @@ handler! {
     LOAD_ATTR(s) {
         adapt!(s, crate::specialize::load_attr::load_attr);
         s.save_ip();
+        let found = shims::load(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let owner = s.peek(1);
         let name = s.name(s.oparg() >> 1);
         let attr = if s.oparg() & 1 != 0 {
@@ -133,6 +137,12 @@ handler! {
             s.push(ptr::null_mut());
         }
         s.next_escaped(LOAD)
+    }
+
+    /// A method in Python that LOAD_ATTR calls has returned what is to be called; it has no receiver.
+    METHOD_RETURN(s) {
+        s.push(ptr::null_mut());
+        s.next(1)
     }
 
     /// High half: offset of the value in the object.
@@ -325,6 +335,10 @@ handler! {
     STORE_ATTR(s) {
         adapt!(s, crate::specialize::store_attr::store_attr);
         s.save_ip();
+        let found = shims::store(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let owner = s.peek(1);
         let value = s.peek(2);
         let failed = ffi::PyObject_SetAttr(owner, s.name(s.oparg()), value) != 0;
