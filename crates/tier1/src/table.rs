@@ -339,6 +339,8 @@ instructions! {
         LOAD_ATTR_CLASS_WITH_METACLASS = 345: LOAD_ATTR;
         CALL_EXIT = 346: CALL;
         CALL_FOR_METHOD = 347: CALL;
+        LOAD_ATTR_FOR_METHOD = 348: LOAD_ATTR;
+        STORE_ATTR_FOR_METHOD = 349: STORE_ATTR;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;

@@ -12,6 +12,7 @@ use hotspur_ir::Value;
 use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims::{self, Found, Kind, Operand};
+use hotspur_tier1::table::op;
 
 /// Whether the type of an object can be guarded.
 unsafe fn can_be_guarded(class: *mut PyTypeObject) -> bool {
@@ -145,7 +146,8 @@ pub(super) unsafe fn next(l: &mut Lowering) -> Option<Outcome> {
 /// A built-in function that calls a method of its argument, or `other_operand`, called by the shim of an operator.
 pub(super) unsafe fn called(l: &mut Lowering) -> Option<Outcome> {
     let found = shims::called(l.s);
-    if found.is_none() {
+    // Other specializations call C code.
+    if found.is_none() || !matches!(l.op(), op::CALL | op::CALL_FOR_METHOD | op::CALL_LEN) {
         return None;
     }
     let n = l.oparg();
@@ -179,6 +181,9 @@ pub(super) unsafe fn checked_iterator(l: &mut Lowering) -> Option<Outcome> {
 
 /// LOAD_ATTR of what is not there, or of a descriptor.
 pub(super) unsafe fn load(l: &mut Lowering) -> Option<Outcome> {
+    if l.op() != op::LOAD_ATTR_FOR_METHOD {
+        return None;
+    }
     let found = shims::load(l.s);
     let class = ty(l.real(1));
     if found.is_none() || !facts::has_version(class) {
@@ -194,6 +199,9 @@ pub(super) unsafe fn load(l: &mut Lowering) -> Option<Outcome> {
 
 /// STORE_ATTR of a descriptor.
 pub(super) unsafe fn store(l: &mut Lowering) -> Option<Outcome> {
+    if l.op() != op::STORE_ATTR_FOR_METHOD {
+        return None;
+    }
     let found = shims::store(l.s);
     let class = ty(l.real(1));
     if found.is_none() || !facts::has_version(class) {

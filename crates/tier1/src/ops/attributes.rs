@@ -110,10 +110,6 @@ handler! {
     LOAD_ATTR(s) {
         adapt!(s, crate::specialize::load_attr::load_attr);
         s.save_ip();
-        let found = shims::load(s);
-        if !found.is_none() {
-            return s.enter_found(found);
-        }
         let owner = s.peek(1);
         let name = s.name(s.oparg() >> 1);
         let attr = if s.oparg() & 1 != 0 {
@@ -137,6 +133,26 @@ handler! {
             s.push(ptr::null_mut());
         }
         s.next_escaped(LOAD)
+    }
+
+    /// A method in Python is called, whatever class has it: see [`crate::shims`].
+    LOAD_ATTR_FOR_METHOD(s) {
+        let found = shims::load(s);
+        if found.is_none() {
+            return s.tail(LOAD_ATTR);
+        }
+        s.save_ip();
+        s.enter_found(found)
+    }
+
+    /// The same.
+    STORE_ATTR_FOR_METHOD(s) {
+        let found = shims::store(s);
+        if found.is_none() {
+            return s.tail(STORE_ATTR);
+        }
+        s.save_ip();
+        s.enter_found(found)
     }
 
     /// A method in Python that LOAD_ATTR calls has returned what is to be called; it has no receiver.
@@ -335,10 +351,6 @@ handler! {
     STORE_ATTR(s) {
         adapt!(s, crate::specialize::store_attr::store_attr);
         s.save_ip();
-        let found = shims::store(s);
-        if !found.is_none() {
-            return s.enter_found(found);
-        }
         let owner = s.peek(1);
         let value = s.peek(2);
         let failed = ffi::PyObject_SetAttr(owner, s.name(s.oparg()), value) != 0;
