@@ -580,6 +580,76 @@ def yield_from(i):
 attempts(loop, comprehension, while_handling, call_iter, call_next, yield_from)
 """)
 
+    def test_generators_that_are_resumed(self):
+        self.check("""
+def numbers(i):
+    local = Dying("local")
+    got = []
+    try:
+        for k in range(4):
+            got.append((yield (k, look()[-2:] if i % 50 == 3 else len(got))))
+            if k == 2 and i == 66: raise KeyError(i)
+            if k == 2 and i == 67: raise StopIteration(i)
+            if k == 2 and i == 68: next(generators[-1])
+            if k == 2 and i == 69: generators[-1].send(2)
+            if k == 2 and i == 70: generators[-1].close()
+    except ValueError as error:
+        yield "caught"
+    if i % 7 == 0: return
+    if i % 7 == 1: return (1, 2)
+    if i % 7 == 2: return ValueError("value")
+    return Dying("returned")
+
+generators = []
+def make(i):
+    g = numbers(i)
+    generators[:] = [g]
+    return g
+
+def nexts(i):
+    g = make(i)
+    return next(g), next(g), next(g), next(g)
+def with_default(i): return next(make(i), 5)
+def until_the_end(i):
+    g = make(i)
+    result = []
+    while True:
+        try: result.append(next(g))
+        except StopIteration as stop: return result, stop.args, repr(stop.value), deaths()
+def sends(i):
+    g = make(i)
+    return g.send(None), g.send(Dying("sent")), g.send(3), g.send(4), deaths()
+def sends_to_the_end(i):
+    g = make(i)
+    try: g.send(1)
+    except TypeError as error: result = [str(error)]
+    next(g)
+    while True:
+        try: result.append(g.send(Dying("sent")))
+        except StopIteration as stop: return result, stop.args, repr(stop.value)
+def of_temporary(i): return next(make(i)), next(numbers(i)), deaths()
+def while_handling(i):
+    g = make(i)
+    try: raise KeyError(i)
+    except KeyError: return next(g), next(g), next(g), next(g), repr(sys.exception())
+def throws(i):
+    g = make(i)
+    next(g)
+    return g.throw(ValueError), deaths()
+def bound(i, send=None):
+    g = make(i)
+    send, follow = g.send, g.__next__
+    follow()
+    return send(1), send(2)
+def exhausted(i):
+    g = iter([] if i % 2 else (x for x in ()))
+    return next(g)
+def other(i): return next([iter([7]), numbers(i), iter("ab")][i % 3])
+attempts(nexts, with_default, until_the_end, sends, sends_to_the_end, of_temporary, while_handling, throws, bound,
+         exhausted, other)
+generators.clear()
+""")
+
     def test_operators(self):
         self.check("""
 class R(Dying):

@@ -278,13 +278,15 @@ pub(super) unsafe fn method_return(l: &mut Lowering) -> Option<Outcome> {
 /// CALL_CONSUMER: the frame of the consumer is entered. It is this generator function's own, which is guarded.
 pub(super) unsafe fn consumer(l: &mut Lowering) -> Option<Outcome> {
     let consumer = consumers::consumer(l.s)?;
-    let at = super::generators::suspended(l, l.real(1).cast())?;
+    let n = consumers::generator_at(l.s);
+    let at = super::generators::suspended(l, l.real(n).cast())?;
     let has_receiver = !l.real(2).is_null();
     l.guard_callable(1, has_receiver)?;
     if has_receiver {
         l.exact(2)?;
     }
-    let generator = l.f.peek(1)?;
+    l.f.peek(1)?;
+    let generator = l.f.peek(n)?;
     l.f.guard_class(generator, &raw mut PyGen_Type);
     l.f.at();
     l.f.builder.guard_suspended(generator, at.code, at.pc);

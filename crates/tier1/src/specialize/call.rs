@@ -19,10 +19,7 @@ pub unsafe fn call(s: State) {
     let has_self = !s.peek(n + 1).is_null();
     let count = n + usize::from(has_self);
     let t = ty(callable);
-    if n == 1
-        && is_type(s.peek(1), &raw mut PyGen_Type)
-        && let Some(number) = crate::consumers::number(s)
-    {
+    if let Some(number) = crate::consumers::number(s) {
         *s.cache(1) = number as u64;
         *s.cache(2) = callable as u64;
         s.specialize(op::CALL_CONSUMER);
