@@ -1,9 +1,9 @@
 # What CPython does in C around the methods in Python that instructions call (see shims.rs). Compiled when tier 1 is
 # initialized. Each function's frame is entered at its call of `function`, of which the interpreter makes the frame itself. `...` stands for
 # NotImplemented, which no constant can name. What else is called is named here, and found in the globals: programs may change builtins.
-# Ints of more than one digit are left to C code. The first parameters are what C code holds on to; `result` is one of them where it is dropped before the others, should it be wrong.
+# The first parameters are what C code holds on to; `result` is one of them where it is dropped before the others, should it be wrong.
 
-StopIteration, int, object, type = StopIteration, int, object, type
+StopIteration = StopIteration
 exhausted = object()
 
 
@@ -67,15 +67,11 @@ def truth(result, operand, callable, function):
 
 def length(result, operand, callable, function):
     result = function()
-    if type(result) is int and 0 <= result < 0x4000_0000:
-        return result
     return checked_length(result)
 
 
 def length_truth(result, operand, callable, function):
     result = function()
-    if type(result) is int and 0 <= result < 0x4000_0000:
-        return result > 0
     return checked_length(result) > 0
 
 

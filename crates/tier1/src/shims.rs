@@ -34,6 +34,7 @@ mod rest;
 
 pub use enter::attribute_name;
 pub use find::*;
+pub use rest::is_length;
 
 const SOURCE: &CStr = {
     match CStr::from_bytes_with_nul(concat!(include_str!("shims.py"), "\0").as_bytes()) {
@@ -254,6 +255,7 @@ struct Shims {
     /// What shims call that the tiers know.
     other_operand: *mut PyObject,
     checked_iterator: *mut PyObject,
+    checked_length: *mut PyObject,
     /// What the shim of FOR_ITER returns instead of an item.
     exhausted: *mut PyObject,
     dealloc: *const c_void,
@@ -313,6 +315,11 @@ pub unsafe fn exhausted() -> *mut PyObject {
 /// The function that shims call to have an iterator checked, which it returns.
 pub unsafe fn checked_iterator() -> *mut PyObject {
     shims().map_or(ptr::null_mut(), |shims| shims.checked_iterator)
+}
+
+/// The same for a length.
+pub unsafe fn checked_length() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.checked_length)
 }
 
 // -- setting up
@@ -453,6 +460,7 @@ unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
         functions,
         other_operand: own(c"other_operand"),
         checked_iterator: own(c"checked_iterator"),
+        checked_length: own(c"checked_length"),
         exhausted: own(c"exhausted"),
         dealloc: (*class).tp_dealloc.map_or(ptr::null(), |f| f as *const c_void),
     })

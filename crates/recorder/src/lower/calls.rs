@@ -64,6 +64,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if n == 1 && !has_receiver && callable == shims::checked_iterator() {
         return super::shims::checked_iterator(l);
     }
+    if n == 1 && !has_receiver && callable == shims::checked_length() {
+        return super::shims::checked_length(l);
+    }
     let shim = super::shims::called(l);
     if shim.is_some() { shim } else { super::builtin_calls::call(l, has_receiver) }
 }

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::Value;
+use hotspur_ir::{Cond, Value};
 use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims::{self, Found, Kind, Operand};
@@ -175,6 +175,20 @@ pub(super) unsafe fn checked_iterator(l: &mut Lowering) -> Option<Outcome> {
     }
     l.guard_callable(1, false)?;
     l.guard_operand(1)?;
+    let v = l.f.peek(1)?;
+    l.called(1, v)
+}
+
+/// `checked_length`, called by a shim: an int that a length can be is returned as it is.
+pub(super) unsafe fn checked_length(l: &mut Lowering) -> Option<Outcome> {
+    if !shims::is_length(l.real(1)) {
+        return None;
+    }
+    l.guard_callable(1, false)?;
+    let number = l.int(1)?;
+    let zero = l.f.builder.const_i64(0);
+    l.f.at();
+    l.f.builder.guard_cmp_i64(Cond::Ge, number, zero);
     let v = l.f.peek(1)?;
     l.called(1, v)
 }

@@ -182,8 +182,16 @@ pub(super) unsafe extern "C" fn no_bool(_: *mut PyObject, args: *mut *mut PyObje
     ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(*args)).tp_name)
 }
 
+/// Whether an object is an int that a length can be as it is, and no large one.
+pub unsafe fn is_length(op: *mut PyObject) -> bool {
+    is_type(op, &raw mut ffi::PyLong_Type) && long_is_compact(op) && long_compact_value(op) >= 0
+}
+
 /// What `len` makes of what `__len__` has returned (`slot_sq_length`).
 pub(super) unsafe extern "C" fn checked_length(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    if is_length(*args) {
+        return newref(*args);
+    }
     let index = ffi::PyNumber_Index(*args);
     if index.is_null() {
         return index;
