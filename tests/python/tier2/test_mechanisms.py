@@ -753,6 +753,57 @@ class Control(FollowedCase):
         expect = sum(-1 if i % 3 == 0 else i for i in range(N))
         self.followed(f, N, expect=expect, runs=None)
 
+    def test_exception_that_leaves_two_callees(self):
+        def h(i):
+            if i % 3 == 0:
+                raise KeyError(i)
+            return i
+
+        def g(i):
+            return h(i) + 1
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                try:
+                    total += g(i)
+                except KeyError as error:
+                    total -= error.args[0]
+            return total
+
+        expect = sum(-i if i % 3 == 0 else i + 1 for i in range(N))
+        self.followed(f, N, expect=expect, runs=None)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertIn(", unwinds", describe(f))
+
+    def test_exception_from_a_method_that_an_instruction_calls(self):
+        class Strict:
+            def __getattr__(self, name):
+                raise AttributeError(name)
+
+            def __bool__(self):
+                raise KeyError
+
+        def f(n):
+            strict = Strict()
+            total = 0
+            for _ in range(n):
+                try:
+                    strict.missing
+                except AttributeError as error:
+                    total += len(error.args[0])
+                try:
+                    if strict:
+                        total += 1000
+                except KeyError:
+                    total += 1
+            return total
+
+        # Below the method's frame is a shim's.
+        self.followed(f, N, expect=8 * N, runs=None, share=0.9)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertIn(", unwinds", describe(f))
+
     def test_exception_from_c(self):
         def f(n):
             d = {}

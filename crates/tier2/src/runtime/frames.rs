@@ -496,6 +496,7 @@ impl Host {
             Moves::Calls => (*landing.frame).previous == self.top(),
             // The caller of the first frame may be any.
             Moves::Returns => depth == 1 || landing.frame == self.frames[depth - 2],
+            Moves::Unwinds => landing.frame == self.frames[depth - 3],
         };
         let height = landing.sp.offset_from(frame_locals(landing.frame)) as usize;
         if !expected_frame
@@ -513,6 +514,7 @@ impl Host {
                     self.frames.push(landing.frame);
                 }
             }
+            Moves::Unwinds => self.frames.truncate(depth - 2),
         }
         self.sp = landing.sp;
         true
