@@ -716,6 +716,40 @@ attempts(int_left, float_left, none_left, not_implemented, both_left, same, deri
          in_place, in_place_of_int, in_place_repeated, in_place_with_derived, in_place_int)
 """)
 
+    def test_keys_of_classes_that_compare_themselves(self):
+        # Looking into such a class runs code, while something is recorded, too.
+        self.check("""
+import warnings
+warnings.simplefilter("ignore")
+
+class Key:
+    def __init__(self, name): self.name = name; self.hash = hash(name)
+    def __hash__(self): return self.hash
+    def __eq__(self, other):
+        for _ in range(5): helper()
+        return False
+
+def helper():
+    total = 0
+    for i in range(30): total += i
+    return total
+
+def f(i):
+    C = type("C", (), {Key("x"): 1, Key("y"): 2, "z": 3})
+    c = C()
+    total = 0
+    for j in range(3):
+        total += c.z
+        try: c.x
+        except AttributeError: total += 1
+        try: c.y()
+        except AttributeError: total += 1
+        if c: total += 1
+        c.w = 1
+    return total
+attempts(f)
+""")
+
     def test_the_recursion_limit(self):
         self.check("""
 class C:
