@@ -21,7 +21,8 @@ const HOOKS: Hooks = Hooks { start: begin, record, code_freed, tools_active };
 /// A recording in progress in a thread.
 struct Recording {
     context: *mut Context,
-    recorder: Recorder,
+    /// None while it looks at an instruction.
+    recorder: Option<Box<Recorder>>,
     origin: Origin,
     reliance: Reliance,
     /// Why it is given up as soon as its thread goes on in tier 1.
@@ -70,7 +71,7 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
             return false;
         }
         observe::started(reliance.id(), &origin, inherits);
-        recordings().push(Recording { context: cx, recorder, origin, reliance, lost: None });
+        recordings().push(Recording { context: cx, recorder: Some(Box::new(recorder)), origin, reliance, lost: None });
         start_tracing(cx);
     }
     true
@@ -79,23 +80,36 @@ unsafe fn begin(cx: *mut Context, at: &Landing, origin: Origin) -> bool {
 unsafe fn record(cx: *mut Context, at: State) {
     let Some(index) = recordings().iter().position(|r| r.context == cx) else { return };
     let recording = &mut recordings()[index];
-    let verdict = if let Some(reason) = recording.lost {
-        Verdict::Aborted(reason)
-    } else if recording.reliance.is_lost() {
-        Verdict::Aborted(AbortReason::DependencyChanged)
-    } else {
+    let Some(mut recorder) = recording.recorder.take() else {
+        // What it looks at runs code after all: a class has keys that compare themselves.
+        recording.lost = Some(AbortReason::RecorderInterrupted);
+        return;
+    };
+    let mut verdict = Verdict::Continue;
+    if recording.lost.is_none() && !recording.reliance.is_lost() {
         // SAFETY: tier 1 calls before it executes an instruction.
-        unsafe {
-            recording.recorder.step(at, &mut |code, position| {
+        verdict = unsafe {
+            recorder.step(at, &mut |code, position| {
                 let place = Place { code, position };
                 (graph::at(code, position).is_some() || pending::at_place(place)) && graph::is_entered(place)
             })
-        }
-    };
+        };
+    }
+    // Others may have come and gone in the meantime.
+    let Some(index) = recordings().iter().position(|r| r.context == cx) else { return };
+    let recording = &mut recordings()[index];
+    if let Some(reason) = recording.lost {
+        verdict = Verdict::Aborted(reason);
+    } else if recording.reliance.is_lost() {
+        verdict = Verdict::Aborted(AbortReason::DependencyChanged);
+    }
     let recorded = match verdict {
         // SAFETY: the instruction that was looked at has not run yet.
-        Verdict::Continue => match unsafe { recording.reliance.follow(&recording.recorder.noted()) } {
-            Ok(()) => return,
+        Verdict::Continue => match unsafe { recording.reliance.follow(&recorder.noted()) } {
+            Ok(()) => {
+                recording.recorder = Some(recorder);
+                return;
+            }
             Err(Unreliable) => Err(AbortReason::DependencyChanged),
         },
         Verdict::Finished(trace) => Ok(*trace),
@@ -113,7 +127,7 @@ unsafe fn record(cx: *mut Context, at: State) {
 unsafe fn code_freed(cs: *mut CodeState) {
     for recording in recordings() {
         // SAFETY: the code is being freed, and still there.
-        if unsafe { recording.recorder.contains(cs) } {
+        if recording.recorder.as_ref().is_none_or(|recorder| unsafe { recorder.contains(cs) }) {
             recording.lost = Some(AbortReason::CodeChanged);
         }
     }

@@ -116,6 +116,7 @@ impl Translator<'_> {
             Moves::Calls => Some((self.load(types::I64, frame, layout.previous), top)),
             // The caller of the first frame is not known.
             Moves::Returns => top.checked_sub(1).map(|below| (frame, below)),
+            Moves::Unwinds => top.checked_sub(2).map(|below| (frame, below)),
         };
         if let Some((is, depth)) = expected {
             let expected = self.b.use_var(self.addresses[depth]);
@@ -141,6 +142,7 @@ impl Translator<'_> {
                     self.add_frame(code, Some(frame));
                 }
             }
+            Moves::Unwinds => self.frames.truncate(top - 1),
         }
     }
 
@@ -167,6 +169,7 @@ impl Translator<'_> {
                     self.frame_pushed(code);
                 }
             }
+            Moves::Unwinds => self.frames.truncate(self.frames.len() - 2),
         }
         None
     }

@@ -107,6 +107,7 @@ unsafe extern "C-unwind" {
     pub fn _PyCoro_GetAwaitableIter(o: *mut PyObject) -> *mut PyObject;
     pub fn _PyGen_yf(generator: *mut PyGenObject) -> *mut PyObject;
     pub fn _PyGen_FetchStopIterationValue(value: *mut *mut PyObject) -> c_int;
+    pub fn _PyGen_SetStopIterationValue(value: *mut PyObject) -> c_int;
     pub fn _Py_MakeCoro(func: *mut PyFunctionObject) -> *mut PyObject;
     pub fn _PyFunction_SetVersion(func: *mut PyFunctionObject, version: u32);
     pub fn _PyErr_FormatFromCause(exc: *mut PyObject, format: *const c_char, ...) -> *mut PyObject;

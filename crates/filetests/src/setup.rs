@@ -218,6 +218,7 @@ fn step(p: &mut Parser<'_>) -> Result<Step> {
         "acts" => Step::Acts(p.small()?, nullables(p)?, action(p)?),
         "calls" => Step::Calls(p.id("code")?, nullables(p)?),
         "returns" => Step::Returns(p.small()?, nullables(p)?),
+        "unwinds" => Step::Unwinds(p.small()?, nullables(p)?),
         "raises" => Step::Raises,
         _ => return Err(error),
     })

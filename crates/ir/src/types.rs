@@ -145,11 +145,13 @@ pub enum Moves {
     Calls,
     /// In the frame below it, which it returns (or yields) to.
     Returns,
+    /// In the frame below that one, which an exception has got to.
+    Unwinds,
 }
 
 impl Moves {
     /// Every kind.
-    pub const ALL: [Moves; 3] = [Moves::Stays, Moves::Calls, Moves::Returns];
+    pub const ALL: [Moves; 4] = [Moves::Stays, Moves::Calls, Moves::Returns, Moves::Unwinds];
 
     /// The name in the text format.
     pub const fn name(self) -> &'static str {
@@ -157,6 +159,7 @@ impl Moves {
             Moves::Stays => "stays",
             Moves::Calls => "calls",
             Moves::Returns => "returns",
+            Moves::Unwinds => "unwinds",
         }
     }
 
@@ -171,6 +174,7 @@ impl Moves {
             Moves::Stays => 0,
             Moves::Calls => 1,
             Moves::Returns => -1,
+            Moves::Unwinds => -2,
         }
     }
 }

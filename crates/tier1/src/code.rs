@@ -119,9 +119,15 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         let caches = usize::from(table::INFO[usize::from(opcode)].caches);
         // A cache word starts at zero; executing one is a bug that the handler of CACHE reports.
         words.extend(core::iter::repeat_n(Word { op: op::CACHE, counter: 0, oparg: 0 }, caches));
-        if opcode == op::STORE_SUBSCR {
-            // Its cache is where a `__setitem__` in Python returns to.
-            words[i + 1].op = op::ASSIGNMENT_RETURN;
+        // A cache word that is used for nothing else is where a method in Python returns to.
+        let waiting = match opcode {
+            op::STORE_SUBSCR | op::STORE_ATTR => Some(op::ASSIGNMENT_RETURN),
+            op::LOAD_ATTR if oparg & 1 != 0 => Some(op::METHOD_RETURN),
+            op::FOR_ITER => Some(op::NEXT_RETURN),
+            _ => None,
+        };
+        if let Some(waiting) = waiting {
+            words[i + caches] = Word { op: waiting, counter: 0, oparg: caches as u32 };
         }
         i += 1 + caches;
     }

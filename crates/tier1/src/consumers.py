@@ -111,3 +111,18 @@ def sum_of(iterable, function):
         total = total + item
         del item
     return total
+
+
+# These two are rewritten further: the generator is resumed once, by SEND, and what it returns is put into `result`, which is none of the operands.
+
+
+def next_of(generator, function, result):
+    for _ in generator:
+        return _
+    return stopped(result)
+
+
+def send_of(generator, value, function, result):
+    for _ in generator:
+        return _
+    return stopped(result)

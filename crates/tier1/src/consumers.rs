@@ -36,6 +36,8 @@ enum Owner {
     Builtins,
     /// It is a method of `str`; the receiver is its first operand.
     Str,
+    /// It is a method of generators; the generator is the receiver.
+    Generator,
 }
 
 /// The functions, and those in the source that take their place.
@@ -50,6 +52,8 @@ const FUNCTIONS: &[(Owner, &CStr, &CStr)] = &[
     (Owner::Builtins, c"set", c"set_of"),
     (Owner::Builtins, c"sorted", c"sorted_of"),
     (Owner::Str, c"join", c"joined_of"),
+    (Owner::Builtins, c"next", c"next_of"),
+    (Owner::Generator, c"send", c"send_of"),
 ];
 
 const COUNT: usize = FUNCTIONS.len();
@@ -82,28 +86,51 @@ unsafe fn originals() -> Option<&'static Originals> {
     (*ORIGINALS.0.get()).as_ref()
 }
 
-/// The number of the function that a CALL calls, if that is one of them, called as such.
+impl Owner {
+    /// Where the generator is, counted from the top of the stack.
+    fn generator_at(self) -> usize {
+        if self == Owner::Generator { 2 } else { 1 }
+    }
+}
+
+/// The number of the function that a CALL calls, if that is one of them, called as such with a generator.
 pub(crate) unsafe fn number(s: State) -> Option<usize> {
-    if s.oparg() != 1 {
+    let generator = &raw mut PyGen_Type;
+    if s.oparg() != 1 || !is_type(s.peek(1), generator) && (s.peek(2).is_null() || !is_type(s.peek(2), generator)) {
         return None;
     }
     let callable = s.peek(3);
     let i = originals()?.callables.iter().position(|&c| c == callable)?;
+    let owner = FUNCTIONS[i].0;
     let has_receiver = !s.peek(2).is_null();
-    (has_receiver == (FUNCTIONS[i].0 == Owner::Str)).then_some(i)
+    let is_called_as_such = has_receiver == (owner != Owner::Builtins);
+    (is_called_as_such && is_type(s.peek(owner.generator_at()), generator)).then_some(i)
+}
+
+/// Where CALL_CONSUMER has the generator, counted from the top of the stack.
+#[inline(always)]
+pub unsafe fn generator_at(s: State) -> usize {
+    FUNCTIONS[*s.cache(1) as usize % COUNT].0.generator_at()
 }
 
 /// Whether the CALL, which is specialized for this function, consumes a generator that can be entered.
 #[inline(always)]
 unsafe fn consumes(s: State) -> bool {
-    let generator = s.peek(1).cast::<PyGenObject>();
+    let owner = FUNCTIONS[*s.cache(1) as usize % COUNT].0;
     let receiver = s.peek(2);
-    *s.cache(2) == s.peek(3) as u64
-        && ty(generator.cast()) == &raw mut PyGen_Type
+    let is_called_as_such = match owner {
+        Owner::Builtins => receiver.is_null(),
+        Owner::Str => !receiver.is_null() && ty(receiver) == &raw mut ffi::PyUnicode_Type,
+        Owner::Generator => !receiver.is_null(),
+    };
+    if !is_called_as_such || *s.cache(2) != s.peek(3) as u64 || !s.hook_is_ours() {
+        return false;
+    }
+    let generator = s.peek(owner.generator_at()).cast::<PyGenObject>();
+    ty(generator.cast()) == &raw mut PyGen_Type
         && (*generator).gi_frame_state < FRAME_EXECUTING
-        && s.hook_is_ours()
-        && (receiver.is_null() != (FUNCTIONS[*s.cache(1) as usize % COUNT].0 == Owner::Str))
-        && (receiver.is_null() || ty(receiver) == &raw mut ffi::PyUnicode_Type)
+        // One that has not begun can be sent nothing but None, which is seldom done.
+        && (owner != Owner::Generator || (*generator).gi_frame_state != FRAME_CREATED)
 }
 
 /// What CALL_CONSUMER enters with the operands that are on the stack; none if it does what CALL does.
@@ -112,7 +139,7 @@ pub unsafe fn consumer(s: State) -> Option<Consumer> {
     if !consumes(s) {
         return None;
     }
-    let cs = code::known_state_of(frame_code(generator_frame(s.peek(1).cast())));
+    let cs = code::known_state_of(frame_code(generator_frame(s.peek(generator_at(s)).cast())));
     if !cs.is_null() && !(*cs).consumers.is_null() {
         let known = (*(*cs).consumers)[*s.cache(1) as usize % COUNT];
         if !known.function.is_null() {
@@ -126,7 +153,7 @@ pub unsafe fn consumer(s: State) -> Option<Consumer> {
 #[cold]
 #[inline(never)]
 unsafe fn make(s: State) -> Option<Consumer> {
-    let cs = code::state_of(frame_code(generator_frame(s.peek(1).cast())));
+    let cs = code::state_of(frame_code(generator_frame(s.peek(generator_at(s)).cast())));
     if cs.is_null() {
         return None;
     }
@@ -233,16 +260,27 @@ unsafe extern "C" fn fit(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -
     newref(ffi::Py_None())
 }
 
+/// What `next` and `send` make of what a generator has returned.
+unsafe extern "C" fn stopped(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    if *args == ffi::Py_None() {
+        ffi::PyErr_SetNone(ffi::PyExc_StopIteration);
+    } else {
+        _PyGen_SetStopIterationValue(*args);
+    }
+    ptr::null_mut()
+}
+
 // -- setting up
 
 /// Method definitions, which function objects refer to.
-struct Definitions([ffi::PyMethodDef; 3]);
+struct Definitions([ffi::PyMethodDef; 4]);
 // SAFETY: never written.
 unsafe impl Sync for Definitions {}
 static DEFINITIONS: Definitions = Definitions([
     shims::definition(c"add_ints", add_ints),
     shims::definition(c"add_int", add_int),
     shims::definition(c"fit", fit),
+    shims::definition(c"stopped", stopped),
 ]);
 
 /// Makes the originals. Without them (the answer is false, and an exception may be set) C code consumes generators.
@@ -268,12 +306,13 @@ unsafe fn find(globals: *mut PyObject) -> Option<Originals> {
     for (i, (owner, name, own)) in FUNCTIONS.iter().enumerate() {
         let callable = match owner {
             Owner::Builtins => ffi::PyDict_GetItemString(builtins, name.as_ptr()),
-            Owner::Str => {
+            Owner::Str | Owner::Generator => {
                 let name = ffi::PyUnicode_InternFromString(name.as_ptr());
                 if name.is_null() {
                     return None;
                 }
-                let found = _PyType_Lookup(&raw mut ffi::PyUnicode_Type, name);
+                let class = if *owner == Owner::Str { &raw mut ffi::PyUnicode_Type } else { &raw mut PyGen_Type };
+                let found = _PyType_Lookup(class, name);
                 decref(name);
                 found
             }
@@ -285,6 +324,11 @@ unsafe fn find(globals: *mut PyObject) -> Option<Originals> {
         found.callables[i] = newref(callable);
         found.functions[i] = newref(function).cast();
         edit((*found.functions[i]).func_code.cast());
+        match *own {
+            own if own == c"next_of" => resume_once((*found.functions[i]).func_code.cast(), op::LOAD_CONST),
+            own if own == c"send_of" => resume_once((*found.functions[i]).func_code.cast(), op::LOAD_FAST | 1 << 8),
+            _ => {}
+        }
     }
     Some(found)
 }
@@ -305,6 +349,29 @@ unsafe fn edit(code: *mut PyCodeObject) {
         } else if a == op::STORE_FAST && b == op::LOAD_FAST && arg == next_arg && is_blank(code, arg) {
             (*units.add(i), *units.add(i + 1)) = (nop, nop);
         }
+    }
+}
+
+/// Rewrites the code of an original that resumes its generator once, as far as it is edited: what `load` loads (the first constant, None; or the second
+/// parameter) is sent to the generator, and what that returns goes into the last parameter.
+unsafe fn resume_once(code: *mut PyCodeObject, load: u16) {
+    const OPCODE: u16 = 0xff;
+    let units = code_units(code);
+    let result = (*code).co_argcount as u16 - 1;
+    debug_assert_eq!(tuple_item((*code).co_consts, 0), ffi::Py_None());
+    let mut i = 0;
+    while i < size(code.cast()) as usize {
+        let unit = units.add(i);
+        match *unit & OPCODE {
+            op::GET_ITER => *unit = load,
+            op::FOR_ITER => *unit = op::SEND | *unit & !OPCODE,
+            op::END_FOR => {
+                *unit = op::END_SEND;
+                *unit.add(1) = op::STORE_FAST | result << 8;
+            }
+            _ => {}
+        }
+        i += usize::from(crate::table::LENGTH[usize::from(*units.add(i) & OPCODE)]);
     }
 }
 

@@ -12,20 +12,29 @@
 //! do not count for the recursion limit ([`crate::code::CodeState::counted`]): stock has no frame there.
 //!
 //! # When
-//! Only where the first thing that CPython would do is call the left operand's (the container's) method, a plain function of two (three)
-//! arguments; [`binary`] and its siblings say so. What happens after NotImplemented is written once more here ([`other_operand`],
-//! [`other_comparison`]), after `binary_op1` and `slot_nb_*`, and `do_richcompare` (`Objects/abstract.c`, `typeobject.c`,
-//! `object.c`).
+//! Only where the first thing that CPython would do is call a certain method, a plain function with just so many parameters. Which one that is, and with
+//! which shim it is called, `find.rs` says, to both tiers. What C code does with the result that a shim cannot do is in `rest.rs`. A row of the
+//! table says which operands shim and method get.
+//!
+//! # Where the result goes
+//! Behind the instruction as a rule. If something is to be done with it there, an instruction of ours waits for it in a cache word: see
+//! `code.rs`.
 
 use crate::code::{self, CodeState};
-use crate::dispatch::{Ret, State};
-use crate::frames;
 use crate::table::op;
 use core::cell::UnsafeCell;
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
+
+mod enter;
+mod find;
+mod rest;
+
+pub use enter::attribute_name;
+pub use find::*;
+pub use rest::is_length;
 
 const SOURCE: &CStr = {
     match CStr::from_bytes_with_nul(concat!(include_str!("shims.py"), "\0").as_bytes()) {
@@ -34,31 +43,120 @@ const SOURCE: &CStr = {
     }
 };
 
+/// What a shim or a method gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operand {
+    /// The item of the stack so many from the top.
+    Item(usize),
+    /// The instruction's argument, an int.
+    Argument,
+    /// What the class of the owner, on top of the stack, has under the instruction's name.
+    Descriptor,
+    /// That class.
+    Class,
+    /// The name.
+    Name,
+    /// Nothing yet.
+    Unset,
+}
+use Operand::{Argument, Class, Descriptor, Item, Name, Unset};
+
+/// A row of the table of shims.
+#[derive(Debug)]
+pub struct Row {
+    /// The function's name in the source.
+    name: &'static CStr,
+    /// How many items the instruction pops.
+    pub pops: usize,
+    /// The shim's first locals. It takes the items over, and drops them in this order in the end.
+    pub own: &'static [Operand],
+    /// The method's arguments.
+    pub args: &'static [Operand],
+    /// Where an instruction of ours waits for the result, in words behind the instruction; 0 if none does.
+    pub waits: usize,
+}
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $pops:literal, [$($own:expr),*], [$($arg:expr),*] $(, waits $waits:literal)?;)*) => {
         /// Which shim.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(usize)]
         pub enum Kind { $($(#[$doc])* $kind),* }
 
-        /// The functions' names in the source, by kind.
-        const NAMES: &[&CStr] = &[$($name),*];
+        /// The rows, by kind.
+        pub static ROWS: [Row; COUNT] = [
+            $(Row { name: $name, pops: $pops, own: &[$($own),*], args: &[$($arg),*], waits: 0 $(+ $waits)? }),*
+        ];
+
+        const COUNT: usize = [$($name),*].len();
+
+        /// Handlers that enter the shim and on top of it the method that is the payload; the operands are on the stack, and the instruction is
+        /// saved.
+        mod entries {
+            use super::{ROWS, Kind};
+            use hotspur_cpython_sys::PyFunctionObject;
+            $crate::handler! { $($kind(s, method: usize) {
+                s.enter_shim::<{ Kind::$kind as usize }>(method as *mut PyFunctionObject)
+            })* }
+
+            pub(super) static ENTRIES: [crate::dispatch::Handler; ROWS.len()] = [$($kind),*];
+        }
     };
 }
 
 kinds! {
-    /// BINARY_OP.
-    Operator = c"operator";
+    /// BINARY_OP: the left operand's method.
+    Operator = c"operator", 2, [Item(2), Item(1), Argument], [Item(2), Item(1)];
+    /// BINARY_OP: the right operand's, the left one having none.
+    Reflected = c"reflected", 2, [Item(2), Item(1), Argument], [Item(1), Item(2)];
+    /// BINARY_OP: the left operand's method for the operator in place.
+    InPlace = c"in_place", 2, [Item(2), Item(1), Argument], [Item(2), Item(1)];
+    /// CALL of `other_operand` by the shim of an operator.
+    OtherOperand = c"reflected", 5, [Item(3), Item(2), Item(1), Item(5)], [Item(2), Item(3)];
+    /// UNARY_NEGATIVE, UNARY_INVERT.
+    Unary = c"passed", 1, [Item(1)], [Item(1)];
     /// COMPARE_OP.
-    Comparison = c"comparison";
+    Comparison = c"comparison", 2, [Item(2), Item(1), Argument], [Item(2), Item(1)];
     /// COMPARE_OP, with the result converted to a bool.
-    ComparisonTruth = c"comparison_truth";
+    ComparisonTruth = c"comparison_truth", 2, [Item(2), Item(1), Argument], [Item(2), Item(1)];
     /// CONTAINS_OP.
-    Containment = c"containment";
+    Containment = c"containment", 2, [Item(2), Item(1)], [Item(1), Item(2)];
     /// CONTAINS_OP, inverted.
-    NoContainment = c"no_containment";
+    NoContainment = c"no_containment", 2, [Item(2), Item(1)], [Item(1), Item(2)];
     /// STORE_SUBSCR.
-    Assignment = c"assignment";
+    Assignment = c"assignment", 3, [Item(3), Item(2), Item(1)], [Item(2), Item(1), Item(3)], waits 1;
+    /// TO_BOOL: `__bool__`.
+    Truth = c"truth", 1, [Unset, Item(1)], [Item(1)];
+    /// TO_BOOL: `__len__`.
+    LengthTruth = c"length_truth", 1, [Unset, Item(1)], [Item(1)];
+    /// CALL of `bool`: `__bool__`.
+    CalledTruth = c"truth", 3, [Unset, Item(1), Item(3)], [Item(1)];
+    /// CALL of `bool`: `__len__`.
+    CalledLengthTruth = c"length_truth", 3, [Unset, Item(1), Item(3)], [Item(1)];
+    /// CALL of `len`.
+    Length = c"length", 3, [Unset, Item(1), Item(3)], [Item(1)];
+    /// CALL of a function that does nothing but call the method of its argument.
+    Passed = c"passed", 3, [Item(1), Item(3)], [Item(1)];
+    /// GET_ITER.
+    Iterator = c"iterator", 1, [Unset, Item(1)], [Item(1)];
+    /// CALL of `iter`.
+    CalledIterator = c"iterator", 3, [Unset, Item(1), Item(3)], [Item(1)];
+    /// FOR_ITER.
+    Next = c"next_item", 0, [], [Item(1)], waits 1;
+    /// LOAD_ATTR: a descriptor's `__get__`.
+    Get = c"passed", 1, [Descriptor, Item(1)], [Descriptor, Item(1), Class];
+    /// LOAD_ATTR: the same, where a call follows.
+    GetCallable = c"passed", 1, [Descriptor, Item(1)], [Descriptor, Item(1), Class], waits 9;
+    /// LOAD_ATTR of a property, where a call follows.
+    PropertyCallable = c"passed", 1, [Descriptor, Item(1)], [Item(1)], waits 9;
+    /// LOAD_ATTR: `__getattr__`.
+    Hook = c"passed", 1, [Item(1)], [Item(1), Name];
+    /// LOAD_ATTR: the same, where a call follows.
+    HookCallable = c"passed", 1, [Item(1)], [Item(1), Name], waits 9;
+    /// STORE_ATTR: a descriptor's `__set__`.
+    Set = c"assignment", 2, [Descriptor, Item(2), Item(1)], [Descriptor, Item(1), Item(2)], waits 4;
+    /// STORE_ATTR: a property's setter.
+    PropertySet = c"assignment", 2, [Descriptor, Item(2), Item(1)], [Item(1), Item(2)], waits 4;
 }
 
 /// A shim.
@@ -77,25 +175,90 @@ pub struct Shim {
 struct Operator {
     name: *mut PyObject,
     reflected: *mut PyObject,
-    slot: *const c_void,
+    in_place: *mut PyObject,
+    slots: [*const c_void; 2],
     /// As error messages call it, and its in-place variant.
     symbols: [&'static CStr; 2],
 }
 
-struct Shims {
-    shims: [Shim; NAMES.len()],
-    operators: [Operator; OPERATORS.len()],
-    comparisons: [*mut PyObject; 6],
+/// Slot functions that call what a class defines in Python, by what they stand for.
+struct Slots {
     richcompare: *const c_void,
     contains: *const c_void,
-    name_contains: *mut PyObject,
     assign: *const c_void,
-    name_setitem: *mut PyObject,
-    dealloc: *const c_void,
     call: *const c_void,
-    name_call: *mut PyObject,
     iter: *const c_void,
-    name_iter: *mut PyObject,
+    next: *const c_void,
+    bool: *const c_void,
+    length: [*const c_void; 2],
+    negative: *const c_void,
+    invert: *const c_void,
+    absolute: *const c_void,
+    get: *const c_void,
+    set: *const c_void,
+    getattr: *const c_void,
+}
+
+macro_rules! names {
+    ($($field:ident = $name:literal;)*) => {
+        /// Names of methods.
+        struct Names { $($field: *mut PyObject),* }
+
+        impl Names {
+            unsafe fn new() -> Option<Names> {
+                Some(Names { $($field: intern($name)?),* })
+            }
+        }
+    };
+}
+
+names! {
+    contains = c"__contains__";
+    setitem = c"__setitem__";
+    call = c"__call__";
+    iter = c"__iter__";
+    next = c"__next__";
+    bool = c"__bool__";
+    len = c"__len__";
+    negative = c"__neg__";
+    invert = c"__invert__";
+    absolute = c"__abs__";
+    get = c"__get__";
+    set = c"__set__";
+}
+
+/// Built-in functions and types that call a method of their only argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Function {
+    Len,
+    Next,
+    Abs,
+    Iter,
+    Bool,
+}
+
+const FUNCTIONS: [(Function, &CStr); 5] = [
+    (Function::Len, c"len"),
+    (Function::Next, c"next"),
+    (Function::Abs, c"abs"),
+    (Function::Iter, c"iter"),
+    (Function::Bool, c"bool"),
+];
+
+struct Shims {
+    shims: [Shim; COUNT],
+    operators: [Operator; OPERATORS.len()],
+    comparisons: [*mut PyObject; 6],
+    slots: Slots,
+    names: Names,
+    functions: [*mut PyObject; FUNCTIONS.len()],
+    /// What shims call that the tiers know.
+    other_operand: *mut PyObject,
+    checked_iterator: *mut PyObject,
+    checked_length: *mut PyObject,
+    /// What the shim of FOR_ITER returns instead of an item.
+    exhausted: *mut PyObject,
+    dealloc: *const c_void,
 }
 
 struct Global(UnsafeCell<Option<Shims>>);
@@ -103,21 +266,21 @@ struct Global(UnsafeCell<Option<Shims>>);
 unsafe impl Sync for Global {}
 static SHIMS: Global = Global(UnsafeCell::new(None));
 
-/// By the argument of BINARY_OP (`Include/opcode.h`). `pow` takes three operands and has rules of its own: it has no row here.
-const OPERATORS: [Option<(&CStr, &CStr, [&CStr; 2])>; 13] = [
-    Some((c"__add__", c"__radd__", [c"+", c"+="])),
-    Some((c"__and__", c"__rand__", [c"&", c"&="])),
-    Some((c"__floordiv__", c"__rfloordiv__", [c"//", c"//="])),
-    Some((c"__lshift__", c"__rlshift__", [c"<<", c"<<="])),
-    Some((c"__matmul__", c"__rmatmul__", [c"@", c"@="])),
-    Some((c"__mul__", c"__rmul__", [c"*", c"*="])),
-    Some((c"__mod__", c"__rmod__", [c"%", c"%="])),
-    Some((c"__or__", c"__ror__", [c"|", c"|="])),
+/// By the argument of BINARY_OP (`Include/opcode.h`): the methods, and the symbols. `pow` takes three operands and has rules of its own: it has no row here.
+const OPERATORS: [Option<([&CStr; 3], [&CStr; 2])>; 13] = [
+    Some(([c"__add__", c"__radd__", c"__iadd__"], [c"+", c"+="])),
+    Some(([c"__and__", c"__rand__", c"__iand__"], [c"&", c"&="])),
+    Some(([c"__floordiv__", c"__rfloordiv__", c"__ifloordiv__"], [c"//", c"//="])),
+    Some(([c"__lshift__", c"__rlshift__", c"__ilshift__"], [c"<<", c"<<="])),
+    Some(([c"__matmul__", c"__rmatmul__", c"__imatmul__"], [c"@", c"@="])),
+    Some(([c"__mul__", c"__rmul__", c"__imul__"], [c"*", c"*="])),
+    Some(([c"__mod__", c"__rmod__", c"__imod__"], [c"%", c"%="])),
+    Some(([c"__or__", c"__ror__", c"__ior__"], [c"|", c"|="])),
     None,
-    Some((c"__rshift__", c"__rrshift__", [c">>", c">>="])),
-    Some((c"__sub__", c"__rsub__", [c"-", c"-="])),
-    Some((c"__truediv__", c"__rtruediv__", [c"/", c"/="])),
-    Some((c"__xor__", c"__rxor__", [c"^", c"^="])),
+    Some(([c"__rshift__", c"__rrshift__", c"__irshift__"], [c">>", c">>="])),
+    Some(([c"__sub__", c"__rsub__", c"__isub__"], [c"-", c"-="])),
+    Some(([c"__truediv__", c"__rtruediv__", c"__itruediv__"], [c"/", c"/="])),
+    Some(([c"__xor__", c"__rxor__", c"__ixor__"], [c"^", c"^="])),
 ];
 
 /// By comparison (`Py_LT`, ...): the method, and the symbol.
@@ -144,393 +307,36 @@ pub unsafe fn class_dealloc() -> *const c_void {
     shims().map_or(ptr::null(), |shims| shims.dealloc)
 }
 
-/// The slot of a type for an operator, and for its in-place variant.
-unsafe fn slots(t: *mut PyTypeObject, operator: usize) -> [*const c_void; 2] {
-    let n = (*t).tp_as_number;
-    if n.is_null() {
-        return [ptr::null(); 2];
-    }
-    macro_rules! pair {
-        ($a:ident, $b:ident) => {
-            [(*n).$a.map_or(ptr::null(), |f| f as *const c_void), (*n).$b.map_or(ptr::null(), |f| f as *const c_void)]
-        };
-    }
-    match operator {
-        0 => pair!(nb_add, nb_inplace_add),
-        1 => pair!(nb_and, nb_inplace_and),
-        2 => pair!(nb_floor_divide, nb_inplace_floor_divide),
-        3 => pair!(nb_lshift, nb_inplace_lshift),
-        4 => pair!(nb_matrix_multiply, nb_inplace_matrix_multiply),
-        5 => pair!(nb_multiply, nb_inplace_multiply),
-        6 => pair!(nb_remainder, nb_inplace_remainder),
-        7 => pair!(nb_or, nb_inplace_or),
-        9 => pair!(nb_rshift, nb_inplace_rshift),
-        10 => pair!(nb_subtract, nb_inplace_subtract),
-        11 => pair!(nb_true_divide, nb_inplace_true_divide),
-        12 => pair!(nb_xor, nb_inplace_xor),
-        _ => [ptr::null(); 2],
-    }
+/// What the shim of FOR_ITER returns when there is no further item; an object that nobody else has.
+pub unsafe fn exhausted() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.exhausted)
 }
 
-unsafe fn richcompare_slot(t: *mut PyTypeObject) -> *const c_void {
-    (*t).tp_richcompare.map_or(ptr::null(), |f| f as *const c_void)
+/// The function that shims call to have an iterator checked, which it returns.
+pub unsafe fn checked_iterator() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.checked_iterator)
 }
 
-unsafe fn contains_slot(t: *mut PyTypeObject) -> *const c_void {
-    let sequence = (*t).tp_as_sequence;
-    if sequence.is_null() { ptr::null() } else { (*sequence).sq_contains.map_or(ptr::null(), |f| f as *const c_void) }
-}
-
-unsafe fn assign_slot(t: *mut PyTypeObject) -> *const c_void {
-    let mapping = (*t).tp_as_mapping;
-    if mapping.is_null() {
-        return ptr::null();
-    }
-    (*mapping).mp_ass_subscript.map_or(ptr::null(), |f| f as *const c_void)
-}
-
-unsafe fn call_slot(t: *mut PyTypeObject) -> *const c_void {
-    (*t).tp_call.map_or(ptr::null(), |f| f as *const c_void)
-}
-
-unsafe fn iter_slot(t: *mut PyTypeObject) -> *const c_void {
-    (*t).tp_iter.map_or(ptr::null(), |f| f as *const c_void)
-}
-
-/// The plain function with so many positional arguments, and no other parameters, that a type has under this name.
-unsafe fn method(s: State, t: *mut PyTypeObject, name: *mut PyObject, count: c_int) -> *mut PyFunctionObject {
-    simple(s, t, name, count, 0)
-}
-
-/// [`method`], of this kind: 0, or CO_GENERATOR.
-unsafe fn simple(
-    s: State,
-    t: *mut PyTypeObject,
-    name: *mut PyObject,
-    count: c_int,
-    kind: c_int,
-) -> *mut PyFunctionObject {
-    let found = _PyType_Lookup(t, name);
-    if found.is_null() || !is_type(found, &raw mut PyFunction_Type) {
-        return ptr::null_mut();
-    }
-    let function = found.cast::<PyFunctionObject>();
-    let code = (*function).func_code.cast::<PyCodeObject>();
-    let other = CO_VARARGS | CO_VARKEYWORDS | CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR;
-    let is_simple = (*code).co_flags & (CO_OPTIMIZED | other) == CO_OPTIMIZED | kind
-        && (*code).co_kwonlyargcount == 0
-        && (*code).co_argcount == count;
-    let is_plain = (*function).vectorcall.map_or(ptr::null(), |f| f as *const c_void) == s.known().function_vectorcall;
-    if is_simple && is_plain { function } else { ptr::null_mut() }
-}
-
-/// Whether the type may be a class written in Python, and calls are ours to make.
-unsafe fn may_enter(s: State, t: *mut PyTypeObject) -> bool {
-    has_feature(t, TPFLAGS_HEAPTYPE) && s.hook_is_ours()
-}
-
-/// The method (borrowed) that BINARY_OP with this argument calls first, if a shim can do what follows.
-pub unsafe fn binary(s: State, left: *mut PyObject, right: *mut PyObject) -> *mut PyFunctionObject {
-    let oparg = s.oparg();
-    let (Some(shims), l, r) = (shims(), ty(left), ty(right)) else { return ptr::null_mut() };
-    let operator = oparg % OPERATORS.len();
-    let row = &shims.operators[operator];
-    let [slot, in_place] = slots(l, operator);
-    let sequence = (*l).tp_as_sequence;
-    let is_sequence = !sequence.is_null() && ((*sequence).sq_concat.is_some() || (*sequence).sq_repeat.is_some());
-    if row.slot.is_null()
-        || slot != row.slot
-        || !may_enter(s, l)
-        || is_sequence
-        || oparg >= OPERATORS.len() && !in_place.is_null()
-        // The right operand's comes first.
-        || l != r && ffi::PyType_IsSubtype(r, l) != 0
-    {
-        return ptr::null_mut();
-    }
-    method(s, l, row.name, 2)
-}
-
-/// The same for COMPARE_OP.
-pub unsafe fn compare(s: State, left: *mut PyObject, right: *mut PyObject) -> *mut PyFunctionObject {
-    let (Some(shims), l, r) = (shims(), ty(left), ty(right)) else { return ptr::null_mut() };
-    if richcompare_slot(l) != shims.richcompare || !may_enter(s, l) || l != r && ffi::PyType_IsSubtype(r, l) != 0 {
-        return ptr::null_mut();
-    }
-    method(s, l, shims.comparisons[s.oparg() >> 5], 2)
-}
-
-/// The same for CONTAINS_OP.
-pub unsafe fn contains(s: State, container: *mut PyObject) -> *mut PyFunctionObject {
-    let Some(shims) = shims() else { return ptr::null_mut() };
-    let t = ty(container);
-    if contains_slot(t) != shims.contains || !may_enter(s, t) {
-        return ptr::null_mut();
-    }
-    method(s, t, shims.name_contains, 2)
-}
-
-/// The same for STORE_SUBSCR.
-pub unsafe fn assign(s: State, container: *mut PyObject) -> *mut PyFunctionObject {
-    let Some(shims) = shims() else { return ptr::null_mut() };
-    let t = ty(container);
-    if assign_slot(t) != shims.assign || !may_enter(s, t) {
-        return ptr::null_mut();
-    }
-    method(s, t, shims.name_setitem, 3)
-}
-
-/// The generator function (borrowed) that is an object's `__iter__`, if it is one. What it makes is an iterator, so nothing is left to be done
-/// when it returns, and it needs no shim: its frame is pushed instead of asking C code for an iterator.
-pub unsafe fn iter(s: State, iterable: *mut PyObject) -> *mut PyFunctionObject {
-    let t = ty(iterable);
-    if !has_feature(t, TPFLAGS_HEAPTYPE) {
-        return ptr::null_mut();
-    }
-    let Some(shims) = shims() else { return ptr::null_mut() };
-    if iter_slot(t) != shims.iter || !may_enter(s, t) {
-        return ptr::null_mut();
-    }
-    simple(s, t, shims.name_iter, 1, CO_GENERATOR)
-}
-
-/// The functions (borrowed) that BEFORE_WITH finds as `__enter__` and `__exit__`, BEFORE_ASYNC_WITH as `__aenter__` (a coroutine function) and
-/// `__aexit__`, in the class of the context manager on top of the stack; nulls if they are something else. There is nothing to be done when the first one
-/// returns, so it needs no shim: its frame is pushed, with the bound `__exit__` on the stack below its result.
-pub unsafe fn manager(s: State) -> [*mut PyFunctionObject; 2] {
-    const NONE: [*mut PyFunctionObject; 2] = [ptr::null_mut(); 2];
-    let t = ty(s.peek(1));
-    if !may_enter(s, t) {
-        return NONE;
-    }
-    let known = s.known();
-    let (enter, exit, kind) = if (*s.pc).op == op::BEFORE_ASYNC_WITH {
-        (known.name_aenter, known.name_aexit, CO_COROUTINE)
-    } else {
-        (known.name_enter, known.name_exit, 0)
-    };
-    let enter = simple(s, t, enter, 1, kind);
-    let exit = _PyType_Lookup(t, exit);
-    if enter.is_null() || exit.is_null() || !is_type(exit, &raw mut PyFunction_Type) {
-        return NONE;
-    }
-    [enter, exit.cast()]
-}
-
-/// The function (borrowed) that a CALL with `n` arguments on the stack calls if the callable, which has no receiver, is an instance of a class
-/// with `__call__` in Python; else null.
-pub unsafe fn callable(s: State, n: usize) -> *mut PyFunctionObject {
-    let Some(shims) = shims() else { return ptr::null_mut() };
-    let t = ty(s.peek(n + 2));
-    if call_slot(t) != shims.call
-        || !s.peek(n + 1).is_null()
-        || !may_enter(s, t)
-        || has_feature(t, ffi::Py_TPFLAGS_HAVE_VECTORCALL)
-    {
-        return ptr::null_mut();
-    }
-    let found = _PyType_Lookup(t, shims.name_call);
-    let is_plain = !found.is_null()
-        && is_type(found, &raw mut PyFunction_Type)
-        && (*found.cast::<PyFunctionObject>()).vectorcall.map_or(ptr::null(), |f| f as *const c_void)
-            == s.known().function_vectorcall;
-    if is_plain { found.cast() } else { ptr::null_mut() }
-}
-
-/// Which shim COMPARE_OP with this argument uses.
-pub fn comparison_kind(oparg: usize) -> Kind {
-    if oparg & 16 != 0 { Kind::ComparisonTruth } else { Kind::Comparison }
-}
-
-/// Which shim CONTAINS_OP with this argument uses.
-pub fn containment_kind(oparg: usize) -> Kind {
-    if oparg & 1 != 0 { Kind::NoContainment } else { Kind::Containment }
-}
-
-/// The first three values of a frame; null where there is none.
-pub(crate) type Three = (*mut PyObject, *mut PyObject, *mut PyObject);
-
-/// Writes them, one by one: see [`frames::push_unchecked`].
-#[inline(always)]
-unsafe fn write(frame: *mut InterpreterFrame, values: Three, count: usize) {
-    let locals = frame_locals(frame);
-    locals.write_volatile(values.0);
-    locals.add(1).write_volatile(values.1);
-    if count > 2 {
-        locals.add(2).write_volatile(values.2);
-    }
-}
-
-impl State {
-    /// Pops `pops` operands, pushes the frame of a shim, which takes over the references `own` as its first locals, and on it that
-    /// of the method, with new references to the `N` arguments; then executes the method. The instruction must be saved.
-    #[inline(always)]
-    pub(crate) unsafe fn enter_shim<const N: usize>(
-        mut self,
-        kind: Kind,
-        pops: usize,
-        own: Three,
-        method: *mut PyFunctionObject,
-        args: Three,
-        return_offset: usize,
-    ) -> Ret {
-        let shim: *const Shim = &raw const (*SHIMS.0.get()).as_ref().unwrap_unchecked().shims[kind as usize];
-        let ts = self.tstate();
-        let frame = frames::push(ts, (*shim).function, 3);
-        if frame.is_null() {
-            return self.error();
-        }
-        let callee = frames::push(ts, method, N);
-        if callee.is_null() {
-            return self.tail_with(drop_shim, frame as usize);
-        }
-        self.shrink(pops);
-        self.save_sp();
-        (*self.frame).return_offset = return_offset as u16;
-        write(frame, own, 3);
-        (*frame).previous = self.frame;
-        incref(method.cast());
-        incref(args.0);
-        incref(args.1);
-        if N > 2 {
-            incref(args.2);
-        }
-        write(callee, args, N);
-        let cs = (*shim).cs;
-        let sp = frame_locals(frame).add((*(*cs).code).co_nlocalsplus as usize);
-        let pc = (*cs).words.add((*shim).call);
-        State { pc, sp, frame, cx: self.cx, cs }.enter(callee, usize::from(crate::table::LENGTH[usize::from(op::CALL)]))
-    }
-}
-
-crate::handler! {
-    /// There is no memory for the method's frame; the shim's, the payload, was not filled in yet. The operands are on the stack.
-    #[cold]
-    drop_shim(s, frame: usize) {
-        _PyThreadState_PopFrame(s.tstate(), frame as *mut InterpreterFrame);
-        s.error()
-    }
-}
-
-// -- what follows NotImplemented
-
-unsafe fn is_not_implemented(result: *mut PyObject) -> bool {
-    result == ffi::Py_NotImplemented()
-}
-
-/// Calls the method that a type has under a name, as a slot does; NotImplemented if there is none.
-unsafe fn call_method(receiver: *mut PyObject, name: *mut PyObject, arg: *mut PyObject) -> *mut PyObject {
-    let found = _PyType_Lookup(ty(receiver), name);
-    if found.is_null() {
-        return newref(ffi::Py_NotImplemented());
-    }
-    if has_feature(ty(found), TPFLAGS_METHOD_DESCRIPTOR) {
-        let args = [receiver, arg];
-        incref(found);
-        let result = ffi::PyObject_Vectorcall(found, args.as_ptr(), 2, ptr::null_mut());
-        decref(found);
-        return result;
-    }
-    let bound = match (*ty(found)).tp_descr_get {
-        Some(get) => get(found, receiver, ty(receiver).cast()),
-        None => newref(found),
-    };
-    if bound.is_null() {
-        return bound;
-    }
-    let result = ffi::PyObject_CallOneArg(bound, arg);
-    decref(bound);
-    result
-}
-
-/// What an operator is when the left operand's method has answered NotImplemented.
-unsafe fn rest_of_operator(left: *mut PyObject, right: *mut PyObject, oparg: usize) -> *mut PyObject {
-    let Some(shims) = shims() else { return ptr::null_mut() };
-    let operator = oparg % OPERATORS.len();
-    let row = &shims.operators[operator];
-    let (l, r) = (ty(left), ty(right));
-    if l != r {
-        let [slot, _] = slots(r, operator);
-        let result = if slot == row.slot {
-            call_method(right, row.reflected, left)
-        } else if slot.is_null() {
-            ffi::Py_NotImplemented()
-        } else {
-            let call: ffi::binaryfunc = core::mem::transmute(slot);
-            call(left, right)
-        };
-        if result.is_null() || !is_not_implemented(result) {
-            return result;
-        }
-    }
-    let is_in_place = oparg >= OPERATORS.len();
-    const MULTIPLY: usize = 5;
-    let sequence = (*r).tp_as_sequence;
-    // A left operand with a table of sequence slots (that does not repeat) ends the search of `*=`.
-    let may_repeat = operator == MULTIPLY && (!is_in_place || (*l).tp_as_sequence.is_null()) && !sequence.is_null();
-    if may_repeat && let Some(repeat) = (*sequence).sq_repeat {
-        if ffi::PyIndex_Check(left) == 0 {
-            return ffi::PyErr_Format(
-                ffi::PyExc_TypeError,
-                c"can't multiply sequence by non-int of type '%.200s'".as_ptr(),
-                (*l).tp_name,
-            );
-        }
-        let count = ffi::PyNumber_AsSsize_t(left, ffi::PyExc_OverflowError);
-        if count == -1 && !ffi::PyErr_Occurred().is_null() {
-            return ptr::null_mut();
-        }
-        return repeat(right, count);
-    }
-    ffi::PyErr_Format(
-        ffi::PyExc_TypeError,
-        c"unsupported operand type(s) for %.100s: '%.100s' and '%.100s'".as_ptr(),
-        row.symbols[usize::from(is_in_place)].as_ptr(),
-        (*l).tp_name,
-        (*r).tp_name,
-    )
-}
-
-/// What a comparison is when the left operand's method has answered NotImplemented.
-unsafe fn rest_of_comparison(left: *mut PyObject, right: *mut PyObject, oparg: usize) -> *mut PyObject {
-    const REFLECTED: [c_int; 6] = [ffi::Py_GT, ffi::Py_GE, ffi::Py_EQ, ffi::Py_NE, ffi::Py_LT, ffi::Py_LE];
-    let comparison = oparg >> 5;
-    if let Some(compare) = (*ty(right)).tp_richcompare {
-        let result = compare(right, left, REFLECTED[comparison]);
-        if result.is_null() || !is_not_implemented(result) {
-            return result;
-        }
-    }
-    let equals = |wanted| newref(if (left == right) == wanted { ffi::Py_True() } else { ffi::Py_False() });
-    match comparison as c_int {
-        ffi::Py_EQ => equals(true),
-        ffi::Py_NE => equals(false),
-        _ => ffi::PyErr_Format(
-            ffi::PyExc_TypeError,
-            c"'%s' not supported between instances of '%.100s' and '%.100s'".as_ptr(),
-            COMPARISONS[comparison].1.as_ptr(),
-            (*ty(left)).tp_name,
-            (*ty(right)).tp_name,
-        ),
-    }
-}
-
-unsafe extern "C" fn other_operand(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
-    rest_of_operator(*args, *args.add(1), long_compact_value(*args.add(2)) as usize)
-}
-
-unsafe extern "C" fn other_comparison(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
-    rest_of_comparison(*args, *args.add(1), long_compact_value(*args.add(2)) as usize)
+/// The same for a length.
+pub unsafe fn checked_length() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.checked_length)
 }
 
 // -- setting up
 
 /// Method definitions, which function objects refer to.
-struct Definitions([ffi::PyMethodDef; 2]);
+struct Definitions([ffi::PyMethodDef; 7]);
 // SAFETY: never written.
 unsafe impl Sync for Definitions {}
-static DEFINITIONS: Definitions =
-    Definitions([definition(c"other_operand", other_operand), definition(c"other_comparison", other_comparison)]);
+static DEFINITIONS: Definitions = Definitions([
+    definition(c"other_operand", rest::other_operand),
+    definition(c"no_operand", rest::no_operand),
+    definition(c"not_in_place", rest::not_in_place),
+    definition(c"other_comparison", rest::other_comparison),
+    definition(c"no_bool", rest::no_bool),
+    definition(c"checked_length", rest::checked_length),
+    definition(c"checked_iterator", rest::checked_iterator),
+]);
 
 /// What a function object refers to that is to be found under this name.
 pub(crate) const fn definition(
@@ -595,44 +401,68 @@ pub(crate) unsafe fn execute(source: &CStr, definitions: &'static [ffi::PyMethod
     globals
 }
 
+unsafe fn intern(name: &CStr) -> Option<*mut PyObject> {
+    let name = ffi::PyUnicode_InternFromString(name.as_ptr());
+    (!name.is_null()).then_some(name)
+}
+
 unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
-    let mut shims = [Shim { function: ptr::null_mut(), cs: ptr::null_mut(), call: 0 }; NAMES.len()];
-    for (shim, name) in shims.iter_mut().zip(NAMES) {
-        *shim = make_shim(ffi::PyDict_GetItemString(globals, name.as_ptr()))?;
+    let mut shims = [Shim { function: ptr::null_mut(), cs: ptr::null_mut(), call: 0 }; COUNT];
+    for (shim, row) in shims.iter_mut().zip(&ROWS) {
+        *shim = make_shim(ffi::PyDict_GetItemString(globals, row.name.as_ptr()))?;
     }
     let class = ffi::PyDict_GetItemString(globals, c"Operators".as_ptr()).cast::<PyTypeObject>();
     if class.is_null() {
         return None;
     }
-    let intern = |name: &CStr| {
-        let name = ffi::PyUnicode_InternFromString(name.as_ptr());
-        (!name.is_null()).then_some(name)
+    let none = Operator {
+        name: ptr::null_mut(),
+        reflected: ptr::null_mut(),
+        in_place: ptr::null_mut(),
+        slots: [ptr::null(); 2],
+        symbols: [c""; 2],
     };
-    let none = Operator { name: ptr::null_mut(), reflected: ptr::null_mut(), slot: ptr::null(), symbols: [c""; 2] };
     let mut operators = [none; OPERATORS.len()];
     for (i, row) in OPERATORS.iter().enumerate() {
-        let Some((name, reflected, symbols)) = *row else { continue };
-        let [slot, _] = slots(class, i);
-        operators[i] = Operator { name: intern(name)?, reflected: intern(reflected)?, slot, symbols };
+        let Some(([name, reflected, in_place], symbols)) = *row else { continue };
+        operators[i] = Operator {
+            name: intern(name)?,
+            reflected: intern(reflected)?,
+            in_place: intern(in_place)?,
+            slots: find::operator_slots(class, i),
+            symbols,
+        };
     }
     let mut comparisons = [ptr::null_mut(); 6];
     for (name, row) in comparisons.iter_mut().zip(COMPARISONS) {
         *name = intern(row.0)?;
     }
+    let builtins = ffi::PyEval_GetBuiltins();
+    let mut functions = [ptr::null_mut(); FUNCTIONS.len()];
+    for (function, row) in functions.iter_mut().zip(FUNCTIONS) {
+        *function = ffi::PyDict_GetItemString(builtins, row.1.as_ptr());
+        xincref(*function);
+    }
+    // The globals, which stay, have them.
+    let own = |name: &CStr| {
+        let found = ffi::PyDict_GetItemString(globals, name.as_ptr());
+        if !found.is_null() {
+            make_immortal(found);
+        }
+        found
+    };
     Some(Shims {
         shims,
         operators,
         comparisons,
-        richcompare: richcompare_slot(class),
-        contains: contains_slot(class),
-        name_contains: intern(c"__contains__")?,
-        assign: assign_slot(class),
-        name_setitem: intern(c"__setitem__")?,
+        slots: find::slots_of(class),
+        names: Names::new()?,
+        functions,
+        other_operand: own(c"other_operand"),
+        checked_iterator: own(c"checked_iterator"),
+        checked_length: own(c"checked_length"),
+        exhausted: own(c"exhausted"),
         dealloc: (*class).tp_dealloc.map_or(ptr::null(), |f| f as *const c_void),
-        call: call_slot(class),
-        name_call: intern(c"__call__")?,
-        iter: iter_slot(class),
-        name_iter: intern(c"__iter__")?,
     })
 }
 

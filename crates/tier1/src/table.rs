@@ -27,7 +27,8 @@ pub mod flag {
     pub const LOCAL: u16 = 32;
     /// Control never falls through to the next instruction.
     pub const END: u16 = 64;
-    /// Exists in our stream only: it cannot be handed to the stock interpreter, so it is executed even while handing over.
+    /// Exists in our stream only: it waits in a cache word for what an instruction has called, and its argument says how many words behind
+    /// that. It cannot be handed to the stock interpreter, so it is executed even while handing over.
     pub const OURS: u16 = 128;
 }
 
@@ -337,10 +338,15 @@ instructions! {
         CALL_CONSUMER = 344: CALL;
         LOAD_ATTR_CLASS_WITH_METACLASS = 345: LOAD_ATTR;
         CALL_EXIT = 346: CALL;
+        CALL_FOR_METHOD = 347: CALL;
+        LOAD_ATTR_FOR_METHOD = 348: LOAD_ATTR;
+        STORE_ATTR_FOR_METHOD = 349: STORE_ATTR;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;
         ASSIGNMENT_RETURN = 353, |o| 1 => 0;
         EXIT_RETURN = 354, |o| 2 => 1;
+        METHOD_RETURN = 355, |o| 0 => 1;
+        NEXT_RETURN = 356, |o| 1 => 1;
     }
 }

@@ -85,6 +85,41 @@ class Tier2Case(unittest.TestCase):
             self.assertGreaterEqual(runs_of(function) - had, runs, describe(function))
 
 
+def activations():
+    """How often the evaluation loop was entered: a call that C makes is an activation of its own, one that is followed is not."""
+    return hotspur.info()["counters"]["entries"]
+
+
+class FollowedCase(Tier2Case):
+    """What is called is in the caller's trace. If not, it would be in an executor of its own, so there would be a run for each call;
+    or in tier 1, where the share would show it; or below C, in an activation of its own."""
+
+    def followed(self, function, *args, expect, share=0.98, runs=3, frames=True, within=None):
+        """Calls the function until it is hot. There may be so many runs in a call of it (None: any number, but entered from tier 1 it
+        is no more than three times). `frames`: whether exits have frames of what is called, `within` executors of this function."""
+        self.hot(function, *args, expect=expect, share=share)
+        before = activations()
+        result, counts = counted(function, *args)
+        self.assertEqual(result, expect)
+        # (What is recorded before tier 1 has specialized it is another matter.)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            self.assertLess(activations() - before, 100, describe(function))
+            self.assertLessEqual(counts["entries"], 3 if runs is None else runs, describe(function))
+            if runs is not None:
+                self.assertLessEqual(counts["runs"], runs, describe(function))
+            if frames:
+                text = "\n".join(executor.text for executor in hotspur.executors(within or function))
+                self.assertRegex(text, r"\bcode[1-9]\d* @")
+        return counts
+
+    def not_followed(self, function, *args, expect, calls, share):
+        """The same, where C makes so many calls."""
+        self.hot(function, *args, expect=expect, share=share)
+        before = activations()
+        self.assertEqual(function(*args), expect)
+        self.assertGreaterEqual(activations() - before, calls)
+
+
 class UsualThresholds(Tier2Case):
     """Counters trigger as they do in other tests of tier 2, also where code is compiled at first sight: for tests of exact numbers."""
 

@@ -1,8 +1,10 @@
 """Calls of C functions of which nothing is known are ops of their own: other code sees frames as they are at the call, and what it changes is noticed."""
 
 import decimal
+import ctypes
 import functools
 import operator
+import signal
 import sys
 import traceback
 
@@ -302,6 +304,29 @@ class CCalls(Tier2Case):
         self.hot(lambda n: all(f(n)), N, expect=True, share=0.2)
         self.assertEqual(set(events), {4})
         self.assertEqual(len(events) % 3, 0)
+
+    def test_signals_are_served_at_the_call(self):
+        caught = []
+
+        def handler(number, frame):
+            caught.append((frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno))
+
+        # Unlike `raise_signal`, this leaves it to whoever looks next.
+        interrupt = ctypes.pythonapi.PyErr_SetInterrupt
+
+        def f(n):
+            out = []
+            for i in range(n):
+                before = len(caught)
+                interrupt()
+                after = len(caught)
+                out.append(after - before == 1)
+            return out
+
+        old = signal.signal(signal.SIGINT, handler)
+        self.addCleanup(signal.signal, signal.SIGINT, old)
+        self.check(f)
+        self.assertEqual(set(caught), {("f", 4)})
 
     def test_recursion_through_c(self):
         def down(n, _):

@@ -68,6 +68,7 @@ impl Model {
         }
         match self.pick(4) {
             0 => self.execute_call(),
+            1 if self.frames.len() > 2 && self.pick(2) == 0 => self.execute_unwinding(stack),
             1 if self.frames.len() > 1 => self.execute_return(stack),
             _ => self.execute_here(stack),
         }
@@ -133,6 +134,15 @@ impl Model {
         let (pc, items) = (self.next_pc + 1, self.items(stack));
         self.script.push(Step::Returns(pc, items));
         self.frames.pop();
+        self.top().stack = stack;
+        self.landed();
+    }
+
+    fn execute_unwinding(&mut self, stack: usize) {
+        self.execute_op(Moves::Unwinds);
+        let (pc, items) = (self.next_pc + 1, self.items(stack));
+        self.script.push(Step::Unwinds(pc, items));
+        self.frames.truncate(self.frames.len() - 2);
         self.top().stack = stack;
         self.landed();
     }

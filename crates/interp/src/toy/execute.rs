@@ -19,6 +19,8 @@ pub enum Step {
     Calls(CodeRef, Vec<Option<ObjRef>>),
     /// Drops the frame; the one below, if there is one, goes on there with that stack.
     Returns(u32, Vec<Option<ObjRef>>),
+    /// The same for two frames, if there are as many.
+    Unwinds(u32, Vec<Option<ObjRef>>),
     /// Raises an exception.
     Raises,
 }
@@ -72,6 +74,11 @@ impl Toy {
                 self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack: Vec::new(), generator: None });
             }
             Step::Returns(pc, stack) => {
+                self.drop_frame();
+                self.go_on(pc, &stack);
+            }
+            Step::Unwinds(pc, stack) => {
+                self.drop_frame();
                 self.drop_frame();
                 self.go_on(pc, &stack);
             }

@@ -284,6 +284,8 @@ pub(super) unsafe fn unary_negative(l: &mut Lowering) -> Option<Outcome> {
         let a = l.double(1)?;
         let number = l.f.builder.neg_f64(a);
         l.box_float(number)
+    } else if !facts::is_int(l.real(1)) {
+        return super::shims::unary(l);
     } else {
         l.real_int(1)?.checked_neg()?;
         let a = l.int(1)?;
@@ -295,6 +297,9 @@ pub(super) unsafe fn unary_negative(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn unary_invert(l: &mut Lowering) -> Option<Outcome> {
+    if !facts::is_int(l.real(1)) {
+        return super::shims::unary(l);
+    }
     l.real_int(1)?;
     let a = l.int(1)?;
     let number = l.f.builder.not_i64(a);

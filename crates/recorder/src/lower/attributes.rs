@@ -76,6 +76,10 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
     if foreseen.is_some() {
         return foreseen;
     }
+    let shim = super::shims::load(l);
+    if shim.is_some() {
+        return shim;
+    }
     let unforeseen = unforeseen(l);
     // That it is specialized for another type is a sign that there are many.
     if unforeseen.is_some() { unforeseen } else { load_any_attr(l) }
@@ -209,8 +213,11 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
             return None;
         }
         let owner = l.f.peek(1)?;
+        super::calls::plain(getter)?;
         l.guard_version(owner, real, (*class).tp_version_tag);
-        return super::calls::enter_found(l, class, getter, 1);
+        let property = l.f.constant(found, Keep::Guarded);
+        let function = function_of(l, property, offset_of!(PropertyObject, prop_get), getter);
+        return super::calls::enter_known(l, getter, 1, |l| l.f.borrowed(function));
     }
     if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
         return None;
@@ -225,13 +232,7 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     if is_to_be_bound && !is_builtin && !is_type(found, &raw mut PyFunction_Type) {
         return None;
     }
-    let version =
-        if has_inline && keys_lack_string(cached_keys(class), name) { keys_version(cached_keys(class)) } else { 0 };
-    if version != 0 {
-        not_in_instance(l, version)?;
-    } else {
-        lacks(l, name)?;
-    }
+    lacks_own(l, name)?;
     let owner = l.f.peek(1)?;
     if let Some(binding) = binding {
         let function = wrapped(l, found);
@@ -285,10 +286,23 @@ impl Binding {
 unsafe fn wrapped(l: &mut Lowering, found: *mut PyObject) -> Value {
     let real = (*found.cast::<ClassMethodObject>()).callable;
     let found = l.f.constant(found, Keep::Guarded);
-    let function = l.f.builder.load_slot(found, offset_of!(ClassMethodObject, callable) as u32);
+    guarded_slot(l, found, offset_of!(ClassMethodObject, callable), real)
+}
+
+/// What a slot holds (borrowed), guarded to be what it really is.
+unsafe fn guarded_slot(l: &mut Lowering, owner: Value, offset: usize, real: *mut PyObject) -> Value {
+    let v = l.f.builder.load_slot(owner, offset as u32);
     let id = l.f.object(real, Keep::Guarded);
-    l.guard_is(function, real, id);
-    function
+    l.guard_is(v, real, id);
+    v
+}
+
+/// A function in Python (borrowed) that is to be entered, which a slot holds. It is guarded.
+pub(super) unsafe fn function_of(l: &mut Lowering, owner: Value, offset: usize, real: *mut PyObject) -> Value {
+    let v = guarded_slot(l, owner, offset, real);
+    l.f.info(v).class = &raw mut PyFunction_Type;
+    l.f.rely_on(real);
+    v
 }
 
 /// A Python function bound to a receiver.
@@ -301,7 +315,34 @@ pub(super) unsafe fn bind(l: &mut Lowering, function: Value, receiver: Value) ->
     method
 }
 
-/// Guards that the instance has no attribute of its own with this name, if it really has none.
+/// Guards that the instance, whose class has a version, has no attribute of its own with this name, if it really has none: by the keys of its class,
+/// if they tell.
+pub(super) unsafe fn lacks_own(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
+    let real = l.real(1);
+    let class = ty(real);
+    let has_inline = has_feature(class, TPFLAGS_INLINE_VALUES) && (*inline_values(real)).valid != 0;
+    let version =
+        if has_inline && keys_lack_string(cached_keys(class), name) { keys_version(cached_keys(class)) } else { 0 };
+    if version != 0 {
+        return not_in_instance(l, version);
+    }
+    if has_inline && let Some(index) = find_interned(cached_keys(class), name) {
+        // Other instances have it.
+        if !(*inline_value_slot(inline_values(real), index)).is_null() {
+            return None;
+        }
+        let owner = l.f.peek(1)?;
+        l.guard_version(owner, real, (*class).tp_version_tag);
+        l.f.at();
+        l.f.builder.guard_inline_values(owner);
+        let attr = l.f.builder.load_inline(owner, u32::try_from(index).ok()?);
+        l.decide_null(attr, true);
+        return Some(());
+    }
+    lacks(l, name)
+}
+
+/// The same by looking.
 unsafe fn lacks(l: &mut Lowering, name: *mut PyObject) -> Option<()> {
     let real = l.real(1);
     let class = ty(real);
@@ -594,6 +635,10 @@ unsafe fn place(l: &mut Lowering) -> Option<(Place, *mut PyObject)> {
 pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
     let owner = l.f.peek(1)?;
     l.f.peek(2)?;
+    let shim = super::shims::store(l);
+    if shim.is_some() {
+        return shim;
+    }
     let (place, real_old) = place(l)?;
     let old = match place {
         Place::Inline(index) => l.f.builder.load_inline(owner, index),

@@ -43,7 +43,7 @@ impl Lowering<'_> {
     }
 
     /// So many items from the top of the stack down to this one, objects or null.
-    fn operands(&mut self, count: usize, last: usize) -> Vec<Value> {
+    fn call_operands(&mut self, count: usize, last: usize) -> Vec<Value> {
         let operand = |i| match self.f.peek_or_null(i) {
             Some(v) => self.f.boxed(v),
             None => self.f.builder.const_null(),
@@ -59,7 +59,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     }
     let n = l.oparg();
     let mut values = vec![l.guard_c_code(n + 2)?];
-    values.extend(l.operands(n + 1, 1));
+    values.extend(l.call_operands(n + 1, 1));
     l.f.flush_visible();
     let result = l.raising(Helper::Call, &values)?;
     l.f.runs_code();
@@ -74,7 +74,7 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     }
     let callable = l.guard_c_code(n + 3)?;
     let mut values = vec![callable, l.f.peek(1)?];
-    values.extend(l.operands(n + 1, 2));
+    values.extend(l.call_operands(n + 1, 2));
     l.f.flush_visible();
     let result = l.raising(Helper::CallKw, &values)?;
     l.f.runs_code();

@@ -16,7 +16,7 @@ use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::polymorphic;
 use hotspur_tier1::shims;
-use hotspur_tier1::table::{LENGTH, op};
+use hotspur_tier1::table::{INFO, LENGTH, flag, op};
 
 /// Where INIT_RETURN is, in words behind the call of a class; EXIT_RETURN, behind that of `__exit__`.
 const INIT_RETURN: usize = 3;
@@ -60,6 +60,16 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     }
     if !shims::callable(l.s, n).is_null() {
         return instance(l);
+    }
+    if n == 1 && !has_receiver && callable == shims::checked_iterator() {
+        return super::shims::checked_iterator(l);
+    }
+    if n == 1 && !has_receiver && callable == shims::checked_length() {
+        return super::shims::checked_length(l);
+    }
+    let shim = super::shims::called(l);
+    if shim.is_some() {
+        return shim;
     }
     let known = super::builtin_calls::call(l, has_receiver);
     if known.is_some() { known } else { super::c_calls::call(l) }
@@ -589,6 +599,16 @@ pub(super) unsafe fn enter_found(
     function: *mut PyObject,
     n: usize,
 ) -> Option<Outcome> {
+    enter_known(l, function, n, |l| l.type_function(class, function))
+}
+
+/// The same for a function that is known; `value` makes it a value, with a reference, when all is guarded.
+pub(super) unsafe fn enter_known(
+    l: &mut Lowering,
+    function: *mut PyObject,
+    n: usize,
+    value: impl FnOnce(&mut Lowering) -> Value,
+) -> Option<Outcome> {
     let (real, cs) = plain(function)?;
     let sources = bind(real, n, &[])?;
     for i in 1..=n {
@@ -597,7 +617,7 @@ pub(super) unsafe fn enter_found(
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
-    let v = l.type_function(class, function);
+    let v = value(l);
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     arguments.reverse();
     let locals = l.bound(sources, &arguments);
@@ -662,7 +682,7 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
 pub(super) unsafe fn goes_on(l: &Lowering) -> u32 {
     let caller = l.f.top();
     let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
-    let waits = matches!(call, op::INIT_RETURN | op::ASSIGNMENT_RETURN | op::EXIT_RETURN);
+    let waits = INFO[usize::from(call)].flags & flag::OURS != 0;
     l.position(if waits { 0 } else { LENGTH[usize::from(call)].into() })
 }
 

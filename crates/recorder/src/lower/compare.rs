@@ -93,9 +93,18 @@ unsafe fn compare_strings(l: &mut Lowering, cond: Cond) -> Option<Outcome> {
 
 pub(super) unsafe fn is_op(l: &mut Lowering) -> Option<Outcome> {
     let (left, right) = (l.f.peek(2)?, l.f.peek(1)?);
-    let (left, right) = (l.f.boxed(left), l.f.boxed(right));
-    let mut truth = l.f.builder.same_obj(left, right);
-    if l.oparg() != 0 {
+    let constant = l.f.info(right).constant;
+    let is_truth = constant == ffi::Py_True() || constant == ffi::Py_False();
+    let unboxed = if l.f.is_unboxed_bool(left) { Some(left) } else { l.f.info(left).unboxed };
+    let unboxed = unboxed.filter(|&v| is_truth && l.f.is_unboxed_bool(v));
+    let (mut truth, is_false) = match unboxed {
+        Some(v) => (v, constant == ffi::Py_False()),
+        None => {
+            let (left, right) = (l.f.boxed(left), l.f.boxed(right));
+            (l.f.builder.same_obj(left, right), false)
+        }
+    };
+    if is_false != (l.oparg() != 0) {
         truth = l.f.builder.not_bool(truth);
     }
     l.replace(2, truth)
@@ -157,7 +166,8 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
         l.f.builder.guard_type_version(v, (*class).tp_version_tag);
         l.f.constant(ffi::Py_True(), Keep::Immortal)
     } else {
-        return super::containers::truth(l);
+        let shim = super::shims::truth(l);
+        return if shim.is_some() { shim } else { super::containers::truth(l) };
     };
     l.replace(1, result)
 }

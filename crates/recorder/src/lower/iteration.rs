@@ -18,7 +18,7 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
         l.f.at();
         if (*real.cast::<RangeIterObject>()).len <= 0 {
             l.f.builder.guard_range_iter_done(iter);
-            return ended(l);
+            return ended(l, l.oparg());
         }
         let number = l.f.builder.range_iter_next(iter);
         let item = l.box_int(number);
@@ -49,7 +49,7 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     } else if iterator_is_done(real) {
         l.f.guard_class(iter, class);
         l.done_unless_zero(Helper::IterDone, &[iter])?;
-        return ended(l);
+        return ended(l, l.oparg());
     } else if iterator_has_next(real) {
         l.f.guard_class(iter, class);
         let item = l.found(Helper::QuietNext, &[iter])?;
@@ -62,7 +62,7 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
         l.f.push_value(item);
         return l.done();
     } else {
-        return None;
+        return super::shims::next(l);
     };
     l.f.owned(item);
     l.f.push_value(item);
@@ -74,12 +74,12 @@ unsafe fn finished(l: &mut Lowering, iter: Value) -> Option<Outcome> {
     let sequence = l.f.builder.call_helper(Helper::IterFinish, &[iter])?;
     l.f.owned(sequence);
     l.f.release(Content::Value(sequence));
-    ended(l)
+    ended(l, l.oparg())
 }
 
-/// Drops the iterator and goes on behind the END_FOR and the POP_TOP that the target holds.
-unsafe fn ended(l: &mut Lowering) -> Option<Outcome> {
-    let target = l.position(2 + l.oparg() + 2);
+/// Drops the iterator of a FOR_ITER with this argument and goes on behind the END_FOR and the POP_TOP that the target holds.
+pub(super) unsafe fn ended(l: &mut Lowering, oparg: usize) -> Option<Outcome> {
+    let target = l.position(2 + oparg + 2);
     l.f.discard();
     l.f.drop_dead(Some(target));
     Some(Outcome::Next(target))

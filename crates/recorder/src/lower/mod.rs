@@ -137,6 +137,8 @@ functions! {
         GET_YIELD_FROM_ITER => get_yield_from_iter;
     calls:
         CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+    shims:
+        METHOD_RETURN => method_return, NEXT_RETURN => next_return;
 }
 
 impl Lowering<'_> {

@@ -22,6 +22,8 @@ impl Recorder {
                 Moves::Calls
             } else if state.frame == below {
                 Moves::Returns
+            } else if self.is_two_below(state.frame) {
+                Moves::Unwinds
             } else if is_above(state.frame, top) {
                 return Ok(None);
             } else {
@@ -89,7 +91,13 @@ impl Recorder {
         }
     }
 
-    /// The instruction that tier 1 executed has led further than frames are followed: an exception has left several of them, or all. The trace
+    /// Whether this is the frame below the caller of the top one.
+    fn is_two_below(&self, frame: *mut InterpreterFrame) -> bool {
+        let frames = &self.f.frames;
+        frames.len() > 2 && frames[frames.len() - 3].real == frame
+    }
+
+    /// The instruction that tier 1 executed has led further than frames are followed: an exception has left more than two of them, or all. The trace
     /// ends with it.
     fn left(&mut self) -> Step<Option<bool>> {
         if self.f.count < self.limits.useful {
@@ -163,6 +171,10 @@ impl Recorder {
                 self.f.frames.push(frame(state, code, 0, 0));
             }
             Moves::Returns => return self.returned(state),
+            Moves::Unwinds => {
+                self.f.frames.pop();
+                return self.returned(state);
+            }
         }
         self.landed_at(state)
     }

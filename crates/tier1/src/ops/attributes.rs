@@ -5,7 +5,7 @@
 //! whatever takes it out of the type's dictionary takes the version away too.
 
 use crate::dispatch::{Ret, State};
-use crate::{adapt, frames, handler};
+use crate::{adapt, frames, handler, shims};
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -133,6 +133,32 @@ handler! {
             s.push(ptr::null_mut());
         }
         s.next_escaped(LOAD)
+    }
+
+    /// A method in Python is called, whatever class has it: see [`crate::shims`].
+    LOAD_ATTR_FOR_METHOD(s) {
+        let found = shims::load(s);
+        if found.is_none() {
+            return s.tail(LOAD_ATTR);
+        }
+        s.save_ip();
+        s.enter_found(found)
+    }
+
+    /// The same.
+    STORE_ATTR_FOR_METHOD(s) {
+        let found = shims::store(s);
+        if found.is_none() {
+            return s.tail(STORE_ATTR);
+        }
+        s.save_ip();
+        s.enter_found(found)
+    }
+
+    /// A method in Python that LOAD_ATTR calls has returned what is to be called; it has no receiver.
+    METHOD_RETURN(s) {
+        s.push(ptr::null_mut());
+        s.next(1)
     }
 
     /// High half: offset of the value in the object.

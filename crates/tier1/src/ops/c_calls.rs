@@ -3,7 +3,7 @@
 
 use super::calls::{CALL, CALL_LENGTH, Operands};
 use crate::dispatch::{Ret, State};
-use crate::handler;
+use crate::{handler, shims};
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -119,6 +119,10 @@ handler! {
 
     call_len_slow(s) {
         s.save_ip();
+        let found = shims::called(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let operands = s.call_operands();
         let len = ffi::PyObject_Size(*operands.args);
         if len < 0 {

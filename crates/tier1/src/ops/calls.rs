@@ -104,6 +104,10 @@ handler! {
         if !function.is_null() {
             return s.tail_with(call_instance, function as usize);
         }
+        let found = shims::called(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let result = vectorcall(operands.callable, operands.args, operands.count);
         s.finish_call(operands, result)
     }
@@ -236,6 +240,16 @@ handler! {
         s.save_ip();
         let result = vectorcall(operands.callable, operands.args, operands.count);
         s.finish_call(operands, result)
+    }
+
+    /// A built-in function that calls a method of its argument, which is one in Python.
+    CALL_FOR_METHOD(s) {
+        let found = shims::called(s);
+        if found.is_none() {
+            return s.tail(CALL);
+        }
+        s.save_ip();
+        s.enter_found(found)
     }
 
     /// An instance of a class with `__call__` in Python.

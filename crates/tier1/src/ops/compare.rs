@@ -27,9 +27,9 @@ handler! {
         adapt!(s, crate::specialize::truth::compare_op);
         s.save_ip();
         let (left, right) = (s.peek(2), s.peek(1));
-        let method = shims::compare(s, left, right);
-        if !method.is_null() {
-            return s.tail_with(compare_op_python, method as usize);
+        let found = shims::compare(s);
+        if !found.is_none() {
+            return s.enter_found(found);
         }
         let mut result = ffi::PyObject_RichCompare(left, right, (s.oparg() >> 5) as c_int);
         s.shrink(2);
@@ -48,14 +48,6 @@ handler! {
         }
         s.push(result);
         s.next_escaped(WORDS)
-    }
-
-    /// The left operand's class has the method in Python; see [`crate::shims`].
-    compare_op_python(s, method: usize) {
-        let (left, right) = (s.peek(2), s.peek(1));
-        let operation = s.known().small_ints.add(s.oparg() + 5).cast();
-        let (kind, args) = (shims::comparison_kind(s.oparg()), (left, right, core::ptr::null_mut()));
-        s.enter_shim::<2>(kind, 2, (left, right, operation), method as *mut _, args, WORDS)
     }
 
     COMPARE_OP_INT(s) {
@@ -143,22 +135,12 @@ handler! {
     CONTAINS_OP(s) {
         adapt!(s, crate::specialize::truth::contains_op);
         s.save_ip();
-        let method = shims::contains(s, s.peek(1));
-        if !method.is_null() {
-            return s.tail_with(contains_op_python, method as usize);
+        let found = shims::contains(s);
+        if !found.is_none() {
+            return s.enter_found(found);
         }
         let found = ffi::PySequence_Contains(s.peek(1), s.peek(2));
         finish_contains(s, found)
-    }
-
-    /// The container's class has the method in Python; see [`crate::shims`].
-    contains_op_python(s, method: usize) {
-        let (item, container) = (s.peek(2), s.peek(1));
-        let null = core::ptr::null_mut();
-        // Dropped in this order.
-        let own = (item, container, null);
-        let kind = shims::containment_kind(s.oparg());
-        s.enter_shim::<2>(kind, 2, own, method as *mut _, (container, item, null), WORDS)
     }
 
     CONTAINS_OP_SET(s) {

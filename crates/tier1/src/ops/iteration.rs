@@ -23,6 +23,10 @@ handler! {
         if !function.is_null() {
             return s.tail_with(iterate, function as usize);
         }
+        let found = shims::iterator(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let iter = ffi::PyObject_GetIter(iterable);
         s.shrink(1);
         decref(iterable);
@@ -66,6 +70,10 @@ handler! {
         if !function.is_null() {
             return s.tail_with(iterate, function as usize);
         }
+        let found = shims::iterator(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let iter = ffi::PyObject_GetIter(iterable);
         if iter.is_null() {
             return s.error();
@@ -78,6 +86,10 @@ handler! {
     FOR_ITER(s) {
         adapt!(s, specialize);
         s.save_ip();
+        let found = shims::next(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let iter = s.peek(1);
         let next = ((*ty(iter)).tp_iternext.unwrap_unchecked())(iter);
         if next.is_null() {
@@ -85,6 +97,17 @@ handler! {
         }
         s.push(next);
         s.next_escaped(2)
+    }
+
+    /// `__next__` in Python has returned, by a shim: an item, or word that there is none.
+    NEXT_RETURN(s) {
+        if s.peek(1) == shims::exhausted() {
+            s.shrink(1);
+            // To whoever looks when the iterator dies, the FOR_ITER is being executed.
+            s.pc = s.pc.sub(1);
+            return s.tail(for_iter_end);
+        }
+        s.next(1)
     }
 
     /// The iterator gave nothing: it is exhausted or it raised.

@@ -3,7 +3,7 @@
 pub(crate) use crate::boxes::free_int;
 use crate::boxes::{self, free_float, is_one_digit, new_one_digit_int, set_digit};
 use crate::dispatch::{Ret, State};
-use crate::shims::{self, Kind};
+use crate::shims;
 use crate::table::op;
 use crate::{adapt, handler};
 use ffi::PyObject;
@@ -149,14 +149,6 @@ pub(super) unsafe fn drop_floats_then_next(s: State, left: *mut PyObject, right:
 }
 
 handler! {
-    /// The left operand's class has the method in Python; see [`crate::shims`].
-    binary_op_python(s, method: usize) {
-        let (left, right) = (s.peek(2), s.peek(1));
-        let operation = s.known().small_ints.add(s.oparg() + 5).cast();
-        let args = (left, right, core::ptr::null_mut());
-        s.enter_shim::<2>(Kind::Operator, 2, (left, right, operation), method as *mut _, args, WORDS)
-    }
-
     /// Replaces two `int` operands, both compact, by one with the payload's value, which is not a small integer. In a
     /// handler of its own, because with it the specializations would need more registers than need no saving.
     int_result(s, value: usize) {
@@ -492,9 +484,9 @@ handler! {
         adapt!(s, crate::specialize::operators::binary_op);
         s.save_ip();
         let (left, right) = (s.peek(2), s.peek(1));
-        let method = shims::binary(s, left, right);
-        if !method.is_null() {
-            return s.tail_with(binary_op_python, method as usize);
+        let found = shims::binary(s);
+        if !found.is_none() {
+            return s.enter_found(found);
         }
         type BinaryFunction = unsafe extern "C-unwind" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
         let f = *(&raw const _PyEval_BinaryOps).cast::<BinaryFunction>().add(s.oparg());
@@ -515,7 +507,6 @@ type UnaryFunction = unsafe extern "C" fn(*mut PyObject) -> *mut PyObject;
 /// Replaces the top of the stack by what `f` makes of it.
 #[inline(always)]
 unsafe fn unary(mut s: State, f: UnaryFunction) -> Ret {
-    s.save_ip();
     let value = s.pop();
     let result = f(value);
     decref(value);
@@ -539,10 +530,20 @@ handler! {
     }
 
     unary_negative(s) {
+        s.save_ip();
+        let found = shims::unary(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         unary(s, ffi::PyNumber_Negative)
     }
 
     UNARY_INVERT(s) {
+        s.save_ip();
+        let found = shims::unary(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         unary(s, ffi::PyNumber_Invert)
     }
 

@@ -1,7 +1,7 @@
 //! Subscripts and slices.
 
 use super::operators::{drop_int, free_int, is_int, is_str};
-use crate::shims::{self, Kind};
+use crate::shims;
 use crate::{adapt, frames, handler};
 use core::mem::size_of;
 use core::ptr;
@@ -194,15 +194,7 @@ handler! {
         s.next_escaped(1)
     }
 
-    /// The container's class has the method in Python; see [`crate::shims`].
-    store_subscr_python(s, method: usize) {
-        let (value, container, key) = (s.peek(3), s.peek(2), s.peek(1));
-        // Dropped in this order.
-        let own = (value, container, key);
-        s.enter_shim::<3>(Kind::Assignment, 3, own, method as *mut _, (container, key, value), 1)
-    }
-
-    /// The method returned, by a shim: None.
+    /// A method that STORE_SUBSCR or STORE_ATTR calls has returned, by a shim: None.
     ASSIGNMENT_RETURN(s) {
         s.shrink(1);
         s.next(1)
@@ -212,9 +204,9 @@ handler! {
         adapt!(s, crate::specialize::subscript::store_subscr);
         s.save_ip();
         let (value, container, sub) = (s.peek(3), s.peek(2), s.peek(1));
-        let method = shims::assign(s, container);
-        if !method.is_null() {
-            return s.tail_with(store_subscr_python, method as usize);
+        let found = shims::assign(s);
+        if !found.is_none() {
+            return s.enter_found(found);
         }
         let err = ffi::PyObject_SetItem(container, sub, value);
         s.shrink(3);

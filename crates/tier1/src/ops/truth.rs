@@ -2,6 +2,7 @@
 
 use super::operators::{free_int, is_int, is_str};
 use crate::dispatch::State;
+use crate::shims;
 use crate::{adapt, handler};
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -13,6 +14,10 @@ handler! {
     TO_BOOL(s) {
         adapt!(s, crate::specialize::truth::to_bool);
         s.save_ip();
+        let found = shims::truth(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let value = s.pop();
         let truth = ffi::PyObject_IsTrue(value);
         decref(value);

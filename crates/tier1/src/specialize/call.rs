@@ -4,6 +4,7 @@ use crate::code::{self, Word};
 use crate::counter;
 use crate::dispatch::State;
 use crate::ops::is_plain_function;
+use crate::shims;
 use crate::table::op;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -18,13 +19,12 @@ pub unsafe fn call(s: State) {
     let has_self = !s.peek(n + 1).is_null();
     let count = n + usize::from(has_self);
     let t = ty(callable);
-    if n == 1
-        && is_type(s.peek(1), &raw mut PyGen_Type)
-        && let Some(number) = crate::consumers::number(s)
-    {
+    if let Some(number) = crate::consumers::number(s) {
         *s.cache(1) = number as u64;
         *s.cache(2) = callable as u64;
         s.specialize(op::CALL_CONSUMER);
+    } else if !shims::called(s).is_none() {
+        s.specialize(op::CALL_FOR_METHOD);
     } else if t == &raw mut ffi::PyCFunction_Type {
         builtin(s, callable, count);
     } else if t == &raw mut PyFunction_Type {
@@ -57,7 +57,7 @@ unsafe fn leaving(s: State, func: *mut PyObject) -> bool {
         return false;
     }
     *s.cache(1) = u64::from(version);
-    *place = Word { op: op::EXIT_RETURN, counter: counter::cooldown(), oparg: 0 };
+    *place = Word { op: op::EXIT_RETURN, counter: counter::cooldown(), oparg: 3 };
     s.specialize(op::CALL_EXIT);
     true
 }
@@ -182,7 +182,7 @@ unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
     }
     *s.cache(1) = u64::from((*class).tp_version_tag) | u64::from((*init).func_version) << 32;
     *s.cache(2) = init as u64;
-    *s.pc.add(3) = Word { op: op::INIT_RETURN, counter: counter::cooldown(), oparg: 0 };
+    *s.pc.add(3) = Word { op: op::INIT_RETURN, counter: counter::cooldown(), oparg: 3 };
     s.specialize(op::CALL_ALLOC_AND_ENTER_INIT);
     true
 }

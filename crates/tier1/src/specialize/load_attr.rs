@@ -3,6 +3,7 @@
 use super::load_global::{keys_word, value_offset};
 use crate::context::known;
 use crate::dispatch::State;
+use crate::shims;
 use crate::table::op;
 use core::ffi::c_int;
 use ffi::{PyObject, PyTypeObject};
@@ -45,6 +46,7 @@ const T_OBJECT: c_int = 6;
 pub unsafe fn load_attr(s: State) {
     match choose(s) {
         Some(op) => s.specialize(op),
+        None if !shims::load(s).is_none() => s.specialize(op::LOAD_ATTR_FOR_METHOD),
         None => s.give_up(),
     }
 }

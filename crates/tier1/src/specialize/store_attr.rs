@@ -2,6 +2,7 @@
 
 use super::load_attr::{Kind, Place, analyze, find_in_instance, is_ready, slot_offset, type_version, word};
 use crate::dispatch::State;
+use crate::shims;
 use crate::table::op;
 use hotspur_cpython_sys::*;
 
@@ -11,6 +12,7 @@ use hotspur_cpython_sys::*;
 pub unsafe fn store_attr(s: State) {
     match choose(s) {
         Some(op) => s.specialize(op),
+        None if !shims::store(s).is_none() => s.specialize(op::STORE_ATTR_FOR_METHOD),
         None => s.give_up(),
     }
 }

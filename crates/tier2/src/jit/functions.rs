@@ -509,7 +509,9 @@ macro_rules! helpers {
                 let args = more.cast::<*mut PyObject>().sub(1);
                 *args = b.cast();
                 let result = calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1);
-                Context::refresh(run_of(state).context());
+                let cx = run_of(state).context();
+                let result = calls::called((*cx).tstate, result);
+                Context::refresh(cx);
                 result.expose_provenance() as u64
             }
         }
@@ -521,7 +523,9 @@ macro_rules! helpers {
             unsafe {
                 let args = more.cast::<*mut PyObject>();
                 let result = calls::call_named(a.cast(), b.cast(), args, count as usize);
-                Context::refresh(run_of(state).context());
+                let cx = run_of(state).context();
+                let result = calls::called((*cx).tstate, result);
+                Context::refresh(cx);
                 result.expose_provenance() as u64
             }
         }

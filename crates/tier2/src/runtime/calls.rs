@@ -135,6 +135,26 @@ pub(crate) unsafe fn call_named(
     ffi::PyObject_Vectorcall(callable, args.add(first), count - first - size(names) as usize, names)
 }
 
+/// What an instruction that has called something does then: it serves what asks the thread for attention (signals, for one). The result, which may
+/// be null, or null if that raises.
+#[inline(always)]
+pub(crate) unsafe fn called(ts: *mut ThreadState, result: *mut PyObject) -> *mut PyObject {
+    if (*ts).eval_breaker & EVAL_EVENTS_MASK != 0 && !result.is_null() {
+        return serve(ts, result);
+    }
+    result
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn serve(ts: *mut ThreadState, result: *mut PyObject) -> *mut PyObject {
+    if _Py_HandlePending(ts) != 0 {
+        decref(result);
+        return core::ptr::null_mut();
+    }
+    result
+}
+
 unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
     _PyUnicode_JoinArray(hotspur_tier1::context::known().empty_string, strings, count as isize)
 }

@@ -36,12 +36,8 @@ use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::frames;
-use hotspur_tier1::table::{INFO, LENGTH, op};
+use hotspur_tier1::table::{INFO, LENGTH, flag, op};
 use hotspur_tier1::tier2::{Landing, LandingKind, execute_one, return_from};
-
-/// Where INIT_RETURN is, in words behind the call of a class, EXIT_RETURN, behind that of `__exit__`, and ASSIGNMENT_RETURN behind STORE_SUBSCR.
-const INIT_RETURN: usize = 3;
-const ASSIGNMENT_RETURN: usize = 1;
 
 /// A frame's code.
 unsafe fn state(frame: *mut InterpreterFrame) -> *mut CodeState {
@@ -64,15 +60,11 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
     let word = *(*cs).words.add(pc);
-    let behind = match word.op {
-        op::INIT_RETURN | op::EXIT_RETURN => INIT_RETURN,
-        op::ASSIGNMENT_RETURN => ASSIGNMENT_RETURN,
-        _ => {
-            let target = if resumes_generators(word.op) { word.oparg as usize } else { 0 };
-            return (pc, (length_at(cs, pc) + target) as u16);
-        }
-    };
-    (pc - behind, behind as u16)
+    if INFO[usize::from(word.op)].flags & flag::OURS != 0 {
+        return (pc - word.oparg as usize, word.oparg as u16);
+    }
+    let target = if resumes_generators(word.op) { word.oparg as usize } else { 0 };
+    (pc, (length_at(cs, pc) + target) as u16)
 }
 
 fn resumes_generators(number: u16) -> bool {
@@ -506,6 +498,7 @@ impl Host {
             Moves::Calls => (*landing.frame).previous == self.top(),
             // The caller of the first frame may be any.
             Moves::Returns => depth == 1 || landing.frame == self.frames[depth - 2],
+            Moves::Unwinds => landing.frame == self.frames[depth - 3],
         };
         let height = landing.sp.offset_from(frame_locals(landing.frame)) as usize;
         if !expected_frame
@@ -523,6 +516,7 @@ impl Host {
                     self.frames.push(landing.frame);
                 }
             }
+            Moves::Unwinds => self.frames.truncate(depth - 2),
         }
         self.sp = landing.sp;
         true

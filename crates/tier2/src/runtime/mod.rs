@@ -505,6 +505,13 @@ impl Runtime for Host {
 
     fn call_helper(&mut self, helper: Helper, args: &[Register<Obj>]) -> Option<Register<Obj>> {
         // SAFETY: see the module's documentation.
-        Some(unsafe { calls::call(helper, args) })
+        let result = unsafe { calls::call(helper, args) };
+        match (helper, result) {
+            // SAFETY: as above; the result is owned.
+            (Helper::Call | Helper::CallKw, Register::Obj(Some(object))) => {
+                Some(Register::Obj(cooked(unsafe { calls::called(self.ts, object.as_ptr()) })))
+            }
+            (_, result) => Some(result),
+        }
     }
 }
