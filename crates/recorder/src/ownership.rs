@@ -7,6 +7,7 @@
 //!
 //! Nobody counts references to None, True and False. What is null has none.
 
+use crate::state::{Content, Frame};
 use hotspur_ir::{CodeRef, FrameState, Inst, Op, ResultKind, Resume, Slot, Superblock, Value};
 use std::collections::{HashMap, HashSet};
 
@@ -51,20 +52,50 @@ struct Account<'a> {
     first: CodeRef,
 }
 
+/// What is known of generators whose frames a superblock takes over from the exit that it continues.
+#[derive(Default)]
+pub(crate) struct TakenOver {
+    /// Their codes.
+    codes: HashMap<Value, CodeRef>,
+    /// The stack items that are these generators: frames in memory own the references.
+    homes: HashMap<Place, Value>,
+}
+
+impl TakenOver {
+    /// As the recorder's picture has it when it begins.
+    pub(crate) fn of(frames: &[Frame]) -> TakenOver {
+        let mut taken = TakenOver::default();
+        for (depth, frame) in frames.iter().enumerate() {
+            taken.codes.extend(frame.generator.map(|g| (g, frame.code)));
+            for (i, slot) in frame.stack.iter().enumerate().filter(|(_, slot)| slot.home) {
+                if let Content::Value(v) = slot.content {
+                    taken.homes.insert(Place::Stack(depth as u32, i as u32), v);
+                }
+            }
+        }
+        taken
+    }
+}
+
 /// Checks a superblock. `uncounted`: whether all objects that the value may be are such that nobody counts references to. `height`: how
 /// many stack items the frame has where the superblock's loop begins.
 ///
 /// # Errors
 /// Says what is wrong and where.
-pub(crate) fn check(superblock: &Superblock, uncounted: &dyn Fn(Value) -> bool, height: usize) -> Result<(), String> {
+pub(crate) fn check(
+    superblock: &Superblock,
+    uncounted: &dyn Fn(Value) -> bool,
+    height: usize,
+    taken: TakenOver,
+) -> Result<(), String> {
     let mut account = Account {
         superblock,
         uncounted,
         owned: HashMap::new(),
-        homes: HashMap::new(),
+        homes: taken.homes,
         loaded: HashMap::new(),
         null: HashSet::new(),
-        generators: HashMap::new(),
+        generators: taken.codes,
         depth: 1,
         first: superblock.code,
     };
@@ -89,9 +120,11 @@ impl Account<'_> {
             let snapshot = &self.superblock.snapshots[id];
             if let Op::CheckError { value } | Op::GuardNotNull { value } = inst.op {
                 // At the exit it is null.
-                let had = self.owned.remove(&value);
+                let was_null = !self.null.insert(value);
                 self.settle(&snapshot.frames)?;
-                self.owned.extend(had.map(|n| (value, n)));
+                if !was_null {
+                    self.null.remove(&value);
+                }
             } else if inst.op.exit_reason().is_some() && snapshot.resume != Resume::Landed {
                 self.settle(&snapshot.frames)?;
             } else if let Op::Execute { .. } | Op::ReturnValue { .. } = inst.op {

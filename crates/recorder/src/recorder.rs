@@ -32,6 +32,7 @@ use crate::check;
 use crate::inherit::{self, Inherited};
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
+use crate::ownership::TakenOver;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
@@ -82,6 +83,8 @@ pub struct Recorder {
     began_at_entry: bool,
     /// Whether it began with the values of a side exit.
     inherits: bool,
+    /// For the check of references.
+    taken_over: TakenOver,
     /// Instructions seen in other activations.
     foreign: u32,
     /// Whether a generator has just yielded to where execution is.
@@ -115,7 +118,9 @@ impl Recorder {
     unsafe fn with(state: State, limits: Limits, f: Frames, entry_height: Option<usize>) -> Recorder {
         let position = state.index() as u32;
         let inherits = entry_height.is_none();
+        let taken_over = TakenOver::of(&f.frames);
         Recorder {
+            taken_over,
             context: state.cx,
             limits,
             f,

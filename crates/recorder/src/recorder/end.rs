@@ -138,8 +138,12 @@ impl Recorder {
             return Verdict::Aborted(AbortReason::VerifierFailed);
         }
         if self.limits.check
-            && let Err(error) =
-                ownership::check(&superblock, &|v| uncounted.contains(&v), self.entry_height.unwrap_or(0))
+            && let Err(error) = ownership::check(
+                &superblock,
+                &|v| uncounted.contains(&v),
+                self.entry_height.unwrap_or(0),
+                core::mem::take(&mut self.taken_over),
+            )
         {
             debug_assert!(false, "the recorder lost count of references: {error}\n{superblock}");
             return Verdict::Aborted(AbortReason::VerifierFailed);
