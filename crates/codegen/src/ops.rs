@@ -204,7 +204,7 @@ impl<'a> Translator<'a> {
                 Some(self.build(VirtualKind::BoundMethod, &[function, receiver])?)
             }
             Op::NewCell { content } => Some(self.build(VirtualKind::Cell, &[content])?),
-            Op::NewInstance { class } => Some(self.new_instance(class)?),
+            Op::NewInstance { class } => Some(self.new_instance(class)),
             Op::Materialize { object } => Some(self.materialize(object)?),
 
             // -- iterators

@@ -449,8 +449,7 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
             free_quiet(content);
         }
     }
-    // It leaves the collector's list as well.
-    ffi::PyObject_GC_Del(op.cast());
+    super::instances::free_instance(op);
     // Not the last reference.
     decref(t.cast());
 }

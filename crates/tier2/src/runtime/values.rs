@@ -143,10 +143,15 @@ pub(crate) unsafe fn build<F: Fields + ?Sized>(kind: VirtualKind, fields: &F) ->
     }
 }
 
+/// An instance of the class, without attributes.
+pub(crate) unsafe fn new_instance_of(class: *mut ffi::PyTypeObject) -> Obj {
+    made(super::instances::new_instance(class))
+}
+
 /// An instance of the class with the attributes behind it in its inline values, in the order of its class's keys; the rest is absent.
 unsafe fn instance<F: Fields + ?Sized>(fields: &F) -> Obj {
     let class = fields.object(0);
-    let instance = made(ffi::PyType_GenericAlloc(class.cast(), 0));
+    let instance = new_instance_of(class.cast());
     let values = inline_values(instance.as_ptr());
     for i in 1..fields.count() {
         let content = fields.object(i);
