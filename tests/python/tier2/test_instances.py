@@ -135,6 +135,26 @@ class Instances(Tier2Case):
         finally:
             gc.enable()
 
+    def test_they_die_with_lists_and_tuples(self):
+        """And what somebody else has lives on, whatever the order."""
+        def f(n):
+            kept = []
+            total = 0
+            for i in range(n):
+                smalls = [Small(i), (Small([i]), Other(i)), i / 2, None, [Wide(i)] * 3]
+                if i % 100 == 0:
+                    kept.append(smalls[4][0])
+                    kept.append(smalls[1][0])
+                total += g(smalls)
+            return total, [type(x).__name__ for x in kept], kept[-1].x, kept[-2].f
+
+        def g(smalls):
+            smalls, other = list(smalls), smalls
+            return len(smalls[4]) + other[1][1].b - smalls[0].x
+
+        names = ["Wide", "Small"] * (N // 100)
+        self.hot(f, N, expect=(4 * N, names, [N - 100], N - 100), share=0.3)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -337,7 +337,11 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
     unsafe {
         let ts = (*state).thread.cast::<ThreadState>();
         (*ts).c_recursion_remaining -= 1;
-        crate::runtime::free_simple(value.cast());
+        if dies_quietly(value.cast()) {
+            free_quiet(value.cast());
+        } else {
+            dealloc(value.cast());
+        }
         (*ts).c_recursion_remaining += 1;
         Context::refresh(run_of(state).context());
     }
