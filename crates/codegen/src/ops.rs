@@ -106,6 +106,8 @@ impl<'a> Translator<'a> {
             Op::UnboxWide { value } => Some(self.unbox_wide(value)),
             Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
+            Op::ReboxF64 { value, dying } => Some(self.rebox_f64(value, dying)?),
+            Op::ReboxI64 { value, dying } => Some(self.rebox_i64(value, dying)?),
             Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),
             Op::UnboxBool { value } => Some(self.unbox_bool(value)),
             Op::BoxBool { value } => Some(self.box_bool(self.v(value))),

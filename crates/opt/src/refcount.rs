@@ -27,44 +27,10 @@
 //!
 //! Pairs are looked for within the prefix and within the loop.
 
-use crate::edit::{Snapshots, makes_object};
-use crate::fold::own_class;
-use hotspur_ir::{Builtin, Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
+use crate::edit::Snapshots;
+use crate::origins::Origins;
+use hotspur_ir::{Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
-
-/// What is known of a value, and from which op on.
-#[derive(Default)]
-struct Origins {
-    /// Where it was defined; whether as a new object.
-    defined: HashMap<Value, (usize, bool)>,
-    class: HashMap<Value, (usize, Builtin)>,
-}
-
-impl Origins {
-    fn new(sb: &Superblock, facts: &dyn Facts) -> Origins {
-        let mut origins = Origins::default();
-        for (at, inst) in sb.insts().enumerate() {
-            if let Some(v) = inst.result {
-                origins.defined.insert(v, (at, makes_object(&inst.op)));
-                origins.class.extend(own_class(&inst.op).map(|class| (v, (at, class))));
-            }
-            if let Op::GuardType { value, class } = inst.op
-                && let Some(class) = facts.builtin(class)
-            {
-                origins.class.entry(value).or_insert((at, class));
-            }
-        }
-        origins
-    }
-
-    /// Whether the two may be the same object, as known at this op.
-    fn may_alias(&self, a: Value, b: Value, at: usize) -> bool {
-        let class = |v| self.class.get(&v).filter(|c| c.0 < at).map(|c| c.1);
-        let differ = matches!((class(a), class(b)), (Some(a), Some(b)) if a != b);
-        let is_newer = |new, old| matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n);
-        a == b || !(differ || is_newer(a, b) || is_newer(b, a))
-    }
-}
 
 /// Removes pairs.
 pub(crate) fn refcount(mut sb: Superblock, facts: &dyn Facts) -> Superblock {

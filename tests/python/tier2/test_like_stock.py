@@ -436,3 +436,73 @@ def cycles(n):
 for _ in range(6):
     print(f(1000), cycles(1000))
 """)
+
+
+class Replaced(LikeStock):
+    """Numbers in objects that are replaced by others: whoever has the old one keeps it."""
+
+    def test_numbers_that_somebody_has(self):
+        self.check("""
+class Inline:
+    def __init__(self): self.x = 0.5; self.n = 1000
+
+class Slots:
+    __slots__ = "x", "n"
+    def __init__(self): self.x = 0.5; self.n = 1000
+
+def attributes(o, n):
+    kept = []
+    for i in range(n):
+        o.x += 1.5
+        o.n += 100000
+        if i % 10 == 0:
+            kept.append(o.x); kept.append(o.n)
+        if i % 97 == 0:
+            x, m = o.x, o.n
+            o.x -= 0.25; o.n -= 7
+            kept.append((x, m, o.x, o.n, x is o.x, m is o.n))
+    return kept[-20:], sum(map(hash, kept))
+
+def items(n):
+    xs = [0.5, 0.25, 1000, 2000]
+    kept = []
+    for i in range(n):
+        xs[0] += xs[1]; xs[1] -= xs[0] * 0.5
+        xs[2] += xs[3]; xs[3] ^= xs[2] & 0xfffff
+        xs[2] %= 1000003
+        if i % 7 == 0: kept.append(tuple(xs))
+        if i % 11 == 0: xs[1] = xs[0]
+        if i % 13 == 0: xs[3] = xs[2]
+    return xs, kept[::50], len(set(map(id, kept[-1])))
+
+def swapped(n):
+    a, b = [1.5, 2.5], [3.5, 4.5]
+    for i in range(n):
+        x = a[0]
+        a[0] = x + b[0] * 1e-3
+        b[0], y = x, b[0]
+        a[1], b[1] = b[1] - y * 1e-3, a[1]
+    return a, b
+
+def many_digits(n):
+    xs = [0, 1, 2]
+    for i in range(n):
+        k = i % 3
+        xs[k] = (xs[k] << 3) ^ i if i % 40 else i - 20
+        xs[k - 1] = xs[k - 1] >> 2 if xs[k - 1] > 1 << 50 else xs[k - 1] - i
+    return xs
+
+def constants(n):
+    class C: x = 2.5; n = 70000
+    o = C()
+    o.x = 2.5; o.n = 70000
+    for i in range(n):
+        o.x *= 1.5
+        o.n += 3
+        if i % 5 == 0: o.x = 2.5; o.n = 70000
+    return o.x, o.n, 2.5, 70000, C.x, C.n
+
+for _ in range(6):
+    for cls in Inline, Slots: print(attributes(cls(), 1500))
+    print(items(1500), swapped(1500), many_digits(1500), constants(1500))
+""")

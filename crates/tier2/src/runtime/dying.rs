@@ -444,9 +444,7 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
         }
         return super::free_simple(op);
     }
-    let is_instance = class_of(t).is_bare
-        && managed_dict(op).is_null()
-        && (*inline_values(op)).valid != 0;
+    let is_instance = class_of(t).is_bare && managed_dict(op).is_null() && (*inline_values(op)).valid != 0;
     if !is_instance {
         return super::free_simple(op);
     }
