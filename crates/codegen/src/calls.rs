@@ -42,6 +42,9 @@ impl Translator<'_> {
         {
             return Ok(Some(dict));
         }
+        if let Some(answer) = self.enumerates(helper, args) {
+            return Ok(Some(answer));
+        }
         let info = helper.info();
         let (fixed, more) = args.split_at(info.args.len());
         let mut values = vec![self.state];

@@ -1,11 +1,11 @@
 //! Objects: types, boxes, attributes, containers, iterators.
 
 use crate::compile::Refusal;
-use crate::host::HostFn;
-use crate::translate::Translator;
+use crate::host::{Callee, HostFn};
+use crate::translate::{Region, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
-use hotspur_ir::Value;
+use hotspur_ir::{Helper, Value};
 
 /// What an iterator goes over.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,8 @@ impl Translator<'_> {
         self.ask(HostFn::LoadInline, &[value, index])
     }
 
-    /// Where an attribute was absent, the host enters it in the order of insertion.
+    /// An attribute that was absent is entered in the order of insertion. If there is a dictionary of the same attributes, that is the
+    /// host's business.
     pub(crate) fn store_inline(&mut self, value: Value, index: u32, content: Value) -> Result<Nothing, Refusal> {
         let (value, content) = (self.v(value), self.v(content));
         let Some(layout) = self.env.layout else {
@@ -114,12 +115,38 @@ impl Translator<'_> {
         };
         let offset = layout.inline_values + 8 * index as i32;
         let old = self.load(types::I64, value, offset);
-        let absent = self.b.ins().icmp_imm(IntCC::Equal, old, 0);
-        self.seldom(absent, |t| {
+        let by_host = |t: &mut Self| {
             let index = t.number(index);
             t.call(HostFn::StoreInline, &[value, index, content]);
             Ok(())
-        })?;
+        };
+        if let Some(order) = layout.inline_order {
+            let [absent, shared, alone, next] = core::array::from_fn(|_| self.b.create_block());
+            self.branch(old, next, absent);
+            self.b.switch_to_block(absent);
+            let dict = self.load(types::I64, value, layout.managed_dict);
+            self.branch(dict, shared, alone);
+            self.b.set_cold_block(shared);
+            self.b.switch_to_block(shared);
+            self.in_region(Region::Slow(self.op), by_host)?;
+            self.b.ins().jump(next, &[]);
+            self.b.switch_to_block(alone);
+            let size = self.load(types::I8, value, order.size);
+            let capacity = self.load(types::I8, value, order.capacity);
+            let [place, words] = [size, capacity].map(|n| self.b.ins().uextend(types::I64, n));
+            let bytes = self.b.ins().ishl_imm(words, 3);
+            let bytes = self.b.ins().iadd(bytes, place);
+            let place = self.b.ins().iadd(value, bytes);
+            let number = self.b.ins().iconst(types::I8, i64::from(index));
+            self.store(number, place, layout.inline_values);
+            let size = self.b.ins().iadd_imm(size, 1);
+            self.store(size, value, order.size);
+            self.b.ins().jump(next, &[]);
+            self.b.switch_to_block(next);
+        } else {
+            let absent = self.b.ins().icmp_imm(IntCC::Equal, old, 0);
+            self.seldom(absent, by_host)?;
+        }
         // Where the host has stored it, this stores the same again.
         self.store(content, value, offset);
         Ok(None)
@@ -339,6 +366,56 @@ impl Translator<'_> {
         let next = self.b.ins().iadd_imm(index, 1);
         self.store(next, iter, layout.it_index);
         item
+    }
+
+    /// What a helper for `enumerate` yields. None if it is another one, or has to be called.
+    pub(crate) fn enumerates(&mut self, helper: Helper, args: &[Value]) -> Option<clif::Value> {
+        let layout = self.env.layout?;
+        let fields = layout.enumerates?;
+        let kept = layout.tuple_ob_item + 8;
+        match (helper, args) {
+            (Helper::EnumerateIter, &[iter]) => Some(self.load(types::I64, self.v(iter), fields.en_sit)),
+            (Helper::EnumerateNumber, &[iter]) => {
+                let iter = self.v(iter);
+                let result = self.load(types::I64, iter, fields.en_result);
+                let count = self.load(types::I32, result, layout.ob_refcnt);
+                let is_free = self.b.ins().icmp_imm(IntCC::Equal, count, 1);
+                let old = self.load(types::I64, result, kept);
+                let count = self.load(types::I32, old, layout.ob_refcnt);
+                let is_shared = self.b.ins().icmp_imm(IntCC::NotEqual, count, 1);
+                let number = self.load(types::I64, iter, fields.en_index);
+                let fits = self.b.ins().icmp_imm(IntCC::NotEqual, number, i64::MAX);
+                let is_ready = self.b.ins().band(is_free, is_shared);
+                let is_ready = self.b.ins().band(is_ready, fits);
+                let none = self.word(u64::MAX);
+                Some(self.b.ins().select(is_ready, number, none))
+            }
+            (Helper::EnumerateKeep, &[iter, item]) => {
+                let (iter, item) = (self.v(iter), self.v(item));
+                let [known, unknown, next] = core::array::from_fn(|_| self.b.create_block());
+                let result = self.load(types::I64, iter, fields.en_result);
+                let tracked = self.load(types::I64, result, fields.gc_next);
+                self.branch(tracked, known, unknown);
+                self.b.set_cold_block(unknown);
+                self.b.switch_to_block(unknown);
+                self.in_region(Region::Slow(self.op), |t| {
+                    t.call_any(Callee::Helper(helper), &[t.state, iter, item]);
+                    t.b.ins().jump(next, &[]);
+                });
+                self.b.switch_to_block(known);
+                let old = self.load(types::I64, result, kept);
+                self.store(item, result, kept);
+                let number = self.load(types::I64, iter, fields.en_index);
+                let number = self.b.ins().iadd_imm(number, 1);
+                self.store(number, iter, fields.en_index);
+                // Not the last reference.
+                self.drop_shared(old);
+                self.b.ins().jump(next, &[]);
+                self.b.switch_to_block(next);
+                Some(self.word(0))
+            }
+            _ => None,
+        }
     }
 
     /// Exits unless there is no next item.

@@ -313,6 +313,8 @@ host_functions! {
     /// `count`, are in `values` from index 0, objects with references that pass to it. Attributes that are not given
     /// are absent.
     Build = build(kind: u32, count: u32) -> Object;
+    /// An instance of a class; all attributes are absent.
+    NewInstance = new_instance(class: Object) -> Object;
 
     /// The next item of a list iterator, or null.
     ListIterNext = list_iter_next(iter: Object) -> Object;

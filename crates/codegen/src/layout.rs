@@ -44,6 +44,8 @@ pub struct Layout {
     pub inline_values: i32,
     /// Whether the inline values are valid: a byte.
     pub inline_valid: i32,
+    /// In which order the inline values were first written, if code may write that down by itself.
+    pub inline_order: Option<InlineOrder>,
     /// Dictionary of an instance that keeps its attributes in inline values, if they are that dictionary's as well.
     pub managed_dict: i32,
     /// Globals of a frame.
@@ -58,6 +60,8 @@ pub struct Layout {
     pub it_index: i32,
     /// List or tuple of an iterator; null when it is exhausted.
     pub it_seq: i32,
+    /// What an `enumerate` has, if code may look into it.
+    pub enumerates: Option<Enumerates>,
     /// Next number of a range iterator.
     pub range_start: i32,
     pub range_step: i32,
@@ -142,6 +146,26 @@ pub struct Returns {
     pub hook: u64,
     /// What is there as long as executors may push frames.
     pub evaluator: u64,
+}
+
+/// Fields of an `enumerate`. Offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "fields are named as in CPython")]
+pub struct Enumerates {
+    pub en_index: i32,
+    pub en_sit: i32,
+    pub en_result: i32,
+    /// Of an object that the collector can know: zero if it does not.
+    pub gc_next: i32,
+}
+
+/// The order in which an instance's inline values were first written: their numbers, a byte each, behind the last value. Offsets in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct InlineOrder {
+    /// For how many values there is room: a byte.
+    pub capacity: i32,
+    /// How many were written: a byte.
+    pub size: i32,
 }
 
 /// Where a dictionary without a table of its own values keeps them. Offsets in bytes.

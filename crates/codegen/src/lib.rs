@@ -68,7 +68,7 @@ pub use compile::{
 };
 pub use host::{Callee, Constants, ExecState, ExitTable, HostFn, HostFunctions, MAX_PARAMS, MAX_VALUES, Object};
 pub use landings::Landings;
-pub use layout::{Boxes, Layout, Returns, Tables};
+pub use layout::{Boxes, Enumerates, InlineOrder, Layout, Returns, Tables};
 pub use space::{CodeSpace, Installed, Stub};
 pub use translate::Region;
 pub use unwind::enter;

@@ -109,6 +109,8 @@ impl<'a> Translator<'a> {
             Op::UnboxWide { value } => Some(self.unbox_wide(value)),
             Op::BoxI64 { value } => Some(self.box_i64(self.v(value))),
             Op::UnboxF64 { value } => Some(self.unbox_f64(value)),
+            Op::ReboxF64 { value, dying } => Some(self.rebox_f64(value, dying)?),
+            Op::ReboxI64 { value, dying } => Some(self.rebox_i64(value, dying)?),
             Op::BoxF64 { value } => Some(self.box_f64(self.v(value))),
             Op::UnboxBool { value } => Some(self.unbox_bool(value)),
             Op::BoxBool { value } => Some(self.box_bool(self.v(value))),
@@ -210,7 +212,7 @@ impl<'a> Translator<'a> {
                 Some(self.build(VirtualKind::BoundMethod, &[function, receiver])?)
             }
             Op::NewCell { content } => Some(self.build(VirtualKind::Cell, &[content])?),
-            Op::NewInstance { class } => Some(self.new_instance(class)?),
+            Op::NewInstance { class } => Some(self.new_instance(class)),
             Op::Materialize { object } => Some(self.materialize(object)?),
 
             // -- iterators

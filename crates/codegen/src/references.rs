@@ -29,6 +29,11 @@ impl Translator<'_> {
         None
     }
 
+    /// Drops a reference that is not the last one.
+    pub(crate) fn drop_shared(&mut self, value: clif::Value) {
+        self.drop_reference(value, |_| Ok(())).expect("nothing is written that could be refused");
+    }
+
     /// Drops a reference; the answer of what `f` writes is executed if it was the last one.
     pub(crate) fn drop_reference(
         &mut self,
@@ -128,10 +133,9 @@ impl Translator<'_> {
         Ok(self.ask(HostFn::Build, &[kind, count]))
     }
 
-    pub(crate) fn new_instance(&mut self, class: ObjRef) -> Result<clif::Value, Refusal> {
+    pub(crate) fn new_instance(&mut self, class: ObjRef) -> clif::Value {
         let class = self.object(class);
-        self.incref(class);
-        self.build_from(VirtualKind::Instance, &[class])
+        self.ask(HostFn::NewInstance, &[class])
     }
 
     /// Builds a virtual object and those within it, each once.

@@ -195,17 +195,27 @@ fn lengths_of_ranges() {
 
 #[test]
 fn attributes() {
-    let instance = words(&[1, 0, 1 << 24, 10, 0]);
-    let given = Given { args: &[address(&instance), 20], ..Given::default() };
+    // Dictionary, count, type, [room for three, none written in order, valid], three values, their order.
+    let instance = words(&[0, 1, 0, 3 | 1 << 24, 10, 0, 0, 0]);
+    let object = address(&instance) + 8;
+    let given = Given { args: &[object, 20], ..Given::default() };
     let text = "v2 = load_inline v0, 0\nv3 = load_inline v0, 1\nv4 = load_slot v0, 24\nstore_inline v0, 0, v1";
     assert_eq!(yields("v0: obj, v1: obj", text, "v2, v3, v4", &given), [10, 0, 10]);
-    assert_eq!(instance.at(3), 20);
-    // An attribute that was absent is the host's business.
+    assert_eq!((instance.at(3), instance.at(4)), (3 | 1 << 24, 20));
+    // An attribute that was absent is entered in the order of insertion.
+    let text = "store_inline v0, 2, v1\nstore_inline v0, 1, v1\nstore_inline v0, 2, v1";
+    assert_eq!(yields("v0: obj, v1: obj", text, "", &given), []);
+    assert_eq!((instance.at(5), instance.at(6)), (20, 20));
+    assert_eq!((instance.at(3), instance.at(7)), (3 | 2 << 8 | 1 << 24, 2 | 1 << 8));
+    // If a dictionary has them as well, that is the host's business.
+    let instance = words(&[1, 1, 0, 3 | 1 << 24, 10, 0, 0, 0]);
+    let object = address(&instance) + 8;
+    let given = Given { args: &[object, 20], ..Given::default() };
     let ran = ops("v0: obj, v1: obj", "store_inline v0, 1, v1", "", &given);
-    assert_eq!(ran.notes.calls, [("store_inline", vec![address(&instance), 1, 20])]);
-    assert_eq!(instance.at(4), 20);
+    assert_eq!(ran.notes.calls, [("store_inline", vec![object, 1, 20])]);
+    assert_eq!((instance.at(3), instance.at(5), instance.at(7)), (3 | 1 << 24, 20, 0));
     assert_eq!(yields("v0: obj, v1: obj", "store_slot v0, 32, v1", "", &given), []);
-    assert_eq!(instance.at(4), 20);
+    assert_eq!(instance.at(5), 20);
 }
 
 #[test]
@@ -259,6 +269,28 @@ fn ranges() {
     let range = words(&[1, 0, 10, 3, 1]);
     let given = Given { args: &[address(&range)], ..Given::default() };
     assert!(!passes("v0: obj", "guard_range_iter_done v0 [snap0]", &given));
+}
+
+#[test]
+fn enumerations() {
+    // The collector's word in front of the tuple; count, type, collector's own, number, item.
+    let [old, item] = [2, 1].map(|count| words(&[count, 0]));
+    let tuple = words(&[1, 0, 1, 0, 2, 0, address(&old)]);
+    let iter = words(&[1, 0, 5, 77, address(&tuple) + 16]);
+    let given = Given { args: &[address(&iter), address(&item)], ..Given::default() };
+    let look = "v2 = call_helper enumerate_iter, [v0]\nv3 = call_helper enumerate_number, [v0]";
+    let keep = "incref v1\nv4 = call_helper enumerate_keep, [v0, v1]\nv5 = call_helper enumerate_number, [v0]";
+    let text = format!("{look}\n{keep}");
+    assert_eq!(yields("v0: obj, v1: obj", &text, "v2, v3, v4, v5", &given), [77, 5, 0, 6]);
+    assert_eq!((iter.at(2), tuple.at(6), old.at(0), item.at(0)), (6, address(&item), 1, 2));
+    // Nobody else has the item, somebody has the tuple, or there is no next number.
+    let seldom = [words(&[1, 0, 1, 0, 2, 0, address(&old)]), words(&[1, 0, 2, 0, 2, 0, address(&item)])];
+    for (tuple, number) in [(&seldom[0], 5), (&seldom[1], 5), (&tuple, i64::MAX as u64)] {
+        let iter = words(&[1, 0, number, 77, address(tuple) + 16]);
+        let given = Given { args: &[address(&iter)], ..Given::default() };
+        let text = "v1 = call_helper enumerate_number, [v0]";
+        assert_eq!(yields("v0: obj", text, "v1", &given), [u64::MAX]);
+    }
 }
 
 #[test]

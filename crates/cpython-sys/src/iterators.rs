@@ -96,6 +96,37 @@ unsafe fn set_iter_has_next(iter: *mut SetIterObject) -> bool {
     ((*iter).si_pos as usize..=(*set).mask as usize).any(is_there)
 }
 
+/// The number that comes with the next item of an `enumerate`; negative if that does not fit, if somebody has the tuple that it yielded last,
+/// or if nobody else has the item in that.
+///
+/// # Safety
+/// GIL held, exactly an `enumerate`.
+#[inline(always)]
+pub unsafe fn enumerate_number(iter: *mut EnumObject) -> isize {
+    let result = (*iter).en_result;
+    let is_ready = object::refcnt(result) == 1 && object::refcnt(object::tuple_item(result, 1)) != 1;
+    // The largest is what it has when the next one is an object.
+    if is_ready && (*iter).en_index != isize::MAX { (*iter).en_index } else { -1 }
+}
+
+/// What an `enumerate` does when its iterator has yielded this item, a reference to which passes to it, if [`enumerate_number`] was not
+/// negative; but for the number in the tuple, which stays. Nobody has that tuple.
+///
+/// # Safety
+/// As above.
+#[inline(always)]
+pub unsafe fn enumerate_keep(iter: *mut EnumObject, item: *mut PyObject) {
+    let result = (*iter).en_result;
+    let place = object::tuple_items(result).add(1);
+    let old = core::mem::replace(&mut *place, item);
+    (*iter).en_index += 1;
+    // Not the last reference.
+    object::decref(old);
+    if !object::gc_is_tracked(result) {
+        ffi::PyObject_GC_Track(result.cast());
+    }
+}
+
 /// Whether an iterator of the items of a set, string, bytes object or dictionary, or of a list backwards, is in order and has no item left,
 /// and nobody but the caller refers to it: so it does not matter whether it lets go of the container. False for all others.
 ///

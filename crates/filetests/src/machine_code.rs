@@ -41,6 +41,8 @@ pub fn layout(toy: &mut Toy) -> Layout {
         ob_ref: word(FIRST),
         inline_values: word(SECOND),
         inline_valid: word(FIRST) + image::VALID_BIT as i32 / 8,
+        inline_order: None,
+        enumerates: None,
         ob_descr: word(THIRD),
         managed_dict: word(image::DICT),
         f_globals: word(image::NAMESPACES),

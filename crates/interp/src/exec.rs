@@ -202,6 +202,14 @@ impl<R: Runtime> Machine<'_, R> {
             Op::BoxI64 { value } => Yields(Obj(Some(self.rt.box_i64(self.i64(value)?)))),
             Op::UnboxF64 { value } => Yields(F64(self.rt.unbox_f64(self.obj(value)?))),
             Op::BoxF64 { value } => Yields(Obj(Some(self.rt.box_f64(self.f64(value)?)))),
+            Op::ReboxF64 { value, dying } => {
+                self.rt.decref_no_dealloc(self.obj(dying)?);
+                Yields(Obj(Some(self.rt.box_f64(self.f64(value)?))))
+            }
+            Op::ReboxI64 { value, dying } => {
+                self.rt.decref_no_dealloc(self.obj(dying)?);
+                Yields(Obj(Some(self.rt.box_i64(self.i64(value)?))))
+            }
             Op::UnboxBool { value } => Yields(Bool(self.rt.unbox_bool(self.obj(value)?))),
             Op::BoxBool { value } => Yields(Obj(Some(self.rt.box_bool(self.bool(value)?)))),
 

@@ -178,6 +178,14 @@ helpers! {
     /// Whether an iterator of the items of a set, string, bytes object or dictionary, or of a list backwards, has none left, and nobody else
     /// refers to it: 1; 0 if not, or if it is out of order.
     IterDone = iter_done(obj) -> I64, reads(CONTAINERS.union(M::ITER));
+    /// The iterator from which an `enumerate` takes its items, borrowed.
+    EnumerateIter = enumerate_iter(obj) -> Borrowed, pure();
+    /// The number that comes with the next item of an `enumerate`; negative if `enumerate_keep` cannot be used: it does not fit, somebody has
+    /// the tuple that was yielded last, or nobody else has the item in that.
+    EnumerateNumber = enumerate_number(obj) -> I64, reads(M::ITER).reads(M::REFCOUNT);
+    /// Has an `enumerate` go on, after its iterator has yielded this item: the next number is one higher, and the item takes the place of the
+    /// one in the tuple that was yielded last. Yields 0.
+    EnumerateKeep = enumerate_keep(obj, own) -> I64, reads(M::ITER).writes(M::ITER).reads(M::REFCOUNT).writes(M::REFCOUNT);
     /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
     BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
     /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type.

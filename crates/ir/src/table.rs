@@ -148,6 +148,10 @@ BoxI64 = box_i64(value: i64) -> New, allocates();
 UnboxF64 = unbox_f64(value: obj) -> F64, pure();
 /// A float of that value.
 BoxF64 = box_f64(value: f64) -> New, allocates();
+/// A float of that value. A reference to another float is dropped before, and if that was the last one, the new one takes its place.
+ReboxF64 = rebox_f64(value: f64, dying: own) -> New, allocates().reads(M::REFCOUNT).writes(M::REFCOUNT);
+/// The same for ints.
+ReboxI64 = rebox_i64(value: i64, dying: own) -> New, allocates().reads(M::REFCOUNT).writes(M::REFCOUNT);
 /// Whether the object, True or False, is True.
 UnboxBool = unbox_bool(value: obj) -> Bool, pure();
 /// True or False.

@@ -103,8 +103,9 @@ pub(crate) fn operands(sb: &Superblock, op: &Op) -> Vec<Value> {
 }
 
 /// Whether the op, which is no call, makes an object. (A small int or the empty tuple has been there before; nobody counts references to these.)
+/// One that is written into another is the same object as far as anyone can tell who has its address.
 pub(crate) fn makes_object(op: &Op) -> bool {
-    op.effects().allocates && op.helper().is_none()
+    op.effects().allocates && op.helper().is_none() && !matches!(op, Op::ReboxF64 { .. } | Op::ReboxI64 { .. })
 }
 
 /// Appends an op that needs no snapshot.

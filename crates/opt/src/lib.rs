@@ -20,7 +20,7 @@
 //!    be seen what happens to the boxes that were in them.
 //! 5. [`unbox`] sees that some parameters of the loop are boxes each time round, and passes what is in them instead.
 //! 6. [`refcount`] and [`sink`] again: now boxes go.
-//! 7. [`ranges`] and [`dce`] tidy up.
+//! 7. [`ranges`] and [`dce`] tidy up, and [`reuse`] makes boxes that are left of dying ones.
 //!
 //! # Who may rely on what
 //!
@@ -36,11 +36,13 @@ mod edit;
 mod fold;
 mod knowledge;
 mod memory;
+mod origins;
 mod passes;
 mod peel;
 mod promote;
 mod ranges;
 mod refcount;
+mod reuse;
 mod rules;
 mod sink;
 mod unbox;
@@ -66,6 +68,7 @@ pub const SCHEDULE: &[Pass] = &[
     Pass::Sink,
     Pass::Fold,
     Pass::Ranges,
+    Pass::Reuse,
     Pass::Dce,
 ];
 
@@ -84,6 +87,7 @@ pub fn run_pass(sb: Superblock, facts: &dyn Facts, pass: Pass) -> Superblock {
         Pass::Unbox => unbox::unbox(sb),
         Pass::Sink => sink::sink(sb, facts),
         Pass::Refcount => refcount::refcount(sb, facts),
+        Pass::Reuse => reuse::reuse(sb, facts),
         Pass::Ranges => ranges::ranges(sb),
         Pass::Dce => dce::dce(sb),
     };

@@ -33,6 +33,8 @@ passes! {
     Sink = sink;
     /// References that are taken and dropped again in vain.
     Refcount = refcount;
+    /// Boxes that are made of dying ones.
+    Reuse = reuse;
     /// Checks that the ranges of integers make unnecessary.
     Ranges = ranges;
     /// Ops whose results nobody needs.

@@ -11,7 +11,8 @@
 //! * By `decref_no_dealloc w`. If `w` cannot be the same object (another type, or one of the two was made when the other was
 //!   there already), that does not matter. If it may be the same, `v` must have a *home*: it was loaded from a place on the heap that nothing
 //!   has written since. The reference of that place is none that the superblock could drop, so the count stays at least one.
-//!   (Slots of frames do not count as homes here: their references pass to the superblock without an op.)
+//!   (Slots of frames do not count as homes here: their references pass to the superblock without an op.) Of a tuple, the home is there as long
+//!   as the tuple is, and a tuple does not die unless code may run: what `decref_no_dealloc` frees is no container.
 //! * By a helper, which may drop a reference that it takes over, or one that was in the memory that it writes: such a pair stays.
 //! * By the drop of `v` itself, which is the other half of the pair: always the next one.
 //!
@@ -25,46 +26,17 @@
 //! `guard_shared v` in between would count one reference less, and leave the trace although nothing is wrong. It goes with the pair: the object
 //! is alive there without the pair's reference, so with it, as in the superblock before, there are two at least.
 //!
+//! # Drops that are not the last
+//!
+//! `decref v` while `v` is at home frees nothing, so it becomes `decref_no_dealloc`, which is no escape. What was unpacked from an item of a list that is
+//! iterated over is dropped like that, and so pairs can be found on both sides.
+//!
 //! Pairs are looked for within the prefix and within the loop.
 
-use crate::edit::{Snapshots, makes_object};
-use crate::fold::own_class;
-use hotspur_ir::{Builtin, Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
+use crate::edit::Snapshots;
+use crate::origins::Origins;
+use hotspur_ir::{Facts, Helper, Inst, MemorySet, Op, OperandKind, Slot, SnapshotId, Superblock, Value};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
-
-/// What is known of a value, and from which op on.
-#[derive(Default)]
-struct Origins {
-    /// Where it was defined; whether as a new object.
-    defined: HashMap<Value, (usize, bool)>,
-    class: HashMap<Value, (usize, Builtin)>,
-}
-
-impl Origins {
-    fn new(sb: &Superblock, facts: &dyn Facts) -> Origins {
-        let mut origins = Origins::default();
-        for (at, inst) in sb.insts().enumerate() {
-            if let Some(v) = inst.result {
-                origins.defined.insert(v, (at, makes_object(&inst.op)));
-                origins.class.extend(own_class(&inst.op).map(|class| (v, (at, class))));
-            }
-            if let Op::GuardType { value, class } = inst.op
-                && let Some(class) = facts.builtin(class)
-            {
-                origins.class.entry(value).or_insert((at, class));
-            }
-        }
-        origins
-    }
-
-    /// Whether the two may be the same object, as known at this op.
-    fn may_alias(&self, a: Value, b: Value, at: usize) -> bool {
-        let class = |v| self.class.get(&v).filter(|c| c.0 < at).map(|c| c.1);
-        let differ = matches!((class(a), class(b)), (Some(a), Some(b)) if a != b);
-        let is_newer = |new, old| matches!((self.defined.get(&new), self.defined.get(&old)), (Some(&(n, true)), Some(&(o, _))) if o < n);
-        a == b || !(differ || is_newer(a, b) || is_newer(b, a))
-    }
-}
 
 /// Removes pairs.
 pub(crate) fn refcount(mut sb: Superblock, facts: &dyn Facts) -> Superblock {
@@ -99,15 +71,20 @@ struct Section<'a> {
 }
 
 fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &Origins, snapshots: &mut Snapshots) {
-    let homes =
-        insts.iter().enumerate().filter(|(_, i)| is_heap_load(&i.op)).filter_map(|(at, i)| Some((i.result?, at)));
+    let homes: HashMap<Value, usize> = insts
+        .iter()
+        .enumerate()
+        .filter(|(_, i)| is_heap_load(&i.op))
+        .filter_map(|(at, i)| Some((i.result?, at)))
+        .collect();
+    not_the_last(insts, &homes);
     let mut section = Section {
         sb,
         insts,
         start,
         origins,
         gone: HashSet::default(),
-        homes: homes.collect(),
+        homes,
         owned: HashMap::default(),
         disowned: vec![Vec::new(); insts.len()],
     };
@@ -136,6 +113,40 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
         at += 1;
         !gone.contains(&(at - 1))
     });
+}
+
+/// Drops of references that are not the last ones, since the place that the object was loaded from owns it still, are said to be so: then they are
+/// no escapes any more.
+fn not_the_last(insts: &mut [Inst], homes: &HashMap<Value, usize>) {
+    for i in 0..insts.len() {
+        let Op::Decref { value } = insts[i].op else { continue };
+        if is_at_home(insts, homes, i, value) {
+            insts[i] = Inst { op: Op::DecrefNoDealloc { value }, result: None, snapshot: None };
+        }
+    }
+}
+
+/// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
+fn is_at_home(insts: &[Inst], homes: &HashMap<Value, usize>, i: usize, v: Value) -> bool {
+    let Some(&at) = homes.get(&v) else { return false };
+    at < i && insts[at + 1..i].iter().all(|inst| !inst.op.effects().escapes && !may_end_home(&inst.op, &insts[at].op))
+}
+
+/// Whether the op, which does not escape, may have an object no longer be where it was loaded from.
+fn may_end_home(op: &Op, load: &Op) -> bool {
+    if let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) {
+        return class == other_class && place == other;
+    }
+    let writes = op.effects().writes;
+    if op.helper().is_some_and(|h| h != Helper::ListAppend) && !writes.is_empty() {
+        // It may drop what it takes out of somewhere, and whatever dies with that; or write tuples, as iterators do that use theirs again.
+        return true;
+    }
+    if let Op::ListIterNext { .. } = load {
+        // Iterators that go on leave items where they are.
+        return writes.overlaps(MemorySet::LIST);
+    }
+    writes.overlaps(load.effects().reads)
 }
 
 impl Section<'_> {
@@ -199,21 +210,13 @@ impl Section<'_> {
         owned.get(&v).is_some_and(|&n| n > self.disowned[j].iter().filter(|&&d| d == v).count())
     }
 
-    /// Whether the value was loaded from a place on the heap that owns it still when op `i` is reached.
     fn is_at_home(&self, i: usize, v: Value) -> bool {
-        let Some(&at) = self.homes.get(&v) else { return false };
-        let stays = |inst: &Inst| !inst.op.effects().escapes && !self.may_write_home(&inst.op, v);
-        at < i && self.insts[at + 1..i].iter().all(stays)
+        is_at_home(self.insts, &self.homes, i, v)
     }
 
     /// Whether the op may write the place that the value was loaded from.
     fn may_write_home(&self, op: &Op, v: Value) -> bool {
-        let Some(&at) = self.homes.get(&v) else { return true };
-        let load = &self.insts[at].op;
-        let (Some((class, place)), Some((other_class, other))) = (place_of(load), place_of(op)) else {
-            return op.effects().writes.overlaps(load.effects().reads);
-        };
-        class == other_class && place == other
+        self.homes.get(&v).is_none_or(|&at| may_end_home(op, &self.insts[at].op))
     }
 }
 
@@ -224,6 +227,8 @@ fn is_heap_load(op: &Op) -> bool {
         Op::LoadInline { .. }
             | Op::LoadSlot { .. }
             | Op::LoadItem { .. }
+            | Op::LoadTupleItem { .. }
+            | Op::ListIterNext { .. }
             | Op::LoadCell { .. }
             | Op::LoadDictValue { .. }
             | Op::LoadGlobal { .. }

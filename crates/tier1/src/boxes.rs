@@ -1,4 +1,4 @@
-//! Free lists of `int` and `float` objects.
+//! Free lists of `int` and `float` objects, and of iterators of ranges.
 //!
 //! Numbers die and are born in great numbers. CPython 3.13 has no free list for integers, and its list of floats is reached
 //! through a thread-local variable from a function of another library. Ours are a load and a store away. They take objects
@@ -28,7 +28,7 @@ pub const ROOM_OFFSET: usize = core::mem::offset_of!(FreeList, room);
 pub fn lists() -> (usize, usize) {
     let lists = LISTS.0.get();
     // SAFETY: addresses within a static.
-    unsafe { (&raw mut (*lists).0 as usize, &raw mut (*lists).1 as usize) }
+    unsafe { (&raw mut (*lists).ints as usize, &raw mut (*lists).floats as usize) }
 }
 
 impl FreeList {
@@ -63,19 +63,28 @@ impl FreeList {
     }
 }
 
-struct Lists(UnsafeCell<(FreeList, FreeList)>);
-// SAFETY: only touched with the GIL of the main interpreter held.
-unsafe impl Sync for Lists {}
-static LISTS: Lists = Lists(UnsafeCell::new((FreeList::new(), FreeList::new())));
-
-#[inline(always)]
-unsafe fn ints() -> &'static mut FreeList {
-    &mut (*LISTS.0.get()).0
+struct Lists {
+    /// Of at most one digit.
+    ints: FreeList,
+    /// Of two.
+    wide_ints: FreeList,
+    floats: FreeList,
+    range_iters: FreeList,
 }
 
+struct Shared(UnsafeCell<Lists>);
+// SAFETY: only touched with the GIL of the main interpreter held.
+unsafe impl Sync for Shared {}
+static LISTS: Shared = Shared(UnsafeCell::new(Lists {
+    ints: FreeList::new(),
+    wide_ints: FreeList::new(),
+    floats: FreeList::new(),
+    range_iters: FreeList::new(),
+}));
+
 #[inline(always)]
-unsafe fn floats() -> &'static mut FreeList {
-    &mut (*LISTS.0.get()).1
+unsafe fn dead() -> &'static mut Lists {
+    &mut *LISTS.0.get()
 }
 
 /// Whether a value has one digit.
@@ -95,7 +104,7 @@ pub(crate) unsafe fn set_digit(op: *mut PyObject, value: i64) {
 /// A new `int` from the free list; null if that is empty. The value has one digit and is not a small one.
 #[inline(always)]
 pub(crate) unsafe fn quick_int(value: i64) -> *mut PyObject {
-    let op = ints().take(&raw mut ffi::PyLong_Type);
+    let op = dead().ints.take(&raw mut ffi::PyLong_Type);
     if !op.is_null() {
         set_digit(op, value);
     }
@@ -105,7 +114,7 @@ pub(crate) unsafe fn quick_int(value: i64) -> *mut PyObject {
 /// A new `float` from the free list; null if that is empty.
 #[inline(always)]
 pub(crate) unsafe fn quick_float(value: f64) -> *mut PyObject {
-    let op = floats().take(&raw mut ffi::PyFloat_Type);
+    let op = dead().floats.take(&raw mut ffi::PyFloat_Type);
     if !op.is_null() {
         (*op.cast::<PyFloatObject>()).ob_fval = value;
     }
@@ -136,16 +145,62 @@ pub unsafe fn new_one_digit_int(value: i64) -> *mut PyObject {
     op
 }
 
+/// A new `int` of any value that is not a small one; null with an exception set if there is no memory.
+#[inline(always)]
+pub unsafe fn new_int(value: i64) -> *mut PyObject {
+    if is_one_digit(value) {
+        return new_one_digit_int(value);
+    }
+    let magnitude = value.unsigned_abs();
+    if magnitude < 1 << 60 {
+        let op = dead().wide_ints.take(&raw mut ffi::PyLong_Type);
+        if !op.is_null() {
+            let int = op.cast::<PyLongObject>();
+            (*int).lv_tag = 2 << 3 | usize::from(value < 0) << 1;
+            let digits = (&raw mut (*int).ob_digit).cast::<u32>();
+            *digits = magnitude as u32 & ((1 << 30) - 1);
+            *digits.add(1) = (magnitude >> 30) as u32;
+            return op;
+        }
+    }
+    ffi::PyLong_FromLongLong(value)
+}
+
+/// A new iterator of a range, with that many numbers left; null with an exception set if there is no memory.
+pub unsafe fn new_range_iter(next: i64, step: i64, left: i64) -> *mut PyObject {
+    let mut op = dead().range_iters.take(&raw mut PyRangeIter_Type);
+    if op.is_null() {
+        op = ffi::PyObject_New::<PyObject>(&raw mut PyRangeIter_Type);
+    }
+    if !op.is_null() {
+        let range = op.cast::<RangeIterObject>();
+        ((*range).start, (*range).step, (*range).len) = (next, step, left);
+    }
+    op
+}
+
+/// Frees a dead iterator of a range.
+pub unsafe fn free_range_iter(op: *mut PyObject) {
+    if !dead().range_iters.put(op) {
+        ffi::PyObject_Free(op.cast::<c_void>());
+    }
+}
+
 /// Frees a dead `int` (no subclass's) if that needs no call.
 #[inline(always)]
 pub(crate) unsafe fn quick_free_int(op: *mut PyObject) -> bool {
-    long_is_compact(op) && ints().put(op)
+    let list = match (*op.cast::<PyLongObject>()).lv_tag >> 3 {
+        0 | 1 => &mut dead().ints,
+        2 => &mut dead().wide_ints,
+        _ => return false,
+    };
+    list.put(op)
 }
 
 /// Frees a dead `float` (no subclass's) if that needs no call.
 #[inline(always)]
 pub(crate) unsafe fn quick_free_float(op: *mut PyObject) -> bool {
-    floats().put(op)
+    dead().floats.put(op)
 }
 
 /// Frees a dead `int` (no subclass's).

@@ -71,8 +71,8 @@ pub unsafe fn inherited(executor: &Executor, exit: usize) -> Option<Inherited> {
 fn class_made_by(op: &Op) -> Option<*mut PyTypeObject> {
     use hotspur_cpython_sys::{PyMethod_Type, ffi};
     match op {
-        Op::BoxI64 { .. } => Some(&raw mut ffi::PyLong_Type),
-        Op::BoxF64 { .. } => Some(&raw mut ffi::PyFloat_Type),
+        Op::BoxI64 { .. } | Op::ReboxI64 { .. } => Some(&raw mut ffi::PyLong_Type),
+        Op::BoxF64 { .. } | Op::ReboxF64 { .. } => Some(&raw mut ffi::PyFloat_Type),
         Op::NewTuple { .. } => Some(&raw mut ffi::PyTuple_Type),
         Op::NewList { .. } => Some(&raw mut ffi::PyList_Type),
         Op::NewSlice { .. } => Some(&raw mut ffi::PySlice_Type),

@@ -279,3 +279,230 @@ def f(n):
     return out, x
 for _ in range(3): print(f(1500))
 """)
+
+
+class Enumerations(LikeStock):
+    """An `enumerate` keeps a tuple that it yields again and again; what is in that, and for how long, can be seen."""
+
+    def test_what_is_yielded(self):
+        self.check("""
+def pairs(xs, start=0):
+    total = []
+    for i, x in enumerate(xs, start):
+        total.append((i, x))
+    return total
+
+def sums(xs, start=0):
+    n = s = 0
+    for i, x in enumerate(xs, start):
+        n += i * 3
+        s += x
+    return n, s
+
+def same(n):
+    x = object()
+    xs = [x] * n
+    return sum(i for i, y in enumerate(xs) if y is x)
+
+import sys
+for _ in range(6):
+    for xs in [], [5], list(range(1000)), tuple(range(1000)), [2**70 + i for i in range(300)], [i / 2 for i in range(1000)]:
+        print(pairs(xs) == list(zip(range(len(xs)), xs)), sums(xs), sums(xs, -3), sums(xs, 2**62), sums(xs, sys.maxsize - 5), sums(xs, 2**80))
+    print(same(900))
+""")
+
+    def test_the_list_changes(self):
+        self.check("""
+def f(n):
+    xs = list(range(n))
+    out = 0
+    for i, x in enumerate(xs):
+        if i % 3 == 0 and len(xs) < n + 50: xs.append(x)
+        if i % 5 == 0: xs[i] = None
+        if i % 7 == 0: xs[-1] = i
+        out += x
+    return out, len(xs)
+
+def shrinking(n):
+    xs = list(range(n))
+    out = 0
+    for i, x in enumerate(xs):
+        xs.pop()
+        out += i * x
+    return out, len(xs)
+
+def again(n):
+    e = enumerate(list(range(n)))
+    out = []
+    while True:
+        for i, x in e:
+            out.append(i - x)
+            if x % 10 == 9: break
+        else:
+            break
+        out.append(next(e, None))
+    out.append(next(e, None))
+    return sum(1 for o in out if o == 0), len(out), out[-3:]
+
+for _ in range(6):
+    print(f(1000), shrinking(1000), again(1000))
+""")
+
+    def test_how_long_items_live(self):
+        self.check("""
+import sys, weakref
+class Thing:
+    def __init__(self, i): self.i = i
+    def __del__(self): died.append(self.i)
+died = []
+
+def counts(n):
+    x = object()
+    xs = [x] * n
+    out = set()
+    for i, y in enumerate(xs):
+        out.add(sys.getrefcount(x) - n)
+    return sorted(out)
+
+def deaths(n):
+    xs = [Thing(i) for i in range(n)]
+    seen = []
+    for i, x in enumerate(xs):
+        xs[i] = x = None
+        seen.append(len(died))
+    del xs
+    return seen[:3], seen[-3:], len(set(seen)), died[:5], len(died)
+
+def last_one(n):
+    xs = [Thing(i) for i in range(n)]
+    e = enumerate(xs)
+    for i, x in e:
+        if i == n - 5: break
+    ref = weakref.ref(x)
+    xs.clear()
+    del x
+    alive = ref() is not None
+    before = len(died)
+    del e
+    return alive, before, len(died), ref() is None
+
+def kept(n):
+    xs = [Thing(i) for i in range(n)]
+    e = enumerate(xs)
+    first = next(e)
+    for i, x in e:
+        pass
+    return first[0], first[1].i, i, x.i, sys.getrefcount(x), sys.getrefcount(xs[0])
+
+for _ in range(6):
+    print(counts(1000))
+    for f in deaths, last_one, kept:
+        died.clear()
+        print(f(1000))
+""")
+
+    def test_the_tuple_is_kept_between(self):
+        self.check("""
+import gc
+def f(n):
+    xs = list(range(n))
+    e = enumerate(xs)
+    kept = []
+    out = 0
+    for i, x in e:
+        out += i + x
+        if i % 100 == 50:
+            kept.append(next(e))
+        if i % 100 == 70:
+            kept.clear()
+        if i % 250 == 0:
+            gc.collect()
+    return out, kept
+
+def cycles(n):
+    class Thing: pass
+    things = [Thing() for i in range(n)]
+    e = enumerate(things)
+    for i, x in e:
+        x.e = e
+        if i % 250 == 0:
+            gc.collect()
+    import weakref
+    refs = [weakref.ref(t) for t in things]
+    del things, x, e
+    gc.collect()
+    return sum(r() is not None for r in refs)
+
+for _ in range(6):
+    print(f(1000), cycles(1000))
+""")
+
+
+class Replaced(LikeStock):
+    """Numbers in objects that are replaced by others: whoever has the old one keeps it."""
+
+    def test_numbers_that_somebody_has(self):
+        self.check("""
+class Inline:
+    def __init__(self): self.x = 0.5; self.n = 1000
+
+class Slots:
+    __slots__ = "x", "n"
+    def __init__(self): self.x = 0.5; self.n = 1000
+
+def attributes(o, n):
+    kept = []
+    for i in range(n):
+        o.x += 1.5
+        o.n += 100000
+        if i % 10 == 0:
+            kept.append(o.x); kept.append(o.n)
+        if i % 97 == 0:
+            x, m = o.x, o.n
+            o.x -= 0.25; o.n -= 7
+            kept.append((x, m, o.x, o.n, x is o.x, m is o.n))
+    return kept[-20:], sum(map(hash, kept))
+
+def items(n):
+    xs = [0.5, 0.25, 1000, 2000]
+    kept = []
+    for i in range(n):
+        xs[0] += xs[1]; xs[1] -= xs[0] * 0.5
+        xs[2] += xs[3]; xs[3] ^= xs[2] & 0xfffff
+        xs[2] %= 1000003
+        if i % 7 == 0: kept.append(tuple(xs))
+        if i % 11 == 0: xs[1] = xs[0]
+        if i % 13 == 0: xs[3] = xs[2]
+    return xs, kept[::50], len(set(map(id, kept[-1])))
+
+def swapped(n):
+    a, b = [1.5, 2.5], [3.5, 4.5]
+    for i in range(n):
+        x = a[0]
+        a[0] = x + b[0] * 1e-3
+        b[0], y = x, b[0]
+        a[1], b[1] = b[1] - y * 1e-3, a[1]
+    return a, b
+
+def many_digits(n):
+    xs = [0, 1, 2]
+    for i in range(n):
+        k = i % 3
+        xs[k] = (xs[k] << 3) ^ i if i % 40 else i - 20
+        xs[k - 1] = xs[k - 1] >> 2 if xs[k - 1] > 1 << 50 else xs[k - 1] - i
+    return xs
+
+def constants(n):
+    class C: x = 2.5; n = 70000
+    o = C()
+    o.x = 2.5; o.n = 70000
+    for i in range(n):
+        o.x *= 1.5
+        o.n += 3
+        if i % 5 == 0: o.x = 2.5; o.n = 70000
+    return o.x, o.n, 2.5, 70000, C.x, C.n
+
+for _ in range(6):
+    for cls in Inline, Slots: print(attributes(cls(), 1500))
+    print(items(1500), swapped(1500), many_digits(1500), constants(1500))
+""")

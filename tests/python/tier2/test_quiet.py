@@ -214,6 +214,54 @@ class Numbers(Tier2Case):
         self.hot(f, N, expect=f(N))
 
 
+    def test_boxes_of_one_digit_and_two(self):
+        """The memory of dead ints is used again for others of as many digits."""
+        def f(n):
+            xs = [0] * 50
+            for i in range(n):
+                k = i % 50
+                xs[k] = (i << 29) ^ 0x155555555
+                xs[-k] = -(i << 29)
+                xs[k - 7] = i + 1000
+                xs[k - 9] = xs[k] << 3
+            return xs
+
+        def expected(n):
+            ints = [i for i in range(n)]
+            xs = [int(str(x)) for x in f(3)]
+            for i in ints[3:]:
+                k = i % 50
+                for at, x in (k, i * 2**29 ^ 0x155555555), (-k, -i * 2**29), (k - 7, i + 1000):
+                    xs[at] = int(str(x))
+                xs[k - 9] = int(str(xs[k])) * 8
+            return xs
+
+        self.hot(f, 3000, expect=expected(3000), share=0.8)
+
+    def test_methods_called_as_functions(self):
+        """With an instance of their very type, of a subclass, and without any."""
+        class Sub(list):
+            pass
+
+        def f(n, copier, things):
+            total = 0
+            for i in range(n):
+                if copier:
+                    total += len(copier(things[i % len(things)]))
+            return total
+
+        for copier, kind in (list.copy, list), (dict.copy, dict), (set.copy, set):
+            things = [kind(), kind([(1, 2)])]
+            self.hot(f, 2000, copier, things, expect=1000, share=0.8)
+        self.hot(f, 2000, str.upper, ["a", "bc"], expect=3000, share=0.8)
+        self.hot(f, 2000, list.copy, [Sub(), Sub([1, 2]), [3]], expect=2000)
+        self.hot(f, 2000, lambda x: x * 2, ["a", "bc"], expect=6000)
+        for wrong in [()], []:
+            with self.assertRaises((TypeError, ZeroDivisionError)):
+                f(2000, list.copy, wrong)
+        self.assertEqual(f(2000, None, [[]]), 0)
+
+
 class Classes(Tier2Case):
     def test_exceptions_in_init(self):
         class C:

@@ -31,7 +31,7 @@ pub fn address(words: &Words) -> u64 {
 
 /// Offsets: those of CPython 3.13 where a test cares.
 pub const LAYOUT: Layout = Layout {
-    managed_dict: 16,
+    managed_dict: -8,
     f_globals: 0,
     f_builtins: 8,
     ob_refcnt: 0,
@@ -51,6 +51,8 @@ pub const LAYOUT: Layout = Layout {
     ob_ref: 16,
     inline_values: 24,
     inline_valid: 19,
+    inline_order: Some(InlineOrder { capacity: 16, size: 17 }),
+    enumerates: Some(Enumerates { en_index: 16, en_sit: 24, en_result: 32, gc_next: -16 }),
     md_dict: 16,
     tables: None,
     it_index: 16,

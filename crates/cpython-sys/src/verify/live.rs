@@ -11,6 +11,7 @@ use pyo3_ffi::{self as ffi, PyObject};
 /// What is not published, found out on live objects.
 pub(super) unsafe fn live() -> Checked {
     thread()?;
+    crate::collector::find_collector(ffi::PyInterpreterState_Get())?;
     numbers_and_sequences()?;
     bytearrays()?;
     dictionaries()?;

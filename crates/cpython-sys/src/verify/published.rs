@@ -100,6 +100,7 @@ pub(super) fn published(offsets: &DebugOffsets) -> Checked {
     let [_, bytes_size, bytes_value] = offsets.bytes_object;
     let [_, unicode_state, unicode_length, ascii_size] = offsets.unicode_object;
     table! {
+        "interpreter_state.gc": offsets.interpreter_state[4] => crate::INTERP_GC_OFFSET;
         "thread_state.prev": thread.prev => offset_of!(ThreadState, prev);
         "thread_state.next": thread.next => offset_of!(ThreadState, next);
         "thread_state.interp": thread.interp => offset_of!(ThreadState, interp);

@@ -143,10 +143,21 @@ impl Model {
             _ => {
                 let a = self.float();
                 let object = self.b.box_f64(a);
-                if self.pick(2) == 0 {
-                    self.b.decref_no_dealloc(object);
-                } else {
-                    self.b.xdecref_no_dealloc(object);
+                match self.pick(4) {
+                    0 => self.b.decref_no_dealloc(object),
+                    1 => self.b.xdecref_no_dealloc(object),
+                    2 => {
+                        let b = self.float();
+                        let v = self.b.rebox_f64(b, object);
+                        self.owned.push(v);
+                    }
+                    _ => {
+                        let (b, c) = (self.int(), self.int());
+                        let dying = self.b.box_i64(b);
+                        let v = self.b.rebox_i64(c, dying);
+                        self.b.decref_no_dealloc(object);
+                        self.owned.push(v);
+                    }
                 }
             }
         }

@@ -206,6 +206,13 @@ extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Obje
     word(Some(toy(state).build(kind, fields)))
 }
 
+extern "C-unwind" fn new_instance(state: *mut ExecState, class: Object) -> Object {
+    let _synced = Synced::new(state);
+    let class = object(class);
+    toy(state).incref(class);
+    word(Some(toy(state).build(VirtualKind::Instance, vec![Register::Obj(Some(class))])))
+}
+
 extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
     let _synced = Synced::new(state);
     publish_snapshot(state, snapshot);
@@ -341,9 +348,9 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone Identity;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
-        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove BoundSelf BindBuiltin;
+        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
@@ -421,6 +428,7 @@ pub(super) fn host_functions() -> HostFunctions {
         decref_no_dealloc,
         dealloc_simple,
         build,
+        new_instance,
         list_iter_next,
         tuple_iter_next,
         range_iter_next,

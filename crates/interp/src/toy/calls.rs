@@ -342,6 +342,16 @@ impl Toy {
                 item.into_iter().for_each(|o| _ = self.adjust(o, 1));
                 Register::Obj(item)
             }
+            // Here, a list iterator is an `enumerate` of itself, too, and yields no tuples that it could keep.
+            Helper::EnumerateIter => Register::Obj(Some(arg(0)?)),
+            Helper::EnumerateNumber => {
+                let Kind::ListIter(_, at) = *self.look(arg(0)?) else { return Ok(Register::I64(-1)) };
+                Register::I64(at)
+            }
+            Helper::EnumerateKeep => {
+                self.adjust(arg(1)?, -1);
+                Register::I64(0)
+            }
             Helper::IterDone => {
                 let Kind::ListIter(list, at) = *self.look(arg(0)?) else { return Ok(Register::I64(0)) };
                 let length = list.map_or(Ok(0), |list| self.items(list).map(|items| items.len()))?;

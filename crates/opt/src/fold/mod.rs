@@ -328,9 +328,9 @@ impl Fold<'_> {
 
 /// The type that an op's result has whatever the operands are.
 pub(crate) fn own_class(op: &Op) -> Option<Builtin> {
-    if let Op::BoxI64 { .. } = op {
+    if let Op::BoxI64 { .. } | Op::ReboxI64 { .. } = op {
         Some(Builtin::Int)
-    } else if let Op::BoxF64 { .. } = op {
+    } else if let Op::BoxF64 { .. } | Op::ReboxF64 { .. } = op {
         Some(Builtin::Float)
     } else if let Op::BoxBool { .. } = op {
         Some(Builtin::Bool)

@@ -74,6 +74,9 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
         return l.called(0, none);
     }
     let is_method = ty(callable) == &raw mut PyMethodDescr_Type;
+    if is_method && !has_receiver {
+        return unbound(l);
+    }
     if is_method != has_receiver {
         return None;
     }
@@ -96,6 +99,22 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     let mut values = vec![function];
     values.push(if has_receiver { l.receiver(n + 1)? } else { l.f.builder.const_null() });
     l.arguments(row, n, &mut values)?;
+    let result = l.raising(Helper::QuietCall, &values)?;
+    l.called(n, result)
+}
+
+/// A call of a method of a built-in type as a function, with an instance of exactly that type as its first argument.
+unsafe fn unbound(l: &mut Lowering) -> Option<Outcome> {
+    let n = l.oparg();
+    let callable = l.real(n + 2);
+    if n == 0 || ty(l.real(n)) != (*callable.cast::<PyMethodDescrObject>()).d_type {
+        return None;
+    }
+    let args: Vec<_> = (1..n).rev().map(|i| l.real(i)).collect();
+    let row = quiet(callable, &args)?;
+    l.guard_callable(n, false)?;
+    let mut values = vec![l.f.peek(n + 2)?, l.f.builder.const_null(), l.receiver(n)?];
+    l.arguments(row, n - 1, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
 }

@@ -162,8 +162,12 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
         let zero = l.f.builder.const_i64(0);
         l.f.builder.cmp_i64(Cond::Ne, length, zero)
     } else if is_always_true(class) {
-        l.f.at();
-        l.f.builder.guard_type_version(v, (*class).tp_version_tag);
+        if facts::is_static(class) {
+            l.f.guard_class(v, class);
+        } else {
+            l.f.at();
+            l.f.builder.guard_type_version(v, (*class).tp_version_tag);
+        }
         l.f.constant(ffi::Py_True(), Keep::Immortal)
     } else {
         let shim = super::shims::truth(l);
@@ -172,9 +176,9 @@ pub(super) unsafe fn to_bool(l: &mut Lowering) -> Option<Outcome> {
     l.replace(1, result)
 }
 
-/// Whether the class, which has a version, says nothing of the truth of its instances.
+/// Whether the class, which cannot change or has a version, says nothing of the truth of its instances.
 unsafe fn is_always_true(class: *mut ffi::PyTypeObject) -> bool {
-    if !facts::has_version(class) {
+    if !facts::is_static(class) && !facts::has_version(class) {
         return false;
     }
     let (number, mapping, sequence) = ((*class).tp_as_number, (*class).tp_as_mapping, (*class).tp_as_sequence);

@@ -4,7 +4,8 @@ use super::{Lowering, Outcome};
 use crate::state::Content;
 use core::ptr;
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Helper, Value};
+use hotspur_ir::{Cond, Helper, Value};
+use hotspur_tier1::table::{INFO, op};
 
 pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     let real = l.real(1);
@@ -46,6 +47,10 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
             return finished(l, iter);
         }
         l.f.builder.tuple_iter_next(iter)
+    } else if ptr::eq(class, &raw mut ffi::PyEnum_Type)
+        && let Some(outcome) = enumerate(l, iter, real.cast())
+    {
+        return Some(outcome);
     } else if iterator_is_done(real) {
         l.f.guard_class(iter, class);
         l.done_unless_zero(Helper::IterDone, &[iter])?;
@@ -66,6 +71,48 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
     };
     l.f.owned(item);
     l.f.push_value(item);
+    l.done()
+}
+
+/// An `enumerate` of a list or tuple, if what it yields is unpacked at once. Then nobody gets the tuple that it keeps and would change and yield
+/// again, so that tuple need have only the item; the one that is unpacked is never built.
+unsafe fn enumerate(l: &mut Lowering, iter: Value, real: *mut EnumObject) -> Option<Outcome> {
+    let source = (*real).en_sit;
+    let class = ty(source);
+    let is_list = ptr::eq(class, &raw mut PyListIter_Type);
+    if !is_list && !ptr::eq(class, &raw mut PyTupleIter_Type) {
+        return None;
+    }
+    let has_next = iterator_has_next(source);
+    let unpacks = INFO[usize::from((*l.s.pc.add(l.length())).op)].base == op::UNPACK_SEQUENCE;
+    if has_next && (!unpacks || enumerate_number(real) < 0) {
+        return None;
+    }
+    l.f.guard_class(iter, &raw mut ffi::PyEnum_Type);
+    let source = l.f.builder.call_helper(Helper::EnumerateIter, &[iter])?;
+    l.f.guard_class(source, class);
+    l.f.at();
+    if !has_next {
+        if is_list {
+            l.f.builder.guard_list_iter_done(source);
+        } else {
+            l.f.builder.guard_tuple_iter_done(source);
+        }
+        return finished(l, source);
+    }
+    let number = l.f.builder.call_helper(Helper::EnumerateNumber, &[iter])?;
+    let zero = l.f.builder.const_i64(0);
+    l.f.builder.guard_cmp_i64(Cond::Ge, number, zero);
+    let item = if is_list { l.f.builder.list_iter_next(source) } else { l.f.builder.tuple_iter_next(source) };
+    l.f.builder.incref(item);
+    l.f.builder.call_helper(Helper::EnumerateKeep, &[iter, item])?;
+    let number = l.box_int(number);
+    let number = l.f.boxed(number);
+    let number = l.f.take(number);
+    let tuple = l.f.builder.new_tuple(&[number, item]);
+    l.f.owned(tuple);
+    l.f.of_class(tuple, &raw mut ffi::PyTuple_Type);
+    l.f.push_value(tuple);
     l.done()
 }
 

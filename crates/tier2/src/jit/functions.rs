@@ -337,7 +337,11 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
     unsafe {
         let ts = (*state).thread.cast::<ThreadState>();
         (*ts).c_recursion_remaining -= 1;
-        crate::runtime::free_simple(value.cast());
+        if dies_quietly(value.cast()) {
+            free_quiet(value.cast());
+        } else {
+            dealloc(value.cast());
+        }
         (*ts).c_recursion_remaining += 1;
         Context::refresh(run_of(state).context());
     }
@@ -347,6 +351,11 @@ extern "C-unwind" fn build(state: *mut ExecState, kind: u32, count: u32) -> Obje
     let kind = VirtualKind::ALL[kind as usize];
     // SAFETY: the fields lie there.
     unsafe { word(Some(build_of(kind, &(&(*state).values)[..count as usize]))) }
+}
+
+extern "C-unwind" fn new_instance(_: *mut ExecState, class: Object) -> Object {
+    // SAFETY: the op's operand.
+    unsafe { word(Some(runtime::new_instance_of(class.cast()))) }
 }
 
 extern "C-unwind" fn publish(state: *mut ExecState, snapshot: u32) {
@@ -540,9 +549,9 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone Identity;
+    one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity;
     two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
-        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove BoundSelf BindBuiltin;
+        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
@@ -624,6 +633,7 @@ pub(super) fn host_functions() -> HostFunctions {
         decref_no_dealloc,
         dealloc_simple,
         build,
+        new_instance,
         list_iter_next,
         tuple_iter_next,
         range_iter_next,

@@ -4,7 +4,7 @@ use crate::executor::Executor;
 use crate::exits::Exit;
 use core::ffi::c_void;
 use core::mem::offset_of;
-use hotspur_codegen::{Boxes, Landings, Layout, Returns, Tables};
+use hotspur_codegen::{Boxes, Enumerates, InlineOrder, Landings, Layout, Returns, Tables};
 use hotspur_cpython_sys::ffi::{self, PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_tier1::code::{CodeState, Word};
@@ -40,6 +40,10 @@ pub(super) fn layout() -> Layout {
         ob_ref: offset_of!(PyCellObject, ob_ref) as i32,
         inline_values: OBJECT + offset_of!(DictValues, values) as i32,
         inline_valid: OBJECT + offset_of!(DictValues, valid) as i32,
+        inline_order: Some(InlineOrder {
+            capacity: OBJECT + offset_of!(DictValues, capacity) as i32,
+            size: OBJECT + offset_of!(DictValues, size) as i32,
+        }),
         managed_dict: MANAGED_DICT_OFFSET as i32,
         f_globals: offset_of!(InterpreterFrame, f_globals) as i32,
         f_builtins: offset_of!(InterpreterFrame, f_builtins) as i32,
@@ -54,6 +58,12 @@ pub(super) fn layout() -> Layout {
         }),
         it_index: offset_of!(ListIterObject, it_index) as i32,
         it_seq: offset_of!(ListIterObject, it_seq) as i32,
+        enumerates: Some(Enumerates {
+            en_index: offset_of!(EnumObject, en_index) as i32,
+            en_sit: offset_of!(EnumObject, en_sit) as i32,
+            en_result: offset_of!(EnumObject, en_result) as i32,
+            gc_next: -(size_of::<GcHead>() as i32),
+        }),
         range_start: offset_of!(RangeIterObject, start) as i32,
         range_step: offset_of!(RangeIterObject, step) as i32,
         range_len: offset_of!(RangeIterObject, len) as i32,

@@ -76,6 +76,12 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::ListExtend => status(list_extend(object(0), object(1))),
         Helper::QuietNext => new(containers::next(object(0))),
         Helper::IterDone => Register::I64(iterator_is_done(object(0)).into()),
+        Helper::EnumerateIter => new((*object(0).cast::<EnumObject>()).en_sit),
+        Helper::EnumerateNumber => Register::I64(enumerate_number(object(0).cast()) as i64),
+        Helper::EnumerateKeep => {
+            enumerate_keep(object(0).cast(), object(1));
+            status(0)
+        }
         Helper::BoundSelf => new(containers::bound_self(object(0), object(1))),
         Helper::BindBuiltin => new(containers::bind_builtin(object(0), object(1))),
         Helper::IterFinish => new(quiet::finish(object(0))),

@@ -432,13 +432,19 @@ unsafe fn is_bare(t: *mut PyTypeObject) -> bool {
 }
 
 /// Frees an object of which [`dies_quietly`] was true. An instance that is nothing but its inline values is freed here, as CPython does it
-/// in more steps.
+/// in more steps, also if it dies with a list or tuple.
 pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
     let t = ty(op);
-    let is_instance = has_feature(t, TPFLAGS_HEAPTYPE)
-        && class_of(t).is_bare
-        && managed_dict(op).is_null()
-        && (*inline_values(op)).valid != 0;
+    if !has_feature(t, TPFLAGS_HEAPTYPE) {
+        if t == &raw mut ffi::PyList_Type {
+            free_items(list_items(op), size(op) as usize);
+            (*op.cast::<ffi::PyVarObject>()).ob_size = 0;
+        } else if t == &raw mut ffi::PyTuple_Type {
+            free_items(tuple_items(op), size(op) as usize);
+        }
+        return super::free_simple(op);
+    }
+    let is_instance = class_of(t).is_bare && managed_dict(op).is_null() && (*inline_values(op)).valid != 0;
     if !is_instance {
         return super::free_simple(op);
     }
@@ -449,10 +455,19 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
             free_quiet(content);
         }
     }
-    // It leaves the collector's list as well.
-    ffi::PyObject_GC_Del(op.cast());
+    super::instances::free_instance(op);
     // Not the last reference.
     decref(t.cast());
+}
+
+/// Drops the items of a list or tuple that is about to be freed, the last one first.
+unsafe fn free_items(items: *mut *mut PyObject, count: usize) {
+    for i in (0..count).rev() {
+        let item = items.add(i).replace(core::ptr::null_mut());
+        if !item.is_null() && decref_is_zero(item) {
+            free_quiet(item);
+        }
+    }
 }
 
 unsafe fn look(t: *mut PyTypeObject) -> bool {

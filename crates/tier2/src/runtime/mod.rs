@@ -15,6 +15,7 @@ mod dying;
 mod frames;
 mod generators;
 mod heap;
+mod instances;
 mod iterators;
 mod plans;
 mod quiet;
@@ -27,7 +28,7 @@ pub(crate) use generators::{
 };
 pub(crate) use iterators::is_exhausted;
 pub(crate) use plans::{Plan, Taken};
-pub(crate) use values::{build as build_of, free_simple};
+pub(crate) use values::{build as build_of, free_simple, new_instance_of};
 
 use crate::executor::Executor;
 use core::ptr::NonNull;

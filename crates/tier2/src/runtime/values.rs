@@ -14,7 +14,7 @@ pub(super) unsafe fn int(value: i64) -> Obj {
     if index < 262 {
         return made(context::known().small_ints.add(index as usize).cast());
     }
-    made(if boxes::is_one_digit(value) { boxes::new_one_digit_int(value) } else { ffi::PyLong_FromLongLong(value) })
+    made(boxes::new_int(value))
 }
 
 /// Drops a reference. Runs code if it is the last one of an object that does so when it is freed.
@@ -25,12 +25,14 @@ pub(super) unsafe fn drop_reference(value: Obj) {
     }
 }
 
-/// Frees an object whose count is zero; numbers go where tier 1 finds them again.
+/// Frees an object whose count is zero; numbers and iterators of ranges go where they are found again.
 pub(crate) unsafe fn free_simple(op: *mut PyObject) {
     if is_type(op, &raw mut ffi::PyFloat_Type) {
         boxes::free_float(op);
     } else if is_type(op, &raw mut ffi::PyLong_Type) {
         boxes::free_int(op);
+    } else if is_type(op, &raw mut PyRangeIter_Type) {
+        boxes::free_range_iter(op);
     } else {
         dealloc(op);
     }
@@ -132,21 +134,19 @@ pub(crate) unsafe fn build<F: Fields + ?Sized>(kind: VirtualKind, fields: &F) ->
             decref(field(0));
             iter
         }
-        VirtualKind::RangeIter => {
-            let iter = made(ffi::PyObject_New::<PyObject>(&raw mut PyRangeIter_Type));
-            let range = iter.as_ptr().cast::<RangeIterObject>();
-            (*range).start = fields.number(0);
-            (*range).step = fields.number(1);
-            (*range).len = fields.number(2);
-            iter
-        }
+        VirtualKind::RangeIter => made(boxes::new_range_iter(fields.number(0), fields.number(1), fields.number(2))),
     }
+}
+
+/// An instance of the class, without attributes.
+pub(crate) unsafe fn new_instance_of(class: *mut ffi::PyTypeObject) -> Obj {
+    made(super::instances::new_instance(class))
 }
 
 /// An instance of the class with the attributes behind it in its inline values, in the order of its class's keys; the rest is absent.
 unsafe fn instance<F: Fields + ?Sized>(fields: &F) -> Obj {
     let class = fields.object(0);
-    let instance = made(ffi::PyType_GenericAlloc(class.cast(), 0));
+    let instance = new_instance_of(class.cast());
     let values = inline_values(instance.as_ptr());
     for i in 1..fields.count() {
         let content = fields.object(i);

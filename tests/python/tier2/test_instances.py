@@ -1,0 +1,160 @@
+"""Instances of small classes: they die and are made again, of other classes, too, and the collector knows of each. Run under `hotspur` with
+tier 2 on."""
+
+import gc
+import unittest
+import weakref
+
+from support import Tier2Case
+
+N = 3000
+
+
+class Small:
+    def __init__(self, x):
+        self.x = x
+
+
+class Other:
+    def __init__(self, x):
+        self.b = x
+        self.a = None
+        self.b = x + 1
+
+
+class Wide:
+    def __init__(self, x):
+        self.a = self.b = self.c = self.d = self.e = self.f = x
+
+
+class Instances(Tier2Case):
+    def test_one_class_after_another(self):
+        """What a dead instance leaves is used for an instance of another class, of as many attributes or more."""
+        def f(n):
+            small = [Small(i) for i in range(40)]
+            total = 0
+            for i in range(n):
+                k = i % 40
+                total += small[k].x
+                small[k] = Other(i)
+                small[k] = Wide(small[k].b)
+                small[k] = Small(small[k].f)
+            return total
+
+        expect = sum(i if i < 40 else i - 39 for i in range(N))
+        self.hot(f, N, expect=expect, share=0.3)
+
+    def test_attributes_are_absent_at_first_and_come_in_order(self):
+        class Late:
+            def __init__(self, i):
+                if i % 2:
+                    self.a = i
+                    self.b = i
+                else:
+                    self.b = i
+                    self.a = i
+
+        def f(n):
+            kept = [None] * 50
+            lacking = 0
+            for i in range(n):
+                kept[i % 50] = late = Late(i)
+                lacking += not hasattr(late, "c")
+                if i % 3 == 0:
+                    late.c = i
+            return lacking, [list(late.__dict__) for late in kept]
+
+        ab = [["a", "b"] if i % 2 else ["b", "a"] for i in range(N - 50, N)]
+        expect = N, [order + ["c"] * (i % 3 == 0) for i, order in zip(range(N - 50, N), ab)]
+        self.hot(f, N, expect=expect, share=0.3)
+
+    def test_a_dictionary_that_has_the_attributes_too(self):
+        def f(n):
+            kept = [None] * 50
+            for i in range(n):
+                small = Small(i)
+                if i % 7 == 0:
+                    vars(small)
+                small.y = i
+                kept[i % 50] = small
+            return [vars(small) for small in kept]
+
+        self.hot(f, N, expect=[{"x": i, "y": i} for i in range(N - 50, N)], share=0.3)
+
+    def test_the_collector_knows_them(self):
+        """New ones are tracked and counted; collections happen as often as on stock, and cycles among instances are found."""
+        def f(n):
+            kept = [None] * 50
+            for i in range(n):
+                kept[i % 50] = Small(Small(i))
+            return kept
+
+        def tracked(n):
+            return all(gc.is_tracked(small) and gc.is_tracked(small.x) for small in f(n))
+
+        self.hot(tracked, N, expect=True, share=0.3)
+        gc.collect()
+        among = {id(o) for o in gc.get_objects() if isinstance(o, Small)}
+        kept = f(N)
+        among = {id(o) for o in gc.get_objects() if isinstance(o, Small)} - among
+        self.assertLessEqual({id(small) for small in kept} | {id(small.x) for small in kept}, among)
+
+        def cycles(n):
+            for i in range(n):
+                small = Small(i)
+                small.x = small
+            return small
+
+        self.hot(lambda n: cycles(n).x is not None, N, expect=True, share=0.3)
+        ref = weakref.ref(cycles(N))
+        collections = gc.get_stats()[0]["collections"]
+        cycles(20 * max(gc.get_threshold()[0], 1))
+        self.assertGreaterEqual(gc.get_stats()[0]["collections"], collections + 15)
+        gc.collect()
+        self.assertIsNone(ref())
+        self.assertLess(sum(isinstance(o, Small) for o in gc.get_objects()), 1000)
+
+    def test_the_count_of_the_youngest_generation(self):
+        """It says how many there are more than at the last collection, also while the collector is off."""
+        kept = []
+
+        def f(n):
+            for i in range(n):
+                Wide(i)
+                kept.append(Small(i))
+            return len(kept)
+
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(6):
+                kept.clear()
+                before = gc.get_count()[0]
+                self.assertEqual(f(N), N)
+                self.assertAlmostEqual(gc.get_count()[0] - before, N, delta=100)
+        finally:
+            gc.enable()
+
+    def test_they_die_with_lists_and_tuples(self):
+        """And what somebody else has lives on, whatever the order."""
+        def f(n):
+            kept = []
+            total = 0
+            for i in range(n):
+                smalls = [Small(i), (Small([i]), Other(i)), i / 2, None, [Wide(i)] * 3]
+                if i % 100 == 0:
+                    kept.append(smalls[4][0])
+                    kept.append(smalls[1][0])
+                total += g(smalls)
+            return total, [type(x).__name__ for x in kept], kept[-1].x, kept[-2].f
+
+        def g(smalls):
+            smalls, other = list(smalls), smalls
+            return len(smalls[4]) + other[1][1].b - smalls[0].x
+
+        names = ["Wide", "Small"] * (N // 100)
+        self.hot(f, N, expect=(4 * N, names, [N - 100], N - 100), share=0.3)
+
+
+if __name__ == "__main__":
+    unittest.main()
