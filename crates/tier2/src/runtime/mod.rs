@@ -507,12 +507,11 @@ impl Runtime for Host {
     fn call_helper(&mut self, helper: Helper, args: &[Register<Obj>]) -> Option<Register<Obj>> {
         // SAFETY: see the module's documentation.
         let result = unsafe { calls::call(helper, args) };
-        match (helper, result) {
+        if let (Helper::Call | Helper::CallKw, Register::Obj(Some(object))) = (helper, result) {
             // SAFETY: as above; the result is owned.
-            (Helper::Call | Helper::CallKw, Register::Obj(Some(object))) => {
-                Some(Register::Obj(cooked(unsafe { calls::called(self.ts, object.as_ptr()) })))
-            }
-            (_, result) => Some(result),
+            let served = unsafe { calls::called(self.ts, object.as_ptr()) };
+            return Some(Register::Obj(cooked(served)));
         }
+        Some(result)
     }
 }
