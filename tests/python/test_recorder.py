@@ -202,7 +202,7 @@ class Frames(RecorderCase):
                 looks(i)
 
         found = self.record(f, N)
-        self.has(found, "check_stack_space", "push_frame", "execute", "guard_landed")
+        self.has(found, "check_stack_space", "push_frame", "call", "check_error", "check_validity", "return_value")
 
     def test_default_arguments(self):
         def f(n):
@@ -312,6 +312,20 @@ class Frames(RecorderCase):
             return caught
 
         found = self.record(f, N)
+        self.has(found, "execute", "guard_landed")
+        self.assertEqual(found.ops[-1], "jump_loop")
+
+    def test_an_exception_that_leaves_three_callees(self):
+        def f(n):
+            caught = 0
+            for i in range(n):
+                try:
+                    fails_far_below()
+                except ValueError:
+                    caught += 1
+            return caught
+
+        found = self.record(f, N)
         self.assertEqual(found.ops[-2:], ["execute", "leave_landed"])
         fresh = types.FunctionType(f.__code__.replace(co_name="fresh"), globals())
         self.assertEqual(set(Superblock(fresh, N, limits={"useful": 100}).aborts), {"exception_raised"})
@@ -360,6 +374,10 @@ def fails():
 
 def fails_below():
     fails()
+
+
+def fails_far_below():
+    fails_below()
 
 
 class Point:
@@ -603,7 +621,7 @@ class Instructions(RecorderCase):
         for text, setup in [("x = str(i << 70)", ""), ("x = l.index(i)", "l = [1j, *range(1000)]"), ("x = sum(l)", "l = [1]"),
                             ("x = int(s)", "s = '12'"), ("x = s.encode('utf-16')", "s = 'a'")]:
             with self.subTest(text):
-                self.assertIn("execute", self.loop(text, setup).ops)
+                self.has(self.loop(text, setup), "call", "check_error", "check_validity")
 
     def test_containers(self):
         for text, setup, *ops in [

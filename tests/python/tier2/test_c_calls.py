@@ -4,6 +4,7 @@ import decimal
 import ctypes
 import functools
 import operator
+import re
 import signal
 import sys
 import traceback
@@ -94,6 +95,22 @@ class CCalls(Tier2Case):
 
         self.check(lambda n: f(n, n), within=f)
         self.assertTrue(all(f(N, N // 2)))
+
+    def test_methods_that_know_their_class(self):
+        """They are not of the type that other bound methods of C are of."""
+        pattern = re.compile("a(.)")
+
+        def f(n):
+            out = []
+            for i in range(n):
+                method = pattern.match
+                other = "ab".upper
+                out.append(type(method) is kind and type(other) is usual and method("ab", 0).end() == 2)
+            return out
+
+        kind, usual = type(pattern.match), type("ab".upper)
+        self.assertIsNot(kind, usual)
+        self.check(f)
 
     def test_values_stay_known(self):
         """Nothing is loaded or guarded anew because of the call, as long as it has changed nothing."""

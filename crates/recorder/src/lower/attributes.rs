@@ -251,7 +251,9 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     let method = if is_builtin {
         let descriptor = l.f.constant(found, Keep::Hold);
         let method = l.raising(Helper::BindBuiltin, &[descriptor, owner])?;
-        l.f.of_class(method, &raw mut ffi::PyCFunction_Type)
+        // Those that are told the class that defines them are of a type of their own.
+        let flags = (*(*found.cast::<PyMethodDescrObject>()).d_method).ml_flags;
+        if flags & ffi::METH_METHOD == 0 { l.f.of_class(method, &raw mut ffi::PyCFunction_Type) } else { method }
     } else {
         let function = l.type_constant(class, found);
         bind(l, function, owner)
