@@ -49,7 +49,8 @@ pub(crate) unsafe fn find_collector(interp: *mut ffi::PyInterpreterState) -> Res
     }
     let state = interp.byte_add(INTERP_GC_OFFSET).cast::<u8>();
     let generation0 = *state.add(GENERATION0).cast::<*mut Generation>();
-    let Some(young) = YOUNGEST.iter().map(|&at| state.add(at).cast::<Generation>()).find(|&at| at == generation0) else {
+    let Some(young) = YOUNGEST.iter().map(|&at| state.add(at).cast::<Generation>()).find(|&at| at == generation0)
+    else {
         return Err("the collector's youngest generation is not where it was expected".to_string());
     };
     let is_enabled = state.add(ENABLED).cast::<c_int>();

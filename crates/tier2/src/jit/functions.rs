@@ -15,8 +15,8 @@ use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{
-    _PyThreadState_PopFrame, PyCodeObject, ThreadState, dealloc, decref_is_zero, frame_generator, frame_locals,
-    generator_frame,
+    _PyThreadState_PopFrame, PyCodeObject, TPFLAGS_HEAPTYPE, ThreadState, dealloc, decref_is_zero, frame_generator,
+    frame_locals, generator_frame, has_feature, ty,
 };
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
@@ -337,7 +337,9 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
     unsafe {
         let ts = (*state).thread.cast::<ThreadState>();
         (*ts).c_recursion_remaining -= 1;
-        if dies_quietly(value.cast()) {
+        // Here other code may run. Looking at what dies is worth it for the memory of instances alone.
+        let is_instance = has_feature(ty(value.cast()), TPFLAGS_HEAPTYPE);
+        if is_instance && dies_quietly(value.cast()) {
             free_quiet(value.cast());
         } else {
             dealloc(value.cast());
