@@ -18,9 +18,6 @@ impl Translator<'_> {
         inst: &Inst,
         f: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        if let Some(shown) = self.shows_in_place(inst) {
-            return self.shown_in_place(inst, &shown, f);
-        }
         let snapshot = self.store_live(inst)?;
         self.call(HostFn::Publish, &[snapshot]);
         let result = f(self)?;
@@ -29,10 +26,13 @@ impl Translator<'_> {
     }
 
     pub(crate) fn call_helper(&mut self, inst: &Inst, helper: Helper, args: &[Value]) -> Result<Nothing, Refusal> {
-        if helper.info().effects.escapes {
-            self.published(inst, |t| t.call_helper_function(helper, args))
-        } else {
-            self.call_helper_function(helper, args)
+        if !helper.info().effects.escapes {
+            return self.call_helper_function(helper, args);
+        }
+        let call = |t: &mut Self| t.call_helper_function(helper, args);
+        match self.shows_in_place(inst) {
+            Some(shown) => self.shown_in_place(inst, &shown, call),
+            None => self.published(inst, call),
         }
     }
 

@@ -23,7 +23,8 @@ use hotspur_ir::{Inst, Slot, Type, Value};
 const MOST_STORES: usize = 12;
 
 /// What has to be written.
-pub(crate) struct Shown {
+pub(crate) struct Shown<'a> {
+    layout: &'a Layout,
     /// Depth and number of a local, and what it is; null if that is none.
     locals: Vec<(usize, usize, Option<Value>)>,
     /// Values that references are taken to.
@@ -32,11 +33,11 @@ pub(crate) struct Shown {
     position: u64,
 }
 
-impl Translator<'_> {
+impl<'a> Translator<'a> {
     /// What showing the frames of an op's snapshot takes, if code does that by itself.
-    pub(crate) fn shows_in_place(&self, inst: &Inst) -> Option<Shown> {
-        let (_, _) = self.returns()?;
-        if self.env.epoch == 0 || self.env.valid == 0 || self.env.prologue.is_none() {
+    pub(crate) fn shows_in_place(&self, inst: &Inst) -> Option<Shown<'a>> {
+        let (layout, _) = self.returns()?;
+        if self.env.epoch == 0 || self.env.valid == 0 {
             return None;
         }
         let snapshot = &self.sb.snapshots[inst.snapshot?];
@@ -45,8 +46,8 @@ impl Translator<'_> {
         }
         let top = snapshot.frames.last()?;
         let (_, first_unit) = self.env.constants.frame(top.code)?;
-        let mut shown =
-            Shown { locals: Vec::new(), borrowed: Vec::new(), position: first_unit + 2 * u64::from(top.pc) };
+        let position = first_unit + 2 * u64::from(top.pc);
+        let mut shown = Shown { layout, locals: Vec::new(), borrowed: Vec::new(), position };
         let is_null = |v: Value| self.constant(v) == Some(0);
         for (depth, frame) in snapshot.frames.iter().enumerate() {
             for (i, &slot) in frame.locals.iter().enumerate() {
@@ -74,11 +75,10 @@ impl Translator<'_> {
     pub(crate) fn shown_in_place<T>(
         &mut self,
         inst: &Inst,
-        shown: &Shown,
+        shown: &Shown<'_>,
         f: impl FnOnce(&mut Self) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let Some(layout) = self.env.layout else { unreachable!("it was asked whether there is one") };
-        self.write_shown(layout, shown)?;
+        self.write_shown(shown)?;
         let epoch = self.word(self.env.epoch);
         let before = self.load(types::I64, epoch, 0);
         let result = f(self)?;
@@ -100,14 +100,17 @@ impl Translator<'_> {
         for &v in &shown.borrowed {
             let value = self.v(v);
             // What it is borrowed from is still there, so it is not the last one.
-            self.if_set(value, |t| t.drop_reference(value, |_| Ok(())))?;
+            self.if_set(value, |t| {
+                t.drop_shared(value);
+                Ok(())
+            })?;
         }
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
         Ok(result)
     }
 
-    fn write_shown(&mut self, layout: &Layout, shown: &Shown) -> Result<(), Refusal> {
+    fn write_shown(&mut self, shown: &Shown<'_>) -> Result<(), Refusal> {
         for &v in &shown.borrowed {
             let value = self.v(v);
             self.if_set(value, |t| {
@@ -118,11 +121,11 @@ impl Translator<'_> {
         for &(depth, i, content) in &shown.locals {
             let value = if let Some(v) = content { self.v(v) } else { self.word(0) };
             let frame = self.b.use_var(self.addresses[depth]);
-            self.store(value, frame, layout.localsplus + 8 * i as i32);
+            self.store(value, frame, shown.layout.localsplus + 8 * i as i32);
         }
         let top = self.b.use_var(self.addresses[self.frames.len() - 1]);
         let position = self.word(shown.position);
-        self.store(position, top, layout.instr_ptr);
+        self.store(position, top, shown.layout.instr_ptr);
         Ok(())
     }
 }

@@ -118,7 +118,7 @@ impl Recorder {
     unsafe fn with(state: State, limits: Limits, f: Frames, entry_height: Option<usize>) -> Recorder {
         let position = state.index() as u32;
         let inherits = entry_height.is_none();
-        let taken_over = TakenOver::of(&f.frames);
+        let taken_over = if limits.check { TakenOver::of(&f.frames) } else { TakenOver::default() };
         Recorder {
             taken_over,
             context: state.cx,

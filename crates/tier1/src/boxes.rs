@@ -15,8 +15,9 @@ use hotspur_cpython_sys::*;
 const ROOM: u32 = 100;
 
 /// A list of dead objects, linked through their type fields. Machine code takes objects from it, too.
+#[derive(Clone, Copy)]
 #[repr(C)]
-struct FreeList {
+pub struct FreeList {
     head: *mut PyObject,
     room: u32,
 }
@@ -32,13 +33,18 @@ pub fn lists() -> (usize, usize) {
 }
 
 impl FreeList {
-    const fn new() -> FreeList {
-        FreeList { head: ptr::null_mut(), room: ROOM }
+    /// An empty list.
+    pub const EMPTY: FreeList = FreeList { head: ptr::null_mut(), room: ROOM };
+
+    /// Whether there is no object to be taken.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.head.is_null()
     }
 
     /// Takes an object from the list and gives it one reference; null if there is none.
     #[inline(always)]
-    unsafe fn take(&mut self, t: *mut ffi::PyTypeObject) -> *mut PyObject {
+    pub unsafe fn take(&mut self, t: *mut ffi::PyTypeObject) -> *mut PyObject {
         let op = self.head;
         if !op.is_null() {
             self.head = (*op).ob_type.cast();
@@ -52,7 +58,7 @@ impl FreeList {
 
     /// Puts a dead object on the list; false if that is full.
     #[inline(always)]
-    unsafe fn put(&mut self, op: *mut PyObject) -> bool {
+    pub unsafe fn put(&mut self, op: *mut PyObject) -> bool {
         if self.room == 0 {
             return false;
         }
@@ -76,10 +82,10 @@ struct Shared(UnsafeCell<Lists>);
 // SAFETY: only touched with the GIL of the main interpreter held.
 unsafe impl Sync for Shared {}
 static LISTS: Shared = Shared(UnsafeCell::new(Lists {
-    ints: FreeList::new(),
-    wide_ints: FreeList::new(),
-    floats: FreeList::new(),
-    range_iters: FreeList::new(),
+    ints: FreeList::EMPTY,
+    wide_ints: FreeList::EMPTY,
+    floats: FreeList::EMPTY,
+    range_iters: FreeList::EMPTY,
 }));
 
 #[inline(always)]

@@ -434,6 +434,18 @@ extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
     unsafe { Run::side_exit(state) }
 }
 
+/// Something was called with this result, which may be null. If tools were switched on, that stops all executors, this one included.
+#[inline(always)]
+unsafe fn called(state: *mut ExecState, result: *mut PyObject) -> u64 {
+    // SAFETY: as above.
+    unsafe {
+        let cx = run_of(state).context();
+        let result = calls::called((*cx).tstate, result);
+        Context::refresh(cx);
+        result.expose_provenance() as u64
+    }
+}
+
 #[inline(always)]
 fn helper(helper: Helper, args: &[Register<Obj>]) -> u64 {
     // SAFETY: the superblock was verified: it passes what the table of helpers says.
@@ -515,15 +527,11 @@ macro_rules! helpers {
     }};
     (@function calling $helper:ident) => {{
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
-            // SAFETY: as above. If tools were switched on, that stops all executors, this one included.
+            // SAFETY: as above.
             unsafe {
                 let args = more.cast::<*mut PyObject>().sub(1);
                 *args = b.cast();
-                let result = calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1);
-                let cx = run_of(state).context();
-                let result = calls::called((*cx).tstate, result);
-                Context::refresh(cx);
-                result.expose_provenance() as u64
+                called(state, calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1))
             }
         }
         f as *const c_void
@@ -532,12 +540,7 @@ macro_rules! helpers {
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
             // SAFETY: as above.
             unsafe {
-                let args = more.cast::<*mut PyObject>();
-                let result = calls::call_named(a.cast(), b.cast(), args, count as usize);
-                let cx = run_of(state).context();
-                let result = calls::called((*cx).tstate, result);
-                Context::refresh(cx);
-                result.expose_provenance() as u64
+                called(state, calls::call_named(a.cast(), b.cast(), more.cast(), count as usize))
             }
         }
         f as *const c_void

@@ -28,7 +28,7 @@ use core::mem::{ManuallyDrop, offset_of};
 use core::ptr;
 use hotspur_codegen::{ExecState, Location, MAX_PARAMS, MAX_VALUES};
 use hotspur_cpython_sys::decref;
-use hotspur_interp::{Leave, Machine, Outcome, Published, Runtime};
+use hotspur_interp::{Changed, Leave, Machine, Outcome, Published, Runtime};
 use hotspur_ir::{ExitId, Op, Resume, SnapshotId};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::tier2::{Landing, LandingKind};
@@ -275,7 +275,14 @@ impl Run {
                 self.spare = taken;
                 return;
             }
-            // The exit that follows has to know.
+            self.note_changes(state, changed, taken);
+        }
+    }
+
+    /// Has the exit that follows know what other code has changed, and what is to be dropped.
+    unsafe fn note_changes(&mut self, state: *mut ExecState, changed: Vec<Changed<Obj>>, taken: Vec<Taken>) {
+        // SAFETY: as the caller promises.
+        unsafe {
             self.turn_machine((*state).executor.cast::<Executor>());
             self.machine().settle(changed, taken);
             (*state).disturbed = u8::from(!self.machine().is_undisturbed());
@@ -291,9 +298,7 @@ impl Run {
             let changed = self.host.changed_locals();
             let plan = (*executor).plan(snapshot).expect("code shows nothing that there is no plan for");
             let taken = plan.taken_by_code(&(*state).values);
-            self.turn_machine(executor);
-            self.machine().settle(changed, taken);
-            (*state).disturbed = u8::from(!self.machine().is_undisturbed());
+            self.note_changes(state, changed, taken);
         }
     }
 

@@ -9,24 +9,15 @@ use core::cell::UnsafeCell;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-
-/// Instances that a list holds at most.
-const ROOM: u32 = 100;
+use hotspur_tier1::boxes::FreeList;
 
 /// There is a list for each number of attributes below this. Classes have up to 30 at first.
 const LISTS: usize = 32;
 
-/// Dead instances, linked through their type fields.
-#[derive(Clone, Copy)]
-struct List {
-    head: *mut PyObject,
-    room: u32,
-}
-
-struct Lists(UnsafeCell<[List; LISTS]>);
+struct Lists(UnsafeCell<[FreeList; LISTS]>);
 // SAFETY: only touched with the GIL of the main interpreter held.
 unsafe impl Sync for Lists {}
-static DEAD: Lists = Lists(UnsafeCell::new([List { head: ptr::null_mut(), room: ROOM }; LISTS]));
+static DEAD: Lists = Lists(UnsafeCell::new([FreeList::EMPTY; LISTS]));
 
 /// A new instance of a class: all attributes are absent. Null with an exception if there is no memory.
 pub(super) unsafe fn new_instance(class: *mut PyTypeObject) -> *mut PyObject {
@@ -38,15 +29,10 @@ pub(super) unsafe fn new_instance(class: *mut PyTypeObject) -> *mut PyObject {
     let capacity = (*keys).dk_nentries as usize + (*keys).dk_usable as usize;
     // As long as a class is new, CPython leaves less room from instance to instance.
     let list = if (*keys).dk_usable <= 1 { (*DEAD.0.get()).get_mut(capacity) } else { None };
-    let Some(list) = list.filter(|list| !list.head.is_null() && gc_count_new()) else {
+    let Some(list) = list.filter(|list| !list.is_empty() && gc_count_new()) else {
         return ffi::PyType_GenericAlloc(class, 0);
     };
-    let op = list.head;
-    list.head = (*op).ob_type.cast();
-    list.room += 1;
-    // Wider than the count: the word's upper half is to be zero.
-    *op.cast::<u64>() = 1;
-    (*op).ob_type = class;
+    let op = list.take(class);
     incref(class.cast());
     let values = inline_values(op);
     ((*values).capacity, (*values).size, (*values).embedded, (*values).valid) = (capacity as u8, 0, 1, 1);
@@ -58,14 +44,11 @@ pub(super) unsafe fn new_instance(class: *mut PyTypeObject) -> *mut PyObject {
 /// Frees an instance that is nothing but its inline values, which are valid and have been dropped. Its reference to its class is left.
 pub(super) unsafe fn free_instance(op: *mut PyObject) {
     let capacity = usize::from((*inline_values(op)).capacity);
-    let list = (*DEAD.0.get()).get_mut(capacity).filter(|list| list.room > 0);
-    let Some(list) = list else {
+    if (*DEAD.0.get()).get_mut(capacity).is_some_and(|list| list.put(op)) {
+        gc_forget(op);
+        gc_count_gone();
+    } else {
         // It leaves the collector's list as well.
-        return ffi::PyObject_GC_Del(op.cast());
-    };
-    gc_forget(op);
-    gc_count_gone();
-    list.room -= 1;
-    (*op).ob_type = list.head.cast();
-    list.head = op;
+        ffi::PyObject_GC_Del(op.cast());
+    }
 }
