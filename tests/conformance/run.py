@@ -242,13 +242,21 @@ class Runner:
 
     def inspect_reports(self, result: FileResult, folder: pathlib.Path, pid: int) -> None:
         """Was it really Hotspur that ran the file? A pass of anything else is worth nothing."""
-        reports = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+        reports = [report for path in folder.glob("*.json") if (report := read_report(path))]
         result.processes = len(reports)
         tier2 = self.options.env.get("HOTSPUR_TIER") == "2"
         result.executor_entries = sum(report["counters"]["executor_entries"] for report in reports)
         # A process that died could not write a report, and is a failure as it is.
         if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json", tier2)):
             result.complaints.append(complaint)
+
+
+def read_report(path: pathlib.Path) -> dict | None:
+    """A child that was killed while it wrote its report left a part of it. The file's own process is looked at by `inactive`."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError:
+        return None
 
 
 # ---- the stock control ----------------------------------------------------------------------------------------------
