@@ -51,12 +51,19 @@ def end_cleanly_on_signals() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+def read_report(report: pathlib.Path) -> dict | None:
+    """What a process left there (HOTSPUR_REPORT). Nothing if it left none, or a part, having been killed while it wrote."""
+    try:
+        return json.loads(report.read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def inactive(report: pathlib.Path, tier2: bool = False) -> str:
     """Why the process that left this report (HOTSPUR_REPORT) was no run under Hotspur, or not in tier 2 if it should have been;
     empty if it was one."""
-    try:
-        facts = json.loads(report.read_text())
-    except (OSError, ValueError):
+    facts = read_report(report)
+    if facts is None:
         return "no report: Hotspur was not active in the process"
     if not facts["hook_still_installed"]:
         return "Hotspur's hook was removed before the process ended"

@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from progress import Progress  # noqa: E402
 from target_python import (  # noqa: E402
     Target, add_target_options, default_signals, end_cleanly_on_signals, inactive, kill_group, name_and_value,
+    read_report,
 )
 
 MAX_ALLOWED = 40
@@ -249,14 +250,6 @@ class Runner:
         # A process that died could not write a report, and is a failure as it is.
         if result.state not in ("crashed", "timed out") and (complaint := inactive(folder / f"{pid}.json", tier2)):
             result.complaints.append(complaint)
-
-
-def read_report(path: pathlib.Path) -> dict | None:
-    """A child that was killed while it wrote its report left a part of it. The file's own process is looked at by `inactive`."""
-    try:
-        return json.loads(path.read_text())
-    except ValueError:
-        return None
 
 
 # ---- the stock control ----------------------------------------------------------------------------------------------
