@@ -169,8 +169,8 @@ class Log(Case):
     @needs_machine_code
     def test_trials(self):
         text = TRIALS + """
-assert run(wins, lambda: state()[0] >= 2)
-assert run(loses, lambda: state()[2])
+must(wins, lambda: state()[0] >= 2)
+must(loses, lambda: state()[2])
 print(*state()[:2])
 """
         events = self.log(text, **NORMAL)

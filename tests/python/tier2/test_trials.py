@@ -38,6 +38,12 @@ def run(function, until, seconds=20.0):
         for _ in range(20):
             assert function(1000) == expected
     return until()
+
+def must(function, until):
+    # However busy the machine is. If it never comes, what there was instead says why.
+    if not run(function, until, 60.0):
+        executors = [(e.runs, e.exits, e.text) for e in hotspur.executors(function)]
+        raise SystemExit(f"{function.__name__}: {executors} {hotspur.stats()}")
 """
 
 NORMAL = {
@@ -52,7 +58,7 @@ class Trials(unittest.TestCase):
 
     @needs_machine_code
     def test_a_program_that_gains_goes_on(self):
-        won, lost, resting = self.outcome("run(wins, lambda: state()[0] >= 2); print(state())")
+        won, lost, resting = self.outcome("must(wins, lambda: state()[0] >= 2); print(state())")
         self.assertGreaterEqual(won, 2)
         self.assertEqual((lost, resting), (0, 0))
 
@@ -60,7 +66,7 @@ class Trials(unittest.TestCase):
     def test_a_program_that_loses_rests(self):
         """While executors rest, next to nothing is executed by them."""
         text = """
-assert run(loses, lambda: state()[2])
+must(loses, lambda: state()[2])
 before = hotspur.stats()["bytecodes"]["tier2"]
 calls, end = 0, time.process_time() + 1.0
 while time.process_time() < end:
@@ -77,8 +83,8 @@ print(state()[1:], calls, hotspur.stats()["bytecodes"]["tier2"] - before)
     @needs_machine_code
     def test_rest_ends_when_the_program_does_something_else(self):
         won, lost, resting = self.outcome("""
-assert run(loses, lambda: state()[2])
-assert run(wins, lambda: not state()[2])
+must(loses, lambda: state()[2])
+must(wins, lambda: not state()[2])
 print(state())
 """)
         self.assertGreaterEqual(won, 1)
@@ -89,9 +95,9 @@ print(state())
         """No trials, and whoever rests goes on."""
         self.assertEqual(self.outcome("run(loses, lambda: state()[0], 2.0); print(state())", trial_slice=0), (0, 0, 0))
         text = """
-assert run(loses, lambda: state()[2])
+must(loses, lambda: state()[2])
 hotspur.set_parameter("trial_slice", 0)
-assert run(loses, lambda: not state()[2])
+must(loses, lambda: not state()[2])
 print(state())
 """
         self.assertEqual(self.outcome(text), (0, 1, 0))
@@ -100,7 +106,7 @@ print(state())
     def test_instructions_are_counted_during_a_trial(self):
         """Executors go on, and the trial is over: tier 1 does not count ticks meanwhile."""
         text = """
-assert run(loses, lambda: state()[2])
+must(loses, lambda: state()[2])
 hotspur.set_parameter("count_instructions", 1)
 assert not state()[2]
 before = hotspur.stats()["bytecodes"]["tier2"]
@@ -116,7 +122,7 @@ print((state()[:2], hotspur.stats()["bytecodes"]["tier2"] - before > 10**6))
         """Executors do not run while a tool is active, nor afterwards as long as they rest."""
         text = """
 import sys
-assert run(loses, lambda: state()[2])
+must(loses, lambda: state()[2])
 for _ in range(30):
     sys.setprofile(lambda *_: None)
     loses(100)
@@ -133,7 +139,8 @@ print(state()[1])
 import threading
 done = []
 def work():
-    done.append(run(loses, lambda: state()[2]))
+    must(loses, lambda: state()[2])
+    done.append(1)
 threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
@@ -146,7 +153,7 @@ print(done, state()[1])
     def test_a_forked_process_begins_anew(self):
         text = """
 import os
-assert run(loses, lambda: state()[2])
+must(loses, lambda: state()[2])
 pid = os.fork()
 if pid == 0:
     ok = run(wins, lambda: state()[0] and not state()[2])
