@@ -39,7 +39,7 @@ fn place(function: &Bound<'_, PyAny>, position: usize) -> PyResult<Place> {
     // SAFETY: the code is live, and tier 1 is initialized.
     let state = unsafe { code::state_of(code_of(function)?) };
     // SAFETY: a state that is not null is live as long as its code.
-    if state.is_null() || position >= unsafe { (*state).len } {
+    if state.is_null() || position >= unsafe { (*state).len as usize } {
         return Err(PyValueError::new_err("there is no such position"));
     }
     Ok(Place { code: state, position })

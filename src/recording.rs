@@ -119,7 +119,7 @@ unsafe fn record(cx: *mut Context, at: State) {
     // SAFETY: as above; no other code has run since the recorder looked.
     unsafe {
         stop_tracing(cx);
-        let place = Place { code: at.cs, position: at.pc.offset_from((*at.cs).words) as usize };
+        let place = Place { code: at.cs, position: at.pc.offset_from(CodeState::words(at.cs)) as usize };
         let _: Result<u64, AbortReason> = finish(origin, reliance, recorded, place);
     }
 }

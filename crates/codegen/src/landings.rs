@@ -14,9 +14,9 @@ use cranelift_frontend::FunctionBuilder;
 pub struct Landings {
     /// What tier 1 keeps for the code, in where it has got to (see [`Layout::landing_pc`]).
     pub landing_code: i32,
-    /// The first instruction, in that.
+    /// How far from where that begins the first instruction is.
     pub words: i32,
-    /// In that as well: null, or the address of as many words as there are instructions, of the same size; each is null, or the
+    /// In that: null, or the address of as many words as there are instructions, of the same size; each is null, or the
     /// address of the executor that begins there.
     pub executors: i32,
     /// In an executor: a byte that is not zero while it may be entered.
@@ -90,7 +90,8 @@ pub(crate) fn landing_exit(
     let code = load!(I64, landing, landings.landing_code);
     let executors = load!(I64, code, landings.executors);
     only_if!(executors);
-    let (pc, words) = (load!(I64, landing, layout.landing_pc), load!(I64, code, landings.words));
+    let pc = load!(I64, landing, layout.landing_pc);
+    let words = b.ins().iadd_imm(code, i64::from(landings.words));
     let distance = b.ins().isub(pc, words);
     let slot = b.ins().iadd(executors, distance);
     let executor = load!(I64, slot, 0);

@@ -10,10 +10,17 @@
 use crate::consumers::{self, Consumers};
 use crate::context;
 use crate::table::{self, op};
+use core::alloc::Layout;
 use core::ffi::c_void;
 use core::ptr;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
+use std::alloc;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
+const _: () = assert!(size_of::<CodeState>() == LINE);
 
 /// One word of the stream: an instruction, or 64 bits of inline cache (see [`Word::cache`]).
 #[repr(C, align(8))]
@@ -51,12 +58,10 @@ pub struct CodeState {
     pub consts: *mut *mut PyObject,
     /// Names of the code object.
     pub names: *mut *mut PyObject,
-    /// First word of the stream.
-    pub words: *mut Word,
     /// The code object (borrowed: it owns us).
     pub code: *mut PyCodeObject,
     /// Number of words.
-    pub len: usize,
+    pub len: u32,
     /// How much a frame counts for the recursion limit: 1, or 0 for a shim's.
     pub counted: i32,
     /// Tier 2's: null, or for each word the executor that begins there.
@@ -93,6 +98,12 @@ pub unsafe fn existing_state_of(code: *mut PyCodeObject) -> *mut CodeState {
     let state = *(&raw const (*(*code).co_extra).ce_extras).cast::<*mut c_void>().add(context::extra_index());
     debug_assert!(!state.is_null());
     state.cast()
+}
+
+/// How a state is laid out: itself, in one line of the cache, and the stream after it. What a program calls seldom, among much else, waits for each line.
+fn layout(words: usize) -> Layout {
+    let bytes = size_of::<CodeState>() + words * size_of::<Word>();
+    Layout::from_size_align(bytes, LINE).expect("a code object is smaller than the address space")
 }
 
 #[cold]
@@ -140,19 +151,24 @@ unsafe fn decode(code: *mut PyCodeObject) -> *mut CodeState {
         }
     }
     count_hotness(&mut words);
-    let words = Box::into_raw(words.into_boxed_slice()).cast::<Word>();
-    let state = Box::into_raw(Box::new(CodeState {
-        bias: (code_units(code) as usize).wrapping_sub(words as usize >> 2),
+    let state = alloc::alloc(layout(len)).cast::<CodeState>();
+    if state.is_null() {
+        ffi::PyErr_SetRaisedException(pending);
+        return ptr::null_mut();
+    }
+    let stream = CodeState::words(state);
+    ptr::copy_nonoverlapping(words.as_ptr(), stream, len);
+    state.write(CodeState {
+        bias: (code_units(code) as usize).wrapping_sub(stream as usize >> 2),
         version: (*code)._co_instrumentation_version,
         consts: tuple_items((*code).co_consts),
         names: tuple_items((*code).co_names),
-        words,
         code,
-        len,
+        len: len as u32,
         counted: 1,
         executors: ptr::null_mut(),
         consumers: ptr::null_mut(),
-    }));
+    });
     let stored = store_extra(code, state.cast());
     let state = if stored < 0 {
         ffi::PyErr_Clear();
@@ -209,12 +225,18 @@ pub(crate) unsafe extern "C-unwind" fn free_state(state: *mut c_void) {
     if let Some(tier2) = context::tier2() {
         (tier2.code_freed)(state.cast());
     }
-    let state = Box::from_raw(state.cast::<CodeState>());
-    drop(Box::from_raw(ptr::slice_from_raw_parts_mut(state.words, state.len)));
-    consumers::free(state.consumers);
+    let state = state.cast::<CodeState>();
+    consumers::free((*state).consumers);
+    alloc::dealloc(state.cast(), layout((*state).len as usize));
 }
 
 impl CodeState {
+    /// The first word of the stream, which follows the state.
+    #[inline(always)]
+    pub fn words(this: *mut CodeState) -> *mut Word {
+        this.wrapping_add(1).cast()
+    }
+
     /// The word that stands for a code unit.
     ///
     /// # Safety

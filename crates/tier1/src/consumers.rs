@@ -214,7 +214,7 @@ impl State {
         (*frame).stacktop = -1;
         let cs = consumer.cs;
         let sp = locals.offset((*(*cs).code).co_nlocalsplus as isize);
-        State { pc: (*cs).words, sp, frame, cx: self.cx, cs }.dispatch()
+        State { pc: CodeState::words(cs), sp, frame, cx: self.cx, cs }.dispatch()
     }
 }
 

@@ -32,8 +32,8 @@ pub unsafe fn disassemble(code: *mut PyCodeObject) -> Option<Vec<Line>> {
     }
     let mut lines = Vec::new();
     let mut index = 0;
-    while index < (*state).len {
-        let word: *mut code::Word = (*state).words.add(index);
+    while index < (*state).len as usize {
+        let word: *mut code::Word = CodeState::words(state).add(index);
         let info = INFO[usize::from((*word).op)];
         let caches = (1..=usize::from(info.caches)).map(|i| *code::Word::cache(word.add(i))).collect();
         lines.push(Line {

@@ -184,7 +184,7 @@ impl State {
     /// Index of the instruction at `pc` in its code, in code units.
     #[inline(always)]
     pub unsafe fn index(self) -> isize {
-        self.pc.offset_from((*self.cs).words)
+        self.pc.offset_from(CodeState::words(self.cs))
     }
 
     /// The thread state.

@@ -105,7 +105,7 @@ pub unsafe fn end_activation(cx: *mut Context, entry: *mut InterpreterFrame, val
 
 #[cold]
 unsafe fn leave_unstarted(cx: *mut Context, cs: *mut CodeState, frame: *mut InterpreterFrame) -> Ret {
-    State { pc: (*cs).words, sp: ptr::null_mut(), frame, cx, cs }.tail(crate::unwind::exit_unwind)
+    State { pc: CodeState::words(cs), sp: ptr::null_mut(), frame, cx, cs }.tail(crate::unwind::exit_unwind)
 }
 
 handler! {

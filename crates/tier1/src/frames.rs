@@ -221,7 +221,7 @@ pub unsafe fn resume_with_error(cx: *mut Context, frame: *mut InterpreterFrame) 
     (*frame).stacktop = -1;
     // The place to look up in the exception table is the code unit before `instr_ptr`, as in CPython: a generator that
     // something is thrown into stopped behind its YIELD_VALUE, and must be unwound from there.
-    let at = pc.offset_from((*cs).words) - 1;
+    let at = pc.offset_from(CodeState::words(cs)) - 1;
     crate::unwind::error_at(pc, sp, frame, cx, cs, MaybeUninit::new(at as usize))
 }
 

@@ -482,7 +482,7 @@ unsafe fn make_shim(function: *mut PyObject) -> Option<Shim> {
     if cs.is_null() {
         return None;
     }
-    let call = (0..(*cs).len).find(|&i| (*(*cs).words.add(i)).op == op::CALL)?;
+    let call = (0..(*cs).len as usize).find(|&i| (*CodeState::words(cs).add(i)).op == op::CALL)?;
     make_immortal(code.cast());
     make_immortal(function.cast());
     Some(Shim { function, cs, call })

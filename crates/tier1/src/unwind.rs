@@ -102,7 +102,7 @@ handler! {
         if (*(*s.cx).thread).tools_active && !handled(s, exception) {
             return s.tail_with(unwind, handler.target);
         }
-        s.pc = (*s.cs).words.add(handler.target);
+        s.pc = crate::code::CodeState::words(s.cs).add(handler.target);
         s.dispatch()
     }
 

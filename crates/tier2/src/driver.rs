@@ -37,6 +37,7 @@ use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_ar
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
 use hotspur_recorder::{Place, has_more_kinds_than};
+use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
@@ -63,7 +64,7 @@ pub unsafe fn start_of(at: State) -> Landing {
 /// The landing's code is live.
 pub unsafe fn place_of(landing: &Landing) -> Place {
     // SAFETY: as the caller promises.
-    unsafe { Place { code: landing.cs, position: landing.pc.offset_from((*landing.cs).words) as usize } }
+    unsafe { Place { code: landing.cs, position: landing.pc.offset_from(CodeState::words(landing.cs)) as usize } }
 }
 
 /// Whether executors may run: not while tracing, profiling or monitoring is on, for then frames belong to the stock interpreter, and

@@ -286,7 +286,7 @@ pub(crate) unsafe fn peek(cs: *mut CodeState, position: usize) -> *const Executo
 /// Whether a word leads to the instruction at `position`, as a back-edge or as that instruction.
 unsafe fn leads_to(cs: *mut CodeState, index: usize, position: usize) -> bool {
     // SAFETY: the index is in the stream.
-    let word = unsafe { *(*cs).words.add(index) };
+    let word = unsafe { *CodeState::words(cs).add(index) };
     match INFO[usize::from(word.op)].base {
         op::RESUME => index == position,
         op::JUMP_BACKWARD => index + 2 == position + word.oparg as usize,
@@ -304,8 +304,8 @@ pub(crate) unsafe fn words_that_lead_to(place: Place) -> Vec<*mut Word> {
     unsafe {
         let cs = place.code;
         let mut index = 0;
-        while index < (*cs).len {
-            let word: *mut Word = (*cs).words.add(index);
+        while index < (*cs).len as usize {
+            let word: *mut Word = CodeState::words(cs).add(index);
             if leads_to(cs, index, place.position) {
                 words.push(word);
             }
@@ -339,12 +339,13 @@ pub(crate) unsafe fn attach(executor: &Rc<Executor>, place: Place) {
             bury_executor(Some(old));
         }
         if (*cs).executors.is_null() {
-            (*cs).executors = Box::into_raw(vec![ptr::null_mut::<c_void>(); (*cs).len].into_boxed_slice()).cast();
+            (*cs).executors =
+                Box::into_raw(vec![ptr::null_mut::<c_void>(); (*cs).len as usize].into_boxed_slice()).cast();
         }
         *(*cs).executors.add(place.position) = Rc::as_ptr(executor).cast_mut().cast();
         executor.place.set(Some(place));
         for word in words_that_lead_to(place) {
-            executor.words.borrow_mut().push((word.offset_from((*cs).words) as usize, *word));
+            executor.words.borrow_mut().push((word.offset_from(CodeState::words(cs)) as usize, *word));
             let is_resume = INFO[usize::from((*word).op)].base == op::RESUME;
             (*word).op = if is_resume { op::RESUME_EXECUTOR } else { op::JUMP_BACKWARD_EXECUTOR };
         }
@@ -372,7 +373,7 @@ pub(crate) unsafe fn detach(executor: &Executor) {
             if word.op == op {
                 word.counter = temperature::initial(threshold);
             }
-            *(*place.code).words.add(index) = word;
+            *CodeState::words(place.code).add(index) = word;
         }
         *(*place.code).executors.add(place.position) = ptr::null_mut();
     }
@@ -392,12 +393,12 @@ pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
         if slots.is_null() {
             return Vec::new();
         }
-        let executors: Vec<_> = (0..(*cs).len).filter_map(|i| at(cs, i)).collect();
+        let executors: Vec<_> = (0..(*cs).len as usize).filter_map(|i| at(cs, i)).collect();
         for executor in &executors {
             detach(executor);
         }
         (*cs).executors = ptr::null_mut();
-        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(slots, (*cs).len)));
+        drop(Box::from_raw(ptr::slice_from_raw_parts_mut(slots, (*cs).len as usize)));
         executors
     }
 }

@@ -681,7 +681,7 @@ pub(super) unsafe fn return_const(l: &mut Lowering) -> Option<Outcome> {
 /// some calls are named in snapshots.
 pub(super) unsafe fn goes_on(l: &Lowering) -> u32 {
     let caller = l.f.top();
-    let call = (*(*caller.cs).words.add(caller.pc as usize)).op;
+    let call = (*CodeState::words(caller.cs).add(caller.pc as usize)).op;
     let waits = INFO[usize::from(call)].flags & flag::OURS != 0;
     l.position(if waits { 0 } else { LENGTH[usize::from(call)].into() })
 }

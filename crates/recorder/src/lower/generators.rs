@@ -38,7 +38,7 @@ unsafe fn position(l: &mut Lowering, real: *mut InterpreterFrame) -> Option<Susp
         return None;
     }
     let locals = (*code).co_nlocalsplus as usize;
-    let pc = CodeState::word_at(cs, (*real).instr_ptr).offset_from((*cs).words) as u32;
+    let pc = CodeState::word_at(cs, (*real).instr_ptr).offset_from(CodeState::words(cs)) as u32;
     let stack = ((*real).stacktop as usize).checked_sub(locals)?;
     Some(Suspended { real, cs, code: l.f.code(code), pc, locals, stack })
 }
@@ -59,7 +59,7 @@ pub(super) unsafe fn leaving(l: &mut Lowering) -> Option<Value> {
         return None;
     }
     let resumer = position(l, below)?;
-    let instruction = INFO[usize::from((*(*resumer.cs).words.add(resumer.pc as usize)).op)].base;
+    let instruction = INFO[usize::from((*CodeState::words(resumer.cs).add(resumer.pc as usize)).op)].base;
     if !matches!(instruction, op::FOR_ITER | op::SEND) {
         return None;
     }
@@ -143,8 +143,9 @@ pub(super) unsafe fn yield_value(l: &mut Lowering) -> Option<Outcome> {
 /// The generator whose frame is the top one returns what is on top of the stack.
 pub(super) unsafe fn finish(l: &mut Lowering, generator: Value) -> Option<Outcome> {
     let resumer = &l.f.frames[l.f.frames.len() - 2];
-    let target =
-        resumer.pc as usize + LENGTH_OF_RESUMER + (*(*resumer.cs).words.add(resumer.pc as usize)).oparg as usize;
+    let target = resumer.pc as usize
+        + LENGTH_OF_RESUMER
+        + (*CodeState::words(resumer.cs).add(resumer.pc as usize)).oparg as usize;
     l.f.finish_generator(generator, target as u32);
     Some(Outcome::Next(target as u32))
 }

@@ -6,6 +6,7 @@ use crate::lower::{self, Jump};
 use crate::state::Slot;
 use hotspur_cpython_sys::*;
 use hotspur_ir::{AbortReason, Moves, Resume};
+use hotspur_tier1::code::CodeState;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
 
@@ -117,10 +118,10 @@ impl Recorder {
     /// Whether the instruction at `expected` is one that a handler takes along and leads to `position`. Lowers it if so.
     unsafe fn taken_along(&mut self, expected: u32, position: u32) -> bool {
         let cs = self.f.top().cs;
-        if expected as usize >= (*cs).len {
+        if expected as usize >= (*cs).len as usize {
             return false;
         }
-        let word = *(*cs).words.add(expected as usize);
+        let word = *CodeState::words(cs).add(expected as usize);
         if let Some(jump) = Jump::at(expected, word.op, word.oparg) {
             if position != jump.next && position != jump.target {
                 return false;

@@ -354,7 +354,7 @@ impl State {
         (*ts).py_recursion_remaining -= 1;
         (*frame).stacktop = -1;
         let sp = locals.offset((*(*cs).code).co_nlocalsplus as isize);
-        State { pc: (*cs).words, sp, frame, cx: self.cx, cs }.dispatch()
+        State { pc: CodeState::words(cs), sp, frame, cx: self.cx, cs }.dispatch()
     }
 
     /// Enters a Python function of the cached version: positional arguments, and defaults for those that are missing.

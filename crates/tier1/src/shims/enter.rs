@@ -71,7 +71,7 @@ impl State {
         (*frame).previous = self.frame;
         let cs = (*shim).cs;
         let sp = frame_locals(frame).add((*(*cs).code).co_nlocalsplus as usize);
-        let pc = (*cs).words.add((*shim).call);
+        let pc = crate::code::CodeState::words(cs).add((*shim).call);
         State { pc, sp, frame, cx: self.cx, cs }.enter(callee, usize::from(LENGTH[usize::from(op::CALL)]))
     }
 }

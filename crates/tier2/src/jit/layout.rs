@@ -126,7 +126,7 @@ pub(super) fn layout() -> Layout {
 pub(super) fn landings() -> Landings {
     Landings {
         landing_code: offset_of!(Landing, cs) as i32,
-        words: offset_of!(CodeState, words) as i32,
+        words: size_of::<CodeState>() as i32,
         executors: offset_of!(CodeState, executors) as i32,
         open: offset_of!(Executor, go) as i32,
         entry: offset_of!(Executor, entry) as i32,

@@ -13,7 +13,7 @@ use hotspur_codegen::{Bridge, Code, Compiler, Constants, Environment, ExitTable,
 use hotspur_cpython_sys::{CodeUnit, PyCodeObject, code_units};
 use hotspur_ir::{AbortReason, CodeRef, ObjRef};
 use hotspur_recorder::Object;
-use hotspur_tier1::code::{self, Word};
+use hotspur_tier1::code::{self, CodeState, Word};
 use std::collections::HashMap;
 
 /// See the module's documentation.
@@ -178,7 +178,7 @@ impl Addresses {
                 (!stream.is_null()).then(|| CodeAddresses {
                     object: code.expose_provenance() as u64,
                     stream: stream.expose_provenance() as u64,
-                    words: (*stream).words.expose_provenance() as u64,
+                    words: CodeState::words(stream).expose_provenance() as u64,
                     locals: (*code).co_nlocalsplus as u32,
                     counted: (*stream).counted,
                     frame: (*code).co_framesize as u32,

@@ -15,6 +15,7 @@ use hotspur_codegen::Code;
 use hotspur_cpython_sys::PyCodeObject;
 use hotspur_ir::{AbortReason, InvalidationReason, Op};
 use hotspur_recorder::Place;
+use hotspur_tier1::code::CodeState;
 use hotspur_tier1::table::{INFO, op};
 
 fn line(text: &dyn Display) {
@@ -49,7 +50,7 @@ pub unsafe fn started(id: u64, origin: &Origin, inherits: bool) {
     // SAFETY: the origin keeps its code alive.
     unsafe {
         let spot = Spot::at(place);
-        let is_entry = INFO[usize::from((*(*place.code).words.add(place.position)).op)].base == op::RESUME;
+        let is_entry = INFO[usize::from((*CodeState::words(place.code).add(place.position)).op)].base == op::RESUME;
         match origin.exit() {
             Some((executor, exit)) => {
                 let (parent, reason) = (executor.id, executor.exits()[exit].reason.name());

@@ -5,7 +5,7 @@ use super::names;
 use core::fmt::Write;
 use hotspur_ir::{CodeRef, Superblock};
 use hotspur_recorder::Trace;
-use hotspur_tier1::code;
+use hotspur_tier1::code::{self, CodeState};
 use hotspur_tier1::table::INFO;
 use std::collections::HashMap;
 
@@ -28,7 +28,7 @@ impl Sources {
         let code = trace.codes[code.as_u32() as usize];
         // SAFETY: as the caller promises; code of a trace was decoded.
         unsafe {
-            let word = (*code::existing_state_of(code)).words.add(pc as usize);
+            let word = CodeState::words(code::existing_state_of(code)).add(pc as usize);
             let instruction = INFO[usize::from(INFO[usize::from((*word).op)].base)].name;
             let function = names::function_name(code);
             let mut text = format!("{function} @ {pc} {instruction}");

@@ -51,7 +51,7 @@ unsafe fn locals_of(frame: *mut InterpreterFrame) -> usize {
 
 /// Length in words of the instruction at a position.
 unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
-    usize::from(LENGTH[usize::from((*(*cs).words.add(pc)).op)])
+    usize::from(LENGTH[usize::from((*CodeState::words(cs).add(pc)).op)])
 }
 
 /// What a frame's position in a snapshot means while it is suspended in a call: the index of its instruction, and how many words behind
@@ -59,7 +59,7 @@ unsafe fn length_at(cs: *mut CodeState, pc: usize) -> usize {
 /// `__init__` has returned; and so on.
 pub(crate) unsafe fn suspended_at(cs: *mut CodeState, pc: u32) -> (usize, u16) {
     let pc = pc as usize;
-    let word = *(*cs).words.add(pc);
+    let word = *CodeState::words(cs).add(pc);
     if INFO[usize::from(word.op)].flags & flag::OURS != 0 {
         return (pc - word.oparg as usize, word.oparg as u16);
     }
@@ -468,7 +468,7 @@ impl Host {
         let frame = self.top();
         let cs = state(frame);
         let pc = if resume == Resume::After { pc + length_at(cs, pc) } else { pc };
-        Landing { kind, pc: (*cs).words.add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
+        Landing { kind, pc: CodeState::words(cs).add(pc), sp: self.sp, frame, cs, value: core::ptr::null_mut() }
     }
 
     /// Has tier 1 execute the instruction at this position of the top frame.
@@ -476,7 +476,7 @@ impl Host {
         crate::losing::charge(self.executor(), crate::params::Parameter::ExecuteCost);
         let frame = self.top();
         let cs = state(frame);
-        let at = State { pc: (*cs).words.add(pc as usize), sp: self.sp, frame, cx: self.cx, cs };
+        let at = State { pc: CodeState::words(cs).add(pc as usize), sp: self.sp, frame, cx: self.cx, cs };
         self.landing = execute_one(at);
     }
 
@@ -502,7 +502,7 @@ impl Host {
         };
         let height = landing.sp.offset_from(frame_locals(landing.frame)) as usize;
         if !expected_frame
-            || landing.pc != (*landing.cs).words.add(pc as usize)
+            || landing.pc != CodeState::words(landing.cs).add(pc as usize)
             || height != locals_of(landing.frame) + stack
         {
             return false;
