@@ -81,7 +81,9 @@ impl Report {
         }
         text.push_str("}}\n");
         let path = self.folder.join(format!("{}.json", std::process::id()));
-        if let Err(error) = std::fs::write(&path, text) {
+        // Written beside, and then renamed: whoever is killed meanwhile leaves no half report.
+        let beside = path.with_extension("part");
+        if let Err(error) = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path)) {
             eprintln!("hotspur: cannot write {}: {error}", path.display());
         }
     }
