@@ -248,6 +248,17 @@ WITH_MACHINE_CODE = {
     "forked": ABORTS["shutting_down"],
 }
 
+
+class Meta(type):
+    def mro(cls):
+        return super().mro()
+
+
+if not hotspur._hotspur.version("type", Meta("C", (), {})):
+    # That depends on CPython's release: 3.13.0 gives such a class a version, and 3.13.18 does not.
+    NO_INVALIDATIONS["type_freed"] = "classes die in cycles, modified first, if `mro` is that of `type`; and if not, nothing can depend on them"
+    del INVALIDATIONS["type_freed"]
+
 if COMPILES:
     INVALIDATIONS |= WITH_MACHINE_CODE
 else:
