@@ -374,6 +374,57 @@ class Ranges(ArrayCase):
 
         self.hot(f, N, expect=(range(N - 1, N, 3), N - 1, N), share=0)
 
+    def test_reversed(self):
+        def f(start, stop, step, n):
+            total = 0
+            for k in range(n):
+                for i in reversed(range(start, stop, step)):
+                    total = total * 3 + i + k & 0xFFFFFF
+            return total
+
+        def seen(start, stop, step, n):
+            it = None
+            for _ in range(n):
+                it = reversed(range(start, stop, step))
+            return it.__reduce__()
+
+        def expect(start, stop, step):
+            total = 0
+            for k in range(N):
+                numbers = list(range(start, stop, step))
+                while numbers:
+                    total = total * 3 + numbers.pop() + k & 0xFFFFFF
+            return total
+
+        self.hot(f, 2, 9, 3, N, expect=expect(2, 9, 3), share=0.9)
+        # Neither the range nor `reversed` is left to C.
+        self.assertNotIn("quiet_call", describe(f))
+        self.assertTrue(any("new_range_iter" in e.text for e in hotspur.executors(f)), describe(f))
+        self.hot(seen, 2, 9, 3, N, expect=reversed(range(2, 9, 3)).__reduce__(), share=0.5)
+        large = 1 << 62
+        small = [(9, 2, -3), (0, 0, 1), (5, 0, 2), (0, 1, 9), (True, 4, True)]
+        for args in [*small, (large, large + 3, 2), (-large - 2, -large, 1)]:
+            with self.subTest(args):
+                self.assertEqual(f(*args, N), expect(*args))
+                self.assertEqual(seen(*args, N), reversed(range(*args)).__reduce__())
+        with self.assertRaises(ValueError):
+            f(0, 5, 0, N)
+
+    def test_reversed_is_something_else(self):
+        def f(n, reversed):
+            total = 0
+            for _ in range(n):
+                for j in reversed(range(3)):
+                    total = total * 3 + j & 0xFFFF
+            return total
+
+        forward, backward = f(N, list), 0
+        for _ in range(N):
+            for j in 2, 1, 0:
+                backward = backward * 3 + j & 0xFFFF
+        self.hot(f, N, reversed, expect=backward)
+        self.assertEqual(f(N, list), forward)
+
     def test_another_range(self):
         def f(n, range):
             total = 0

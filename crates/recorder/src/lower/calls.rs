@@ -49,6 +49,10 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if range.is_some() {
         return range;
     }
+    let reversed = super::ranges::reversed(l);
+    if reversed.is_some() {
+        return reversed;
+    }
     if ty(callable) == &raw mut PyFunction_Type {
         return python(l, n, 0, has_receiver, &[]);
     }

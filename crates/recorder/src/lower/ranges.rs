@@ -1,4 +1,4 @@
-//! `range(...)` where it is iterated over at once: the object exists for one instruction only, so it need not be made.
+//! `range(...)` where it is iterated over at once, or reversed: the object exists for one instruction only, so it need not be made.
 
 use super::{Lowering, Outcome};
 use crate::facts;
@@ -6,21 +6,29 @@ use core::ffi::CStr;
 use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, arithmetic};
+use hotspur_ir::{Cond, Value, arithmetic};
 use hotspur_tier1::table::{INFO, op};
 
 impl Lowering<'_> {
-    /// Whether the next instruction makes an iterator.
-    unsafe fn is_iterated(&self) -> bool {
-        let next = (*self.s.pc.add(self.length())).op;
-        INFO[usize::from(next)].base == op::GET_ITER
+    /// Whether the next instruction makes an iterator of what this call, with so many arguments, returns: GET_ITER, or a call of `reversed`.
+    unsafe fn is_iterated(&self, n: usize) -> bool {
+        let next = *self.s.pc.add(self.length());
+        match INFO[usize::from(next.op)].base {
+            op::GET_ITER => true,
+            op::CALL => next.oparg == 1 && self.real(n + 3).is_null() && is_reversed(self.real(n + 4)),
+            _ => false,
+        }
     }
+}
+
+unsafe fn is_reversed(callable: *mut PyObject) -> bool {
+    ptr::eq(callable, (&raw mut ffi::PyReversed_Type).cast())
 }
 
 /// A call of `range` with ints, if an iterator is all that it is for.
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
-    if !ptr::eq(l.real(n + 2), (&raw mut ffi::PyRange_Type).cast()) || !(1..=3).contains(&n) || !l.is_iterated() {
+    if !ptr::eq(l.real(n + 2), (&raw mut ffi::PyRange_Type).cast()) || !(1..=3).contains(&n) || !l.is_iterated(n) {
         return None;
     }
     let mut numbers = [0, 0, 1];
@@ -58,16 +66,46 @@ unsafe fn number(range: *mut PyObject, name: &CStr) -> Option<i64> {
     value
 }
 
-/// GET_ITER of such a range.
-pub(super) unsafe fn iter(l: &mut Lowering) -> Option<Outcome> {
+/// What such a range, on top of the stack, is made up of, if it has an iterator of its own kind.
+unsafe fn parts(l: &mut Lowering) -> Option<[Value; 3]> {
     let range = l.f.peek(1)?;
-    let [start, stop, step] = l.f.info(range).range?;
+    let parts = l.f.info(range).range?;
     let real = |name: &CStr| number(l.real(1), name);
     arithmetic::range_len(real(c"start")?, real(c"stop")?, real(c"step")?)?;
-    l.f.at();
-    let left = l.f.builder.range_len(start, stop, step);
+    Some(parts)
+}
+
+/// An iterator with so many numbers left.
+unsafe fn iterator(l: &mut Lowering, start: Value, step: Value, left: Value) -> Value {
     let iter = l.f.builder.new_range_iter(start, step, left);
     l.f.owned(iter);
     l.f.of_class(iter, &raw mut PyRangeIter_Type);
+    iter
+}
+
+/// GET_ITER of such a range.
+pub(super) unsafe fn iter(l: &mut Lowering) -> Option<Outcome> {
+    let [start, stop, step] = parts(l)?;
+    l.f.at();
+    let left = l.f.builder.range_len(start, stop, step);
+    let iter = iterator(l, start, step, left);
     l.replace(1, iter)
+}
+
+/// A call of `reversed` with such a range. None of these numbers is so large that anything overflows.
+pub(super) unsafe fn reversed(l: &mut Lowering) -> Option<Outcome> {
+    if l.oparg() != 1 || !l.real(2).is_null() || !is_reversed(l.real(3)) {
+        return None;
+    }
+    let [start, stop, step] = parts(l)?;
+    l.guard_callable(1, false)?;
+    l.f.at();
+    let left = l.f.builder.range_len(start, stop, step);
+    // One step before the first number, and as many steps from there as there are numbers: the last one.
+    let before = l.f.builder.sub_i64(start, step);
+    let width = l.f.builder.mul_i64(left, step);
+    let last = l.f.builder.add_i64(before, width);
+    let back = l.f.builder.neg_i64(step);
+    let iter = iterator(l, last, back, left);
+    l.called(1, iter)
 }
