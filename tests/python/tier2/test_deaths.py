@@ -51,6 +51,7 @@ MAKERS = {
     "reversed": lambda i: reversed([i]),
     "what is referred to twice": shared,
     "long lists of numbers and text": lambda i: [*range(1000 * i, 1000 * i + 300), "a" * i, None, [i] * 60],
+    "large sets of numbers and text": lambda i: {*range(1000 * i, 1000 * i + 300), "a" * i, None},
 }
 
 

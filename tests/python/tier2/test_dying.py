@@ -86,6 +86,21 @@ class Dying(Tier2Case):
 
         self.check(make)
 
+    def test_in_large_sets_and_where_entries_were_removed(self):
+        def make(Noisy):
+            def f(n):
+                for i in range(n):
+                    s = {*range(10**6, 10**6 + 300), "x" * i, (Noisy(i), i), None}
+                    s = None
+                    s = {10**6, "x" * i, 5, Noisy(-i)}
+                    s.discard(5)
+                    s = None
+            return f
+
+        log = []
+        for logged in self.logs(log, make(dying(log, lambda v: (v["i"],)))):
+            self.assertEqual([entry[0] for entry in logged], [n for i in range(N) for n in (i, -i)])
+
     def test_in_a_long_list_before_numbers(self):
         def make(Noisy):
             def f(n):

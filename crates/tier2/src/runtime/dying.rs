@@ -24,6 +24,12 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
                 return true;
             }
         }
+        Kind::Set => {
+            let set = op.cast::<ffi::PySetObject>();
+            if drop_simple_entries(set) && (*set).used == 0 {
+                return true;
+            }
+        }
         _ => {}
     }
     Death::is_quiet(|death| death.takes(op, Death::DEPTH))
@@ -47,6 +53,31 @@ unsafe fn drop_simple_items(list: *mut PyObject) {
         }
     }
     (*list.cast::<ffi::PyVarObject>()).ob_size = left;
+}
+
+/// Drops the entries of a set that are numbers or text, when it is about to be freed, as [`drop_simple_items`] does. False, and nothing is done, if
+/// a weak reference to the set is to hear of its end, or if entries were removed: places that they have left are not told from others here.
+unsafe fn drop_simple_entries(set: *mut ffi::PySetObject) -> bool {
+    if !(*set).weakreflist.is_null() || (*set).fill != (*set).used {
+        return false;
+    }
+    let (mut left, mut dropped) = ((*set).used, 0);
+    let mut entry = (*set).table;
+    while left > 0 {
+        let key = (*entry).key;
+        if !key.is_null() {
+            left -= 1;
+            if is_immortal(key) || kind_of(ty(key)) == Kind::Leaf {
+                (*entry).key = core::ptr::null_mut();
+                decref(key);
+                dropped += 1;
+            }
+        }
+        entry = entry.add(1);
+    }
+    (*set).used -= dropped;
+    (*set).fill = (*set).used;
+    true
 }
 
 /// Containers with more items are not looked at.
@@ -99,7 +130,23 @@ impl Death {
     /// Whether no code runs when this reference to an object is dropped, after those that were looked at before.
     #[inline(always)]
     pub(super) unsafe fn drops(&mut self, item: *mut PyObject, depth: u32) -> bool {
-        item.is_null() || is_immortal(item) || is_common(ty(item)) || self.drops_other(item, depth)
+        item.is_null()
+            || is_immortal(item)
+            || is_common(ty(item))
+            || self.has_many(item)
+            || self.drops_other(item, depth)
+    }
+
+    /// Whether an object has so many references that they are not counted, which globals, code and classes do.
+    #[inline(always)]
+    unsafe fn has_many(&mut self, item: *mut PyObject) -> bool {
+        let count = refcnt(item);
+        let has_many = count > self.many && self.looked_at < REFERENCES;
+        if has_many {
+            self.looked_at += 1;
+            self.fewest = self.fewest.min(count);
+        }
+        has_many
     }
 
     /// The same for the last reference that is looked at.
@@ -121,10 +168,6 @@ impl Death {
             return false;
         }
         let count = refcnt(item);
-        if count > self.many {
-            self.fewest = self.fewest.min(count);
-            return true;
-        }
         if count > 1 {
             let Some(known) = self.shared.iter_mut().find(|known| known.0 == item) else {
                 self.shared.push((item, 1));
