@@ -3,9 +3,12 @@
 //! CPython has eight ids of each kind. A watcher of dictionaries or types hears of those that it asked for; a watcher of
 //! functions hears of all. Callbacks run before the change, with the GIL held; those here must not run Python code.
 
+use crate::INTERP_GC_OFFSET;
 use crate::layout::PyFunctionObject;
 use core::ffi::{c_int, c_void};
-use pyo3_ffi::{PyDescrObject, PyObject, PyTypeObject};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use pyo3_ffi::{self as ffi, PyDescrObject, PyObject, PyTypeObject};
 
 /// `PyDict_WatchEvent`.
 pub type DictEvent = c_int;
@@ -64,4 +67,51 @@ unsafe extern "C-unwind" {
     pub fn PyUnstable_PerfMapState_Fini();
     pub static mut PyFrameLocalsProxy_Type: PyTypeObject;
     pub static mut PyWrapperDescr_Type: PyTypeObject;
+}
+
+/// How many watchers of functions there may be.
+const FUNCTION_WATCHERS: usize = 8;
+
+/// The byte of the main interpreter's state in which a bit is set for each watcher of functions that is there.
+static ACTIVE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+
+/// The watchers of functions: bit `n` is set if there is one with the id `n`. All are if that is not known.
+#[inline(always)]
+pub unsafe fn function_watchers() -> u8 {
+    let active = ACTIVE.load(Ordering::Relaxed);
+    if active.is_null() { u8::MAX } else { *active }
+}
+
+unsafe extern "C-unwind" fn nothing(_: FunctionEvent, _: *mut PyFunctionObject, _: *mut PyObject) -> c_int {
+    0
+}
+
+/// Where an interpreter keeps its watchers of functions, unless it is a sub-interpreter, where nothing of ours runs. That is found out by having it
+/// keep one more. If there is no room for that, nothing is known. An error says what is not as expected.
+pub(crate) unsafe fn find_function_watchers(interp: *mut ffi::PyInterpreterState) -> Result<(), String> {
+    /// It is looked for in so many words. The interpreter's state is larger.
+    const WORDS: usize = 4096;
+    if interp != ffi::PyInterpreterState_Main() || !ACTIVE.load(Ordering::Relaxed).is_null() {
+        return Ok(());
+    }
+    let id = PyFunction_AddWatcher(nothing);
+    if id < 0 {
+        ffi::PyErr_Clear();
+        return Ok(());
+    }
+    let id = id as usize;
+    let wanted = nothing as FunctionWatchCallback as usize;
+    let state = interp.byte_add(INTERP_GC_OFFSET).cast::<usize>();
+    let at = (0..WORDS).map(|i| state.add(i)).find(|&word| *word == wanted);
+    let bits = |first: *mut usize| (0..FUNCTION_WATCHERS).map(|i| u8::from(*first.add(i) != 0) << i).sum::<u8>();
+    let found = at.map(|at| at.sub(id)).filter(|&first| bits(first) == *first.add(FUNCTION_WATCHERS).cast::<u8>());
+    PyFunction_ClearWatcher(id as c_int);
+    let found = found.map(|first| (bits(first), first.add(FUNCTION_WATCHERS).cast::<u8>()));
+    match found {
+        Some((bits, active)) if bits == *active && bits & 1 << id == 0 => {
+            ACTIVE.store(active, Ordering::Relaxed);
+            Ok(())
+        }
+        _ => Err("watchers of functions are not where they were expected".to_string()),
+    }
 }

@@ -251,6 +251,13 @@ pub(crate) fn rely_no_more(id: u64, dependencies: &Dependencies) {
     });
 }
 
+/// Whether nobody else watches functions.
+#[inline(always)]
+pub(crate) unsafe fn is_only_watcher_of_functions() -> bool {
+    // SAFETY: the GIL is held.
+    unsafe { function_watchers() & !with(|w| w.function_watcher).map_or(0, |id| 1 << id) == 0 }
+}
+
 /// Whether executors rely on a function.
 pub(crate) fn is_relied_on(function: *mut PyObject) -> bool {
     with(|w| w.functions.contains_key(&(function as usize)))

@@ -12,6 +12,7 @@ use pyo3_ffi::{self as ffi, PyObject};
 pub(super) unsafe fn live() -> Checked {
     thread()?;
     crate::collector::find_collector(ffi::PyInterpreterState_Get())?;
+    crate::watch::find_function_watchers(ffi::PyInterpreterState_Get())?;
     numbers_and_sequences()?;
     bytearrays()?;
     dictionaries()?;

@@ -6,8 +6,8 @@
 use super::run::{Run, run_of};
 use crate::params::Parameter;
 use crate::runtime::{
-    self, Host, Obj, build_of, calls, dies_quietly, finishes_quietly, free_finished, free_quiet, link_generator,
-    push_on, suspend, unlink_generator,
+    self, Host, Obj, build_of, calls, dies_quietly, finish_quietly, free_finished, free_quiet, link_generator, push_on,
+    suspend, unlink_generator,
 };
 use crate::{graph, losing};
 use core::ffi::c_void;
@@ -253,8 +253,7 @@ extern "C-unwind" fn finish_generator(state: *mut ExecState, snapshot: u32, gene
     unsafe {
         let ts = (*state).thread.cast::<ThreadState>();
         let generator = generator.cast();
-        if finishes_quietly(generator) {
-            runtime::finish_generator(ts, generator);
+        if finish_quietly(generator) {
             return;
         }
         let run = run_of(state);
@@ -339,7 +338,9 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
         (*ts).c_recursion_remaining -= 1;
         // Here other code may run. Looking at what dies is worth it for the memory of instances alone.
         let is_instance = has_feature(ty(value.cast()), TPFLAGS_HEAPTYPE);
-        if is_instance && dies_quietly(value.cast()) {
+        if free_finished(value.cast()) {
+            // A generator that was consumed.
+        } else if is_instance && dies_quietly(value.cast()) {
             free_quiet(value.cast());
         } else {
             dealloc(value.cast());

@@ -1,5 +1,6 @@
 //! Helpers.
 
+use super::functions::new_function;
 use super::{Obj, containers, cooked, quiet, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -100,13 +101,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let items: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
             new(join(items.as_ptr(), items.len()))
         }
-        Helper::NewFunction => {
-            let function = ffi::PyFunction_New(object(0), object(1));
-            if !function.is_null() {
-                _PyFunction_SetVersion(function.cast(), (*object(0).cast::<PyCodeObject>()).co_version);
-            }
-            new(function)
-        }
+        Helper::NewFunction => new(new_function(object(0), object(1))),
         Helper::SetFunctionAttribute => {
             let function = object(0).cast::<PyFunctionObject>();
             match number(2) {

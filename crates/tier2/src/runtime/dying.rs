@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 /// Whether no code runs when an object is freed whose count has become zero, as far as that is easy to tell. It is to be freed next, in any
 /// case.
 pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
-    match kind_of(ty(op)) {
+    let kind = kind_of(ty(op));
+    match kind {
         Kind::Leaf => return true,
         Kind::List => {
             drop_simple_items(op);
@@ -32,7 +33,7 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
         }
         _ => {}
     }
-    Death::is_quiet(|death| death.takes(op, Death::DEPTH))
+    Death::is_quiet(|death| death.takes(op, kind, Death::DEPTH))
 }
 
 /// Drops the items of a list that are numbers or text, when it is about to be freed. The others move together, in their order. That is done while
@@ -98,9 +99,10 @@ pub(super) struct Death {
     looked_at: u32,
     /// Objects that have more references than were found so far, with the number of these: the last one takes the object along.
     shared: SmallVec<[(*mut PyObject, u32); Death::SHARED]>,
-    /// Objects with more references are not counted one by one. They do not die if the references that are looked at, to whatever object,
-    /// are fewer in the end.
+    /// Objects with more references are not counted one by one. They do not die if the references to all of them together are fewer in the end.
     many: u32,
+    /// How many references to such objects were looked at.
+    to_many: u32,
     /// The lowest number of references of such an object.
     fewest: u32,
 }
@@ -116,8 +118,8 @@ impl Death {
     #[inline(always)]
     pub(super) unsafe fn is_quiet(look: impl Fn(&mut Death) -> bool) -> bool {
         let within = |many| {
-            let mut death = Death { looked_at: 0, shared: SmallVec::new(), many, fewest: u32::MAX };
-            look(&mut death).then_some(death.fewest > death.looked_at)
+            let mut death = Death { looked_at: 0, shared: SmallVec::new(), many, to_many: 0, fewest: u32::MAX };
+            look(&mut death).then_some(death.fewest > death.to_many)
         };
         match within(MANY) {
             None => false,
@@ -141,9 +143,9 @@ impl Death {
     #[inline(always)]
     unsafe fn has_many(&mut self, item: *mut PyObject) -> bool {
         let count = refcnt(item);
-        let has_many = count > self.many && self.looked_at < REFERENCES;
+        let has_many = count > self.many;
         if has_many {
-            self.looked_at += 1;
+            self.to_many += 1;
             self.fewest = self.fewest.min(count);
         }
         has_many
@@ -160,7 +162,8 @@ impl Death {
     /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
     #[inline(never)]
     unsafe fn drops_other(&mut self, item: *mut PyObject, depth: u32) -> bool {
-        if kind_of(ty(item)) == Kind::Leaf {
+        let kind = kind_of(ty(item));
+        if kind == Kind::Leaf {
             return true;
         }
         self.looked_at += 1;
@@ -178,21 +181,21 @@ impl Death {
                 return true;
             }
         }
-        depth > 0 && self.takes(item, depth - 1)
+        depth > 0 && self.takes(item, kind, depth - 1)
     }
 
-    /// Whether no code runs when an object is freed that nobody refers to any more.
-    unsafe fn takes(&mut self, op: *mut PyObject, depth: u32) -> bool {
+    /// Whether no code runs when an object of this kind is freed that nobody refers to any more.
+    unsafe fn takes(&mut self, op: *mut PyObject, kind: Kind, depth: u32) -> bool {
         let t = ty(op);
-        if has_feature(t, TPFLAGS_HEAPTYPE) {
-            return self.takes_instance(op, t, depth);
+        if kind == Kind::Other {
+            return has_feature(t, TPFLAGS_HEAPTYPE) && self.takes_instance(op, t, depth);
         }
-        self.takes_content(op, t, depth) && has_no_weak_references(op, t)
+        self.takes_content(op, t, kind, depth) && has_no_weak_references(op, t)
     }
 
     /// The same for what an object has because it is one of a type of C's.
-    unsafe fn takes_content(&mut self, op: *mut PyObject, t: *mut PyTypeObject, depth: u32) -> bool {
-        match kind_of(t) {
+    unsafe fn takes_content(&mut self, op: *mut PyObject, t: *mut PyTypeObject, kind: Kind, depth: u32) -> bool {
+        match kind {
             Kind::Leaf | Kind::Plain => true,
             Kind::Tuple => size(op) <= LARGE && (0..size(op) as usize).all(|i| self.drops(tuple_item(op, i), depth)),
             Kind::List => {
@@ -295,7 +298,7 @@ impl Death {
             }
             class = (*class).tp_base;
         }
-        self.takes_content(op, class, depth)
+        self.takes_content(op, class, kind_of(class), depth)
     }
 }
 
@@ -484,6 +487,8 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
             (*op.cast::<ffi::PyVarObject>()).ob_size = 0;
         } else if t == &raw mut ffi::PyTuple_Type {
             free_items(tuple_items(op), size(op) as usize);
+        } else if t == &raw mut PyFunction_Type {
+            return super::functions::free_function(op);
         }
         return super::free_simple(op);
     }

@@ -1,6 +1,6 @@
 //! Generators and coroutines: objects whose frames lie in them.
 
-use super::dying::Death;
+use super::dying::{Death, free_quiet};
 use super::{Obj, made};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -28,14 +28,37 @@ pub(crate) unsafe fn suspend(generator: Obj, code: *mut PyCodeObject, pc: u32, s
     (*generator.as_ptr().cast::<PyGenObject>()).gi_frame_state = state;
 }
 
-/// Whether no code runs when the frame of the generator, whose stack is empty, is cleared, as far as that is easy to tell.
-pub(crate) unsafe fn finishes_quietly(generator: *mut PyGenObject) -> bool {
+/// Clears the frame of a generator that has returned, whose stack is empty and which is not linked any more, if no code runs in that, as far
+/// as that is easy to tell. False, and nothing is done, if not.
+pub(crate) unsafe fn finish_quietly(generator: *mut PyGenObject) -> bool {
     let frame = generator_frame(generator);
     let locals = (*frame_code(frame)).co_nlocalsplus as usize;
+    let function = (*frame).f_funcobj;
+    let is_bare = (*frame).f_locals.is_null() && (*generator).gi_exc_state.exc_value.is_null();
     // Nothing else dies with the frame, so its function is the last reference that is looked at.
-    Death::is_quiet(|death| {
-        drops_slots(frame, locals, death, Death::DEPTH) && death.drops_last((*frame).f_funcobj, Death::DEPTH)
-    })
+    let is_quiet = is_bare
+        && Death::is_quiet(|death| {
+            drops_slots(frame, locals, death, Death::DEPTH) && death.drops_last(function, Death::DEPTH)
+        });
+    if !is_quiet {
+        return false;
+    }
+    (*generator).gi_frame_state = FRAME_CLEARED;
+    (*frame).stacktop = 0;
+    for i in 0..locals {
+        drop_quiet(*frame_locals(frame).add(i));
+    }
+    drop_quiet(function);
+    (*generator).gi_exc_state.previous_item = core::ptr::null_mut();
+    (*frame).previous = core::ptr::null_mut();
+    true
+}
+
+/// Drops a reference that may be the last one to an object that dies quietly.
+unsafe fn drop_quiet(object: *mut PyObject) {
+    if !object.is_null() && decref_is_zero(object) {
+        free_quiet(object);
+    }
 }
 
 /// The same for a frame with so many slots, among other things that die.

@@ -13,6 +13,7 @@ pub(crate) mod calls;
 mod containers;
 mod dying;
 mod frames;
+mod functions;
 mod generators;
 mod heap;
 mod instances;
@@ -24,7 +25,7 @@ mod values;
 pub(crate) use dying::{dies_quietly, free_quiet, initialize as prepare};
 pub(crate) use frames::{is_below, link_generator, push_on, suspend, suspended_at, unlink_generator};
 pub(crate) use generators::{
-    finish_generator, finishes_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
+    finish_generator, finish_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
 };
 pub(crate) use iterators::is_exhausted;
 pub(crate) use plans::{Plan, Taken};
@@ -482,7 +483,12 @@ impl Runtime for Host {
     }
     fn finish_generator(&mut self, generator: Obj) {
         // SAFETY: see the module's documentation.
-        unsafe { finish_generator(self.ts, generator.as_ptr().cast()) }
+        unsafe {
+            let generator = generator.as_ptr().cast();
+            if !finish_quietly(generator) {
+                finish_generator(self.ts, generator);
+            }
+        }
     }
     fn new_generator(&mut self, code: CodeRef, pc: u32, function: Obj, locals: Vec<Option<Obj>>) -> Obj {
         // SAFETY: see the module's documentation.
