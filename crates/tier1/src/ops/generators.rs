@@ -68,26 +68,29 @@ handler! {
         let ts = s.tstate();
         let mut frame = s.frame;
         let (mut code, mut cs) = (ptr::null_mut(), ptr::null_mut());
+        // A link does little: what each of them would replace or move on is written once, behind the last one. That is what the thread's state
+        // says, and the value that was sent, which is on top of the stack.
+        let (mut exc_info, mut remaining) = ((*ts).exc_info, (*ts).py_recursion_remaining);
+        let mut stacktop = (*frame).stacktop as isize;
+        let value = *frame_locals(frame).offset(stacktop - 1);
         // The limit is checked where there is an end to the chain.
-        while (*ts).py_recursion_remaining > 1 {
+        while remaining > 1 {
             if frame_code(frame) != code {
                 code = frame_code(frame);
                 cs = code::known_state_of(code);
-                if cs.is_null() {
+                if cs.is_null() || (*ts).eval_breaker != (*cs).version {
                     break;
                 }
             }
             let resume = CodeState::word_at(cs, (*frame).instr_ptr);
             let is_plain = matches!((*resume).op, op::RESUME_IN_YIELD_FROM | op::RESUME_EXECUTOR)
                 && (*resume).oparg & 3 >= 2
-                && (*resume.add(1)).op == op::JUMP_BACKWARD_NO_INTERRUPT
-                && (*ts).eval_breaker == (*cs).version;
+                && (*resume.add(1)).op == op::JUMP_BACKWARD_NO_INTERRUPT;
             if !is_plain {
                 break;
             }
             let send = resume.add(2).sub((*resume.add(1)).oparg as usize);
-            let top = frame_locals(frame).offset((*frame).stacktop as isize);
-            let receiver = *top.sub(2);
+            let receiver = *frame_locals(frame).offset(stacktop - 2);
             let target = AFTER_YIELD + (*send).oparg as usize;
             let resumes = matches!((*send).op, op::SEND | op::SEND_GEN)
                 && target <= usize::from(u16::MAX)
@@ -96,15 +99,19 @@ handler! {
                 break;
             }
             (*frame).instr_ptr = (*frame).instr_ptr.offset(send.offset_from(resume));
-            (*frame).stacktop -= 1;
+            (*frame).stacktop = stacktop as i32 - 1;
             (*frame).return_offset = target as u16;
             let generator = receiver.cast();
             let inner = generator_frame(generator);
-            push_sent(ts, generator, inner, *top.sub(1));
+            exc_info = resumed(generator, exc_info);
             (*inner).previous = frame;
-            (*ts).py_recursion_remaining -= 1;
+            remaining -= 1;
             frame = inner;
+            stacktop = (*frame).stacktop as isize + 1;
         }
+        *frame_locals(frame).offset(stacktop - 1) = value;
+        (*frame).stacktop = stacktop as i32;
+        ((*ts).exc_info, (*ts).py_recursion_remaining) = (exc_info, remaining);
         (*ts).current_frame = frame;
         State { frame, ..s }.start()
     }
@@ -114,6 +121,7 @@ handler! {
         let ts = s.tstate();
         let mut frame = s.frame;
         let (mut code, mut cs) = (ptr::null_mut(), ptr::null_mut());
+        let (mut exc_info, mut remaining) = ((*ts).exc_info, (*ts).py_recursion_remaining);
         while (*frame).owner == FRAME_OWNED_BY_GENERATOR {
             if frame_code(frame) != code {
                 code = frame_code(frame);
@@ -126,13 +134,15 @@ handler! {
             (*frame).instr_ptr = (*frame).instr_ptr.add(AFTER_YIELD + 1);
             let generator = frame_generator(frame);
             (*generator).gi_frame_state = FRAME_SUSPENDED + (*yields).oparg as FrameState;
-            (*ts).exc_info = (*generator).gi_exc_state.previous_item;
+            exc_info = (*generator).gi_exc_state.previous_item;
             (*generator).gi_exc_state.previous_item = ptr::null_mut();
-            leave_recursive_py(ts);
+            // `leave_recursive_py`
+            remaining += 1;
             let previous = (*frame).previous;
             (*frame).previous = ptr::null_mut();
             frame = previous;
         }
+        ((*ts).exc_info, (*ts).py_recursion_remaining) = (exc_info, remaining);
         (*ts).current_frame = frame;
         frames::resume_with_value(s.cx, frame, ptr::with_exposed_provenance_mut(value), AFTER_YIELD)
     }
@@ -201,23 +211,19 @@ pub(crate) unsafe fn enter_generator(
 ) -> Ret {
     let frame = generator_frame(generator);
     let waits = (*generator).gi_frame_state == FRAME_SUSPENDED_YIELD_FROM && !(*(*s.cx).thread).watched;
-    push_sent(s.tstate(), generator, frame, value);
+    let ts = s.tstate();
+    *frame_locals(frame).offset((*frame).stacktop as isize) = value;
+    (*frame).stacktop += 1;
+    (*ts).exc_info = resumed(generator, (*ts).exc_info);
     if waits { s.enter_waiting(frame, target) } else { s.enter(frame, target) }
 }
 
-/// Puts what is sent to a generator on its stack. It runs from now on.
+/// A generator runs from now on, in front of these exceptions being handled. Returns what is in front then.
 #[inline(always)]
-unsafe fn push_sent(
-    ts: *mut ThreadState,
-    generator: *mut PyGenObject,
-    frame: *mut InterpreterFrame,
-    value: *mut PyObject,
-) {
-    *frame_locals(frame).offset((*frame).stacktop as isize) = value;
-    (*frame).stacktop += 1;
+unsafe fn resumed(generator: *mut PyGenObject, exc_info: *mut ErrStackItem) -> *mut ErrStackItem {
     (*generator).gi_frame_state = FRAME_EXECUTING;
-    (*generator).gi_exc_state.previous_item = (*ts).exc_info;
-    (*ts).exc_info = &raw mut (*generator).gi_exc_state;
+    (*generator).gi_exc_state.previous_item = exc_info;
+    &raw mut (*generator).gi_exc_state
 }
 
 /// `_PyFrame_Copy`: moves a frame's contents into a generator's.
