@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import unittest
 import weakref
 
@@ -283,6 +284,37 @@ class Tools(unittest.TestCase):
         f()
         first = f.__code__.co_firstlineno
         self.assertEqual([line - first for line in lines], [6, 9, 1, 2, 6, 7])
+
+
+class Generators(unittest.TestCase):
+    def test_of_the_memory_of_dead_ones(self):
+        """What is as large takes the place of a dead generator otherwise. Not if somebody watches what is allocated."""
+        def numbers(a, b):
+            yield a
+            yield b
+
+        room = sys.getsizeof(numbers(1, 2)) - sys.getsizeof(b"") - 4
+
+        def same(n):
+            same = where = 0
+            for i in range(n):
+                as_large = bytes(room), bytes(room), bytes(room)
+                made = numbers(i, 1)
+                same += id(made) == where
+                where = id(made)
+                for _ in made:
+                    pass
+                made = None
+            return same
+
+        self.assertGreater(same(100), 80)
+        tracemalloc.start()
+        try:
+            same(100)
+            made = numbers(1, 2)
+            self.assertIsNotNone(tracemalloc.get_object_traceback(made))
+        finally:
+            tracemalloc.stop()
 
 
 class Leaks(unittest.TestCase):

@@ -305,6 +305,9 @@ pub unsafe fn initialize(config: &Config) -> Result<(), String> {
         ffi::PyErr_Clear();
         return Err("the builtins module lacks what every CPython has".into());
     };
+    if !find_allocators() {
+        return Err("the table of allocators is not in the runtime's state".into());
+    }
     (*HOT.0.get()).0 = index as usize;
     *PROCESS.0.get() = Some(Process {
         extra_index: index as usize,

@@ -18,6 +18,7 @@ mod disassemble;
 pub mod dispatch;
 mod eval;
 pub mod frames;
+pub mod generators;
 mod ops;
 pub mod polymorphic;
 mod record;

@@ -112,9 +112,6 @@ pub unsafe fn initialize(hooks: Option<Hooks>) -> Result<(), String> {
         }
         locals::watch().map_err(String::from)?;
         runtime::prepare();
-        if !hotspur_cpython_sys::find_allocators() {
-            return Err("the table of allocators is not in the runtime's state".into());
-        }
         hotspur_tier1::register_tier2(&TIER2);
     }
     STARTED.store(true, Ordering::Relaxed);

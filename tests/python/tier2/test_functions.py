@@ -1,6 +1,7 @@
 """Functions that are made over and over: they are made of the memory of dead ones, and are as CPython makes them. Run under `hotspur` with tier 2 on."""
 
 import gc
+import sys
 import types
 import unittest
 import weakref
@@ -266,6 +267,90 @@ class Finished(Tier2Case):
 
         counts = self.hot(f, N, [1, 2, 3], expect=3 * N)
         self.assertLess(counts["frames_shown"], N / 10)
+
+
+class Generators(Tier2Case):
+    @needs_machine_code
+    def test_of_the_memory_of_dead_ones(self):
+        """What is as large takes the place of a dead generator otherwise."""
+        def numbers(a, b):
+            yield a
+            yield b
+
+        room = sys.getsizeof(numbers(1, 2)) - sys.getsizeof(b"") - 4
+
+        def f(n):
+            same = total = where = 0
+            for i in range(n):
+                as_large = bytes(room), bytes(room), bytes(room)
+                made = numbers(i, 1)
+                same += id(made) == where
+                where = id(made)
+                for k in made:
+                    total += k
+                made = None
+            self.same = same
+            return total
+
+        self.hot(f, N, expect=N * (N + 1) // 2, share=0.8)
+        self.assertGreater(self.same, 0.8 * N)
+
+    def test_what_is_seen_of_them(self):
+        """Names, ends and weak references are each one's own, and the collector knows them."""
+        def numbers(a):
+            yield a
+
+        def others(a, b, c, d):
+            yield from (a, b, c, d)
+            return gone
+
+        def f(n):
+            seen = set()
+            gone.clear()
+            for i in range(n):
+                first = numbers(i)
+                refs = weakref.ref(first, gone.append)
+                seen.add((first.__name__, first.gi_yieldfrom, first.gi_running, first.gi_suspended, gc.is_tracked(first)))
+                first.__name__ = "other"
+                list(first)
+                first = None
+                second = others(i, i, i, i)
+                seen.add((second.__name__, second.__qualname__, next(second), second.gi_frame.f_locals["a"]) if i == 5 else None)
+                for _ in second:
+                    pass
+                seen.add((second.gi_frame, second.gi_code.co_name))
+            return seen, len(gone)
+
+        gone = []
+        prefix = "Generators.test_what_is_seen_of_them.<locals>."
+        expect = {("numbers", None, False, False, True), None, ("others", prefix + "others", 5, 5), (None, "others")}
+        self.hot(f, N, expect=(expect, N), share=0)
+
+    def test_the_count_of_the_youngest_generation(self):
+        def numbers(a):
+            yield a
+
+        def f(n):
+            for i in range(n):
+                for _ in numbers(i):
+                    kept.append(numbers(i))
+                for _ in kept[-1]:
+                    pass
+
+        def count():
+            kept.clear()
+            before = gc.get_count()[0]
+            f(N)
+            return gc.get_count()[0] - before
+
+        kept = []
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(6):
+                self.assertAlmostEqual(count(), N, delta=100)
+        finally:
+            gc.enable()
 
 
 if __name__ == "__main__":

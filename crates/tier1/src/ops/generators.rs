@@ -11,6 +11,7 @@ use crate::adapt;
 use crate::code::{self, CodeState};
 use crate::dispatch::{Ret, State};
 use crate::frames;
+use crate::generators::new_generator;
 use crate::handler;
 use crate::table::op;
 use core::ptr;
@@ -23,7 +24,7 @@ const AFTER_YIELD: usize = 2;
 handler! {
     RETURN_GENERATOR(s) {
         s.save_ip();
-        let generator = _Py_MakeCoro((*s.frame).f_funcobj.cast()).cast::<PyGenObject>();
+        let generator = new_generator((*s.frame).f_funcobj.cast()).cast::<PyGenObject>();
         if generator.is_null() {
             return s.error();
         }

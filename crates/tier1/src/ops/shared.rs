@@ -1,6 +1,7 @@
 //! Ends that instructions share.
 
 use crate::boxes::{quick_free_float, quick_free_int};
+use crate::generators::free_finished;
 use crate::handler;
 use crate::table::LENGTH;
 use ffi::PyObject;
@@ -23,9 +24,13 @@ handler! {
 
     #[cold]
     dealloc_then_next_slow(s, object: usize) {
-        s.save_ip();
-        dealloc(object as *mut PyObject);
+        let object = object as *mut PyObject;
         let words = usize::from(LENGTH[usize::from((*s.pc).op)]);
+        if free_finished(object) {
+            return s.next(words);
+        }
+        s.save_ip();
+        dealloc(object);
         s.next_escaped(words)
     }
 

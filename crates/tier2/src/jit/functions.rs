@@ -6,8 +6,8 @@
 use super::run::{Run, run_of};
 use crate::params::Parameter;
 use crate::runtime::{
-    self, Host, Obj, build_of, calls, dies_quietly, finish_quietly, free_finished, free_quiet, link_generator, push_on,
-    suspend, unlink_generator,
+    self, Host, Obj, build_of, calls, dies_quietly, finish_quietly, free_quiet, link_generator, push_on, suspend,
+    unlink_generator,
 };
 use crate::{graph, losing};
 use core::ffi::c_void;
@@ -22,6 +22,7 @@ use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
+use hotspur_tier1::generators::free_finished;
 use hotspur_tier1::tier2;
 
 fn host<'a>(state: *mut ExecState) -> &'a mut Host {

@@ -71,33 +71,6 @@ unsafe fn drops_slots(frame: *mut InterpreterFrame, count: usize, death: &mut De
     (*frame).frame_obj.is_null() && slots.iter().all(|&object| death.drops(object, depth))
 }
 
-/// Frees a generator or coroutine whose count has become zero, if it has come to its end and nobody waits for its death. As CPython does it,
-/// which calls a finalizer first that does nothing by then.
-pub(crate) unsafe fn free_finished(object: *mut PyObject) -> bool {
-    if !is_type(object, &raw mut PyGen_Type) && !is_type(object, &raw mut PyCoro_Type) {
-        return false;
-    }
-    let generator = object.cast::<PyGenObject>();
-    let code = frame_code(generator_frame(generator));
-    let is_bare = (*generator).gi_frame_state == FRAME_CLEARED
-        && (*generator).gi_weakreflist.is_null()
-        && (*generator).gi_origin_or_finalizer.is_null()
-        && [(*generator).gi_name, (*generator).gi_qualname]
-            .into_iter()
-            .all(|s| is_type(s, &raw mut ffi::PyUnicode_Type))
-        && !code.is_null()
-        && refcnt(code.cast()) > 1;
-    if !is_bare {
-        return false;
-    }
-    decref(code.cast());
-    decref((*generator).gi_name);
-    decref((*generator).gi_qualname);
-    // It leaves the collector's list as well.
-    ffi::PyObject_GC_Del(object.cast());
-    true
-}
-
 /// Whether no code runs when the generator or coroutine, whose count has become zero, is freed, as far as that is easy to tell.
 pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject, death: &mut Death, depth: u32) -> bool {
     let frame = generator_frame(generator);
@@ -137,7 +110,7 @@ pub(crate) unsafe fn finish_generator(ts: *mut ThreadState, generator: *mut PyGe
 /// A generator or coroutine of the function, whose reference passes to it, that begins at `pc`. Its locals are yet to be written.
 pub(crate) unsafe fn new_generator(function: *mut PyObject, code: *mut PyCodeObject, pc: u32) -> Obj {
     let function = function.cast::<PyFunctionObject>();
-    let object = made(_Py_MakeCoro(function));
+    let object = made(hotspur_tier1::generators::new_generator(function));
     let generator = object.as_ptr().cast::<PyGenObject>();
     let frame = generator_frame(generator);
     (*frame).f_executable = newref(code.cast());

@@ -25,7 +25,7 @@ mod values;
 pub(crate) use dying::{dies_quietly, free_quiet, initialize as prepare};
 pub(crate) use frames::{is_below, link_generator, push_on, suspend, suspended_at, unlink_generator};
 pub(crate) use generators::{
-    finish_generator, finish_quietly, free_finished, is_suspended_at, new_generator, suspend as suspend_generator,
+    finish_generator, finish_quietly, is_suspended_at, new_generator, suspend as suspend_generator,
 };
 pub(crate) use iterators::is_exhausted;
 pub(crate) use plans::{Plan, Taken};
