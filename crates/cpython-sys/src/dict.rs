@@ -74,8 +74,8 @@ pub unsafe fn keys_version(keys: *mut DictKeys) -> u32 {
     version
 }
 
-/// Marks a dictionary as modified (PEP 509), for a store that bypasses `PyDict_SetItem`. The dictionary must have no
-/// watchers. Versions come from the top half of the range: CPython counts upwards from zero.
+/// Marks a dictionary as modified (PEP 509), for a store that bypasses `PyDict_SetItem`. Watchers, if it has some, must
+/// have been told. Versions come from the top half of the range: CPython counts upwards from zero.
 #[inline(always)]
 pub unsafe fn dict_touch(dict: *mut PyDictObject) {
     static NEXT: AtomicU64 = AtomicU64::new(1 << 63);
@@ -140,16 +140,21 @@ pub unsafe fn dict_maintain_tracking(dict: *mut PyDictObject, value: *mut PyObje
 /// Watchers are told, the version changes, and the collector learns of the dictionary if need be. Negative, with an exception
 /// set, if that was not possible (memory ran out).
 pub unsafe fn dict_replace_value(dict: *mut PyDictObject, index: usize, value: *mut PyObject) -> core::ffi::c_int {
-    let slot = dict_value_slot(dict, index);
     if dict_is_watched(dict) {
         // How watchers are called is not exported, so a public function does it. What it drops is given to it.
-        crate::incref(*slot);
+        crate::incref(*dict_value_slot(dict, index));
         let done = pyo3_ffi::PyDict_SetItem(dict.cast(), dict_key(dict, index), value);
         crate::decref(value);
         return done;
     }
-    dict_maintain_tracking(dict, value);
-    *slot = value;
-    dict_touch(dict);
+    dict_put_value(dict, index, value);
     0
+}
+
+/// The same, if there are no watchers or they know already. It cannot fail.
+#[inline(always)]
+pub unsafe fn dict_put_value(dict: *mut PyDictObject, index: usize, value: *mut PyObject) {
+    dict_maintain_tracking(dict, value);
+    *dict_value_slot(dict, index) = value;
+    dict_touch(dict);
 }

@@ -90,6 +90,37 @@ unsafe fn entry_at(keys: *mut DictKeys, index: usize) -> isize {
     }
 }
 
+/// The index of the entry under a string (exactly) in exactly a dict all of whose keys are strings. Its value may be null.
+#[inline(always)]
+unsafe fn dict_find_text(dict: *mut PyDictObject, key: *mut PyObject) -> Option<usize> {
+    let keys = (*dict).ma_keys;
+    let entries = unicode_entries(keys);
+    let hash = simple_hash(key);
+    let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
+    loop {
+        let entry = entry_at(keys, probes.index);
+        if entry == -1 {
+            return None;
+        }
+        if entry >= 0 {
+            let found = (*entries.offset(entry)).me_key;
+            // The keys of dictionaries have their hashes.
+            if found == key || (*found.cast::<PyASCIIObject>()).hash == hash && _PyUnicode_Equal(found, key) == 1 {
+                return Some(entry as usize);
+            }
+        }
+        probes.advance();
+    }
+}
+
+/// The index of the entry with a value under a string (exactly) in exactly a dict. None if there is none, or it is among keys of other types.
+pub unsafe fn dict_entry(dict: *mut PyDictObject, key: *mut PyObject) -> Option<usize> {
+    if !keys_are_unicode((*dict).ma_keys) {
+        return None;
+    }
+    dict_find_text(dict, key).filter(|&index| !(*dict_value_slot(dict, index)).is_null())
+}
+
 /// The value under a key in exactly a dict (borrowed; null if there is none). None if looking for it might run code.
 pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
     let keys = (*dict.cast::<PyDictObject>()).ma_keys;
@@ -98,6 +129,10 @@ pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut 
     }
     // Strings are compared with the key, which is simple.
     if keys_are_unicode(keys) {
+        if is_type(key, &raw mut ffi::PyUnicode_Type) {
+            let entry = dict_find_text(dict.cast(), key);
+            return Some(entry.map_or(ptr::null_mut(), |index| *dict_value_slot(dict.cast(), index)));
+        }
         return Some(ffi::PyDict_GetItemWithError(dict, key));
     }
     let hash = ffi::PyObject_Hash(key);

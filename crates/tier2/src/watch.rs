@@ -268,18 +268,25 @@ pub(crate) fn users_of_code(code: *mut PyCodeObject) -> Ids {
     with(|w| w.codes.remove(&(code as usize)).unwrap_or_default())
 }
 
-/// Whether nobody cares when the value under a key that the dictionary has, an interned string, is replaced.
+/// Notes that the value under a key that the dictionary has, an interned string, is about to be replaced. False, and nothing is noted, if that
+/// would have to be reported to somebody: to another watcher, or an executor that relies on the value.
 ///
 /// # Safety
 /// GIL held, the dictionary is live.
-pub(crate) unsafe fn is_indifferent(dict: *mut PyObject, key: *mut PyObject) -> bool {
+pub(crate) unsafe fn note_replaced(dict: *mut PyObject, key: *mut PyObject) -> bool {
     // SAFETY: as the caller promises.
     let watchers = unsafe { dict_watchers(dict.cast()) };
     watchers == 0
         || with(|w| {
-            let is_ours = w.dict_watcher.is_some_and(|id| watchers == 1 << id);
-            let relied_on = |entry: &Dict| entry.values.contains_key(&(key as usize));
-            is_ours && !w.dicts.get(&(dict as usize)).is_some_and(relied_on)
+            if w.dict_watcher.is_none_or(|id| watchers != 1 << id) {
+                return false;
+            }
+            let Some(entry) = w.dicts.get_mut(&(dict as usize)) else { return true };
+            if entry.values.contains_key(&(key as usize)) {
+                return false;
+            }
+            entry.version = entry.version.wrapping_add(1);
+            true
         })
 }
 

@@ -1,5 +1,6 @@
 """Global variables that code in traces assigns."""
 
+import gc
 import os
 import unittest
 
@@ -95,6 +96,34 @@ class Globals(Tier2Case):
             _testcapi.unwatch_dict(watcher, names)
         finally:
             _testcapi.clear_dict_watcher(watcher)
+
+    def test_the_collector_learns_of_the_namespace(self):
+        names = self.module("def f(n, last):\n global value\n value = 0\n while n:\n  value = n\n  n -= 1\n value = last\n")
+        self.hot(names["f"], N, -1, expect=None, share=0.9)
+        namespace = {"value": 0}
+        other = type(names["f"])(names["f"].__code__, namespace)
+        other(N, 1)
+        self.assertFalse(gc.is_tracked(namespace))
+        content = []
+        other(N, content)
+        other(1, content)
+        self.assertTrue(gc.is_tracked(namespace))
+        self.assertIs(namespace["value"], content)
+
+    def test_keys_that_are_no_strings(self):
+        names = self.module("def f(n):\n global value\n value = 0\n for i in range(n):\n  value = value + 1\n return value\n")
+        names[1] = 1
+        self.hot(names["f"], N, expect=N)
+        self.assertIn("execute ", describe(names["f"]))
+        del names[1]
+        self.assertEqual(names["f"](N), N)
+
+    def test_names_that_are_equal_and_not_the_same(self):
+        names = self.module("def f(n):\n global a_name\n a_name = 0\n for i in range(n):\n  a_name = i\n return a_name\n")
+        names["".join(["a_", "name"])] = 7
+        self.hot(names["f"], N, expect=N - 1)
+        self.assertIn("name_store", describe(names["f"]))
+        self.assertEqual([names["a_name"]] + [key for key in names if key == "a_name"], [N - 1, "a_name"])
 
 
 if __name__ == "__main__":

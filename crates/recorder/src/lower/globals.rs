@@ -102,7 +102,7 @@ pub(super) unsafe fn store_global(l: &mut Lowering) -> Option<Outcome> {
     let name = l.s.name(l.oparg());
     if !is_type(globals, &raw mut ffi::PyDict_Type)
         || !unicode_is_interned(name)
-        || dict_find(globals, name).is_none_or(|value| value.is_null())
+        || dict_entry(globals.cast(), name).is_none()
     {
         return None;
     }

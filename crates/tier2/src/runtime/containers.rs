@@ -6,19 +6,18 @@ use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 
-/// `Helper::NameStore`.
+/// `Helper::NameStore`. An executor that relies on the value, and is to be left, is the business of tier 1.
 pub(super) unsafe fn name_store(dict: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
-    if !is_type(dict, &raw mut ffi::PyDict_Type) || !crate::watch::is_indifferent(dict, name) {
+    if !is_type(dict, &raw mut ffi::PyDict_Type) {
         return ptr::null_mut();
     }
-    let Some(old) = dict_find(dict, name).filter(|old| !old.is_null()) else { return ptr::null_mut() };
-    let old = newref(old);
-    if ffi::PyDict_SetItem(dict, name, value) < 0 {
-        // Nothing has changed.
-        ffi::PyErr_Clear();
-        decref(old);
+    let dict = dict.cast::<PyDictObject>();
+    let Some(index) = dict_entry(dict, name) else { return ptr::null_mut() };
+    if !crate::watch::note_replaced(dict.cast(), name) {
         return ptr::null_mut();
     }
+    let old = *dict_value_slot(dict, index);
+    dict_put_value(dict, index, newref(value));
     old
 }
 
