@@ -1,5 +1,6 @@
 """What dies in a superblock: quietly where no code can run, and otherwise with all frames to be seen. Run under `hotspur` with tier 2 on."""
 
+import gc
 import os
 import sys
 import unittest
@@ -409,6 +410,71 @@ class Classes(Tier2Case):
 
         counts = self.hot(f, N, expect=N // 2, share=0.9)
         self.assertLess(counts["instructions.LOAD_ATTR"], N // 10)
+
+    def nested(self, make):
+        """A function that loops over what was made, at many levels at the same time, and leaves these loops with the function, or at their ends.
+        It notes how many blocks are allocated while all the iterators live."""
+        blocks = [0]
+
+        def f(depth, leave, items=make):
+            for x in items:
+                if depth:
+                    f(depth - 1, leave)
+                else:
+                    blocks[0] = sys.getallocatedblocks()
+                if leave:
+                    return depth
+            return -1
+
+        return f, blocks
+
+    def test_iterators_of_lists_and_tuples_leave_their_memory(self):
+        """To those that traces make next: it is allocated still when they are dead."""
+        depth = 80
+        for make in [7], (7,):
+            f, blocks = self.nested(make)
+            for leave, expect in (1, depth), (0, -1):
+                with self.subTest(type=type(make).__name__, leave=leave):
+                    gc.collect()
+                    gc.disable()
+                    try:
+                        self.hot(f, depth, leave, expect=expect, rounds=400)
+                        before = gc.get_count()[0]
+                        self.assertEqual(f(depth, leave), expect)
+                        self.assertAlmostEqual(gc.get_count()[0], before, delta=10)
+                        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+                            self.assertAlmostEqual(sys.getallocatedblocks(), blocks[0], delta=30)
+                    finally:
+                        gc.enable()
+
+    def test_iterators_that_die_with_what_they_iterate_over(self):
+        """With finalizers, which see the frames; and iterators that somebody has kept go on."""
+        log, kept = [], []
+        Noisy = dying(log, lambda v: (v["i"],))
+
+        def inner(items, leave):
+            for x in items():
+                if leave:
+                    return x is None
+            return False
+
+        def f(n):
+            for i in range(n):
+                inner(lambda: [Noisy(i)], i % 2)
+                it = iter((i, [i]))
+                for x in it:
+                    break
+                if i % 50 == 0:
+                    kept.append(it)
+            return len(kept)
+
+        for _ in range(4):
+            log.clear()
+            kept.clear()
+            self.assertEqual(f(N), N // 50)
+            self.assertEqual([entry[0] for entry in log], list(range(N)))
+            gc.collect()
+            self.assertEqual([list(it) for it in kept], [[[i]] for i in range(0, N, 50)])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@
 use super::run::{Run, run_of};
 use crate::params::Parameter;
 use crate::runtime::{
-    self, Host, Obj, build_of, calls, dies_quietly, finish_quietly, free_quiet, link_generator, push_on, suspend,
-    unlink_generator,
+    self, Host, Obj, build_of, calls, dies_quietly, finish_quietly, free_iterator, free_quiet, link_generator, push_on,
+    suspend, unlink_generator,
 };
 use crate::{graph, losing};
 use core::ffi::c_void;
@@ -343,7 +343,7 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
             // A generator that was consumed.
         } else if is_instance && dies_quietly(value.cast()) {
             free_quiet(value.cast());
-        } else {
+        } else if !free_iterator(value.cast()) {
             dealloc(value.cast());
         }
         (*ts).c_recursion_remaining += 1;
@@ -388,7 +388,7 @@ extern "C-unwind" fn is_valid(state: *mut ExecState) -> bool {
 extern "C-unwind" fn dealloc_published(state: *mut ExecState, snapshot: u32, value: Object) -> bool {
     // SAFETY: as above; the object's count is zero.
     unsafe {
-        if free_finished(value.cast()) {
+        if free_finished(value.cast()) || free_iterator(value.cast()) {
             return true;
         }
         if dies_quietly(value.cast()) {

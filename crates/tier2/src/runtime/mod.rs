@@ -20,6 +20,7 @@ mod instances;
 mod iterators;
 mod plans;
 mod quiet;
+mod sequence_iters;
 mod values;
 
 pub(crate) use dying::{dies_quietly, free_quiet, initialize as prepare};
@@ -29,6 +30,7 @@ pub(crate) use generators::{
 };
 pub(crate) use iterators::is_exhausted;
 pub(crate) use plans::{Plan, Taken};
+pub(crate) use sequence_iters::free_iterator;
 pub(crate) use values::{build as build_of, free_simple, new_instance_of};
 
 use crate::executor::Executor;

@@ -25,7 +25,7 @@ pub(super) unsafe fn drop_reference(value: Obj) {
     }
 }
 
-/// Frees an object whose count is zero; numbers and iterators of ranges go where they are found again.
+/// Frees an object whose count is zero; numbers and iterators of ranges, lists and tuples go where they are found again.
 pub(crate) unsafe fn free_simple(op: *mut PyObject) {
     if is_type(op, &raw mut ffi::PyFloat_Type) {
         boxes::free_float(op);
@@ -33,7 +33,7 @@ pub(crate) unsafe fn free_simple(op: *mut PyObject) {
         boxes::free_int(op);
     } else if is_type(op, &raw mut PyRangeIter_Type) {
         boxes::free_range_iter(op);
-    } else {
+    } else if !super::free_iterator(op) {
         dealloc(op);
     }
 }
@@ -122,17 +122,8 @@ pub(crate) unsafe fn build<F: Fields + ?Sized>(kind: VirtualKind, fields: &F) ->
             cell
         }
         VirtualKind::Instance => instance(fields),
-        VirtualKind::ListIter => {
-            let iter = made(ffi::PyObject_GetIter(field(0)));
-            (*iter.as_ptr().cast::<ListIterObject>()).it_index = fields.number(1) as isize;
-            decref(field(0));
-            iter
-        }
-        VirtualKind::TupleIter => {
-            let iter = made(ffi::PyObject_GetIter(field(0)));
-            (*iter.as_ptr().cast::<TupleIterObject>()).it_index = fields.number(1) as isize;
-            decref(field(0));
-            iter
+        VirtualKind::ListIter | VirtualKind::TupleIter => {
+            super::sequence_iters::iterator_at(field(0), fields.number(1))
         }
         VirtualKind::RangeIter => made(boxes::new_range_iter(fields.number(0), fields.number(1), fields.number(2))),
     }
