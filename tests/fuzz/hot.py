@@ -124,6 +124,7 @@ class Generator:
             "x = y; y = x + 0.5", f"o = P({e(1)}, {x(1)})", f"o = Q({x(1)}, {x(1)})", f"o = S({e(1)}, {e(0)})", f"o.x = {e(1)}", f"o.y = {x(1)}",
             "x = o.norm() * 1.0", "o = o.add(P(1, 0.5)) if type(o) is P else P(0, 0.0)", f"l.append({e(0)}); del l[:-9]", f"l[0] = K({e(1)})",
             f"l[-1] += {e(0)}; l[-1] = K(l[-1])", f"f[0] = {x(1)}", f"d['k'] = K({e(1)})", "d[i & 3] = a", "s = s[1:] + 'abc'[i % 3]",
+            "l[:] = l[1:] + l[:1]", f"l[:1] = [K({e(0)})]", f"l = (l[:3] + [K({e(0)})] + l)[:9]",
             f"h = lambda: (a, x, {e(1)})", "a = K(h()[0]) if type(h) is not int else 0", "m = o.norm; x = m() * 1.0", "b = K((o + 1).x)",
             "n1 = i", f"p = (x, (a, o)); x = p[0]; o = p[1][1]; {v} = p[1][0]", "q = [a, x]; a, x = q", "w = o[1]", "b += o == o",
         ))

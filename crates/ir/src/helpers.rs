@@ -159,6 +159,11 @@ helpers! {
     SliceStep = slice_step(obj, obj, obj, obj) -> New, reads(M::LIST).allocates();
     /// `x[start:stop] = y` for exactly a list and a list or tuple: 1; 0 (and nothing has changed) if code would have to run.
     StoreSlice = store_slice(obj, obj, obj, obj) -> I64, reads(M::LIST).writes(M::LIST).tries();
+    /// The same, where the superblock drops `y` next and nothing else of it refers to it: if nobody else does, `y` may have what was in the slice.
+    ExchangeSlice = exchange_slice(obj, obj, obj, obj) -> I64, reads(M::LIST).writes(M::LIST).reads(M::REFCOUNT).tries();
+    /// `x + y` for exactly two lists. If nobody else refers to one of them, its items become those of the result. Null with an exception when
+    /// memory is short.
+    ListConcat = list_concat(own, own) -> New, reads(M::LIST).writes(M::LIST).reads(M::REFCOUNT).writes(M::REFCOUNT).allocates().raises();
     /// `x.index(v)` or `x.count(v)` for exactly a list or tuple, by the number (0 or 1). Negative (and no exception) if there is none, or code
     /// would have to run to tell.
     Search = search(obj, obj, i64) -> I64, reads(M::LIST);

@@ -545,6 +545,12 @@ impl Frames {
         v
     }
 
+    /// Whether the value, an operand, is an object that the superblock owns and that nothing else in it refers to.
+    pub fn dies(&mut self, v: Value) -> bool {
+        let info = self.info(v);
+        info.owned && info.aliases == 1
+    }
+
     /// Another alias of a value that may have none any more is to be made: sees to it that the object is alive.
     pub fn keep_alive(&mut self, v: Value) {
         let Info { aliases, held, .. } = *self.info(v);

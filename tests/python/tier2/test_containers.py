@@ -342,5 +342,74 @@ class Known(Tier2Case):
                 self.assertNotEqual(before, after)
 
 
+class ListsThatDie(Tier2Case):
+    """Their items are moved, and nobody can tell."""
+
+    def check(self, f, *args, helper):
+        expected = f(3, *args)[-3:]
+        for _ in range(6):
+            result = f(N, *args)
+        self.hot(f, N, *args, expect=result, share=0.8)
+        self.assertEqual(f(3, *args)[-3:], expected)
+        self.assertIn(helper, describe(f))
+
+    def test_concatenated(self):
+        """Either operand, or both, and none; as large as a list that is made like that."""
+        def f(n, xs, sizeof):
+            kept = [0, 0, 0]
+            for i in range(n):
+                a = xs[1:]
+                kept[0] = [i, [i]] + xs
+                kept[1] = a + xs[2:] + [i]
+                kept[2] = (a + xs, [] + xs[9:], sizeof(xs[:1] + xs), sizeof([i] + [i]), a)
+                if len(a) + 1 != len(xs):
+                    break
+            return [str(k) for k in kept]
+
+        self.check(f, [1, "a", [2], 4.5], sys.getsizeof, helper="list_concat")
+
+    def test_put_in_place(self):
+        def f(n, xs, other):
+            kept = []
+            for i in range(n):
+                xs[:] = xs[1:] + xs[:1]
+                new = [i, i + 1]
+                xs[1:3] = new
+                xs[:2] = [[i], new]
+                xs[:] = xs[:] if i % 7 else other[:]
+                xs[len(xs):] = [0] * (i % 3)
+                xs[5:] = []
+                if i % 100 == 0:
+                    kept.append(new)
+                    kept.append(xs[:])
+            return [str(kept[-4:]), str(xs), str(other)]
+
+        self.check(f, [1, 2, 3, 4, 5], [9, [8], 7, 6], helper="exchange_slice")
+
+    def test_counts_of_references(self):
+        """Each item has as many as it should, and those that go die where they do on stock."""
+        log = []
+        Noisy = dying(log, lambda v: (v["i"], [type(x).__name__ for x in v["xs"]]))
+        items = [object(), object(), object()]
+
+        def f(n):
+            xs = [None] * 3
+            for i in range(n):
+                xs[:] = [Noisy(i)] + items[1:]
+                ys = items[:1] + [Noisy(i)] + items
+                xs[:] = ys[2:]
+                xs[1:2] = [i]
+                del ys
+            return len(xs)
+
+        for _ in range(6):
+            log.clear()
+            self.assertEqual(f(300), 3)
+            objects, mixed = ["object"] * 3, ["object", "int", "object"]
+            self.assertEqual([(i, types) for i, _, _, types in log], [(i, types) for i in range(300) for types in (objects, mixed)])
+            self.assertEqual([(i, seen) for i, _, seen, _ in log], [(i, i) for i in range(300) for _ in "xy"])
+            self.assertEqual([sys.getrefcount(x) for x in items], [2 + 1] * 3)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -311,7 +311,7 @@ impl Toy {
                 self.adjust(item, 1);
                 Register::I64(1)
             }
-            Helper::StoreSlice => {
+            Helper::StoreSlice | Helper::ExchangeSlice => {
                 let bounds = self.bound(arg(1)?).and_then(|start| Ok(start..self.bound(arg(2)?)?));
                 let (old, new) = (self.items(arg(0)?)?, self.items(arg(3)?)?);
                 // What would die has a finalizer, perhaps.
@@ -324,6 +324,12 @@ impl Toy {
                     return Ok(Register::I64(1));
                 }
                 Register::I64(0)
+            }
+            Helper::ListConcat => {
+                let items = [self.items(arg(0)?)?, self.items(arg(1)?)?].concat();
+                items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                (0..2).try_for_each(|i| arg(i).map(|o| self.release(o)))?;
+                obj(self.alloc(Kind::List(items)))
             }
             Helper::ListExtend => {
                 let new = self.items(arg(1)?)?;

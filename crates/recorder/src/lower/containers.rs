@@ -234,7 +234,8 @@ pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     let args = [l.exact(3)?, l.exact(2)?, l.exact(1)?, l.exact(4)?];
-    l.done_unless_zero(Helper::StoreSlice, &args)?;
+    let helper = if l.f.dies(args[3]) { Helper::ExchangeSlice } else { Helper::StoreSlice };
+    l.done_unless_zero(helper, &args)?;
     let operands: Vec<_> = (0..4).map(|_| l.f.pop()).collect();
     // As tier 1 does it: the bounds, what was stored, the list.
     [1, 0, 3, 2].into_iter().for_each(|i| l.f.release(operands[i]));
@@ -377,7 +378,11 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
     if !is_quiet {
         return None;
     }
-    let args = [l.exact(2)?, l.exact(1)?, l.f.builder.const_i64(oparg as i64)];
+    let operands = [l.exact(2)?, l.exact(1)?];
+    if oparg == ADD && is_type(left, &raw mut ffi::PyList_Type) && operands.iter().any(|&v| l.f.dies(v)) {
+        return concatenation(l, operands);
+    }
+    let args = [operands[0], operands[1], l.f.builder.const_i64(oparg as i64)];
     if operator == REMAINDER && facts::is_str(left) && facts::is_int(right) {
         // Making text of a large one checks for signals.
         l.wide(args[1]);
@@ -387,6 +392,17 @@ pub(super) unsafe fn operator(l: &mut Lowering) -> Option<Outcome> {
         l.f.of_class(result, ty(left));
     }
     l.replace(2, result)
+}
+
+/// `x + y` of two lists one of which dies.
+unsafe fn concatenation(l: &mut Lowering, operands: [Value; 2]) -> Option<Outcome> {
+    l.f.pop();
+    l.f.pop();
+    let operands = operands.map(|v| l.f.take(v));
+    let result = l.raising(Helper::ListConcat, &operands)?;
+    l.f.of_class(result, &raw mut ffi::PyList_Type);
+    l.f.push_value(result);
+    l.done()
 }
 
 /// COMPARE_OP by CPython's own functions, where these run no other code.

@@ -557,12 +557,12 @@ macro_rules! helpers {
 
 helpers! {
     one: UnaryNegative IsTrue Length GetIter QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity;
-    two: ContainsOp GetItem GetAttr ListAppend StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
+    two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
-    four: StoreSlice SliceStep;
+    four: StoreSlice ExchangeSlice SliceStep;
     many: BuildMap;
     in_place: QuietCall JoinStrings;
     calling: Call;

@@ -1,7 +1,7 @@
 //! Helpers.
 
 use super::functions::new_function;
-use super::{Obj, containers, cooked, quiet, raw};
+use super::{Obj, containers, cooked, lists, quiet, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
@@ -74,6 +74,8 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::SliceStep => new(containers::slice_step(object(0), [object(1), object(2), object(3)])),
         Helper::DequeAppend => Register::I64(containers::deque_append(object(0), object(1), object(2))),
         Helper::Identity => Register::I64(if hears_audit() { 0 } else { object(0).addr() as i64 }),
+        Helper::ListConcat => new(lists::concat(object(0), object(1))),
+        Helper::ExchangeSlice => Register::I64(lists::exchange_slice(object(0), object(1), object(2), object(3))),
         Helper::StoreSlice => Register::I64(containers::store_slice(object(0), object(1), object(2), object(3))),
         Helper::ListExtend => status(list_extend(object(0), object(1))),
         Helper::QuietNext => new(containers::next(object(0))),

@@ -18,6 +18,7 @@ mod generators;
 mod heap;
 mod instances;
 mod iterators;
+mod lists;
 mod plans;
 mod quiet;
 mod sequence_iters;
