@@ -10,7 +10,8 @@
 
 use crate::executor::Executor;
 use crate::heat::Heat;
-use crate::losing::Losses;
+use crate::likeness::Gone;
+use crate::losing::{self, Losses};
 use crate::params::Parameter;
 use crate::stats;
 use crate::temperature;
@@ -42,6 +43,8 @@ struct Graph {
     recordings: Vec<(u64, bool)>,
     /// What went wrong at places that tier 1 counts.
     troubles: HashMap<Place, Troubles>,
+    /// The same of code that is no more.
+    gone: Gone,
 }
 
 /// What went wrong at a place.
@@ -386,16 +389,24 @@ pub(crate) unsafe fn detach(executor: &Executor) {
 /// # Safety
 /// GIL held, called before the stream is freed.
 pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
-    with(|g| g.troubles.retain(|place, _| place.code != cs));
     // SAFETY: as the caller promises.
     unsafe {
         let slots = (*cs).executors;
-        if slots.is_null() {
-            return Vec::new();
-        }
-        let executors: Vec<_> = (0..(*cs).len as usize).filter_map(|i| at(cs, i)).collect();
+        let executors: Vec<_> =
+            if slots.is_null() { Vec::new() } else { (0..(*cs).len as usize).filter_map(|i| at(cs, i)).collect() };
         for executor in &executors {
+            if let Some(place) = executor.place() {
+                note_loss(place, losing::was_worth_it(executor));
+            }
             detach(executor);
+        }
+        with(|g| {
+            for (place, troubles) in g.troubles.extract_if(|place, _| place.code == cs) {
+                g.gone.note(place, &troubles.losses);
+            }
+        });
+        if slots.is_null() {
+            return executors;
         }
         (*cs).executors = ptr::null_mut();
         drop(Box::from_raw(ptr::slice_from_raw_parts_mut(slots, (*cs).len as usize)));
@@ -432,7 +443,17 @@ pub(crate) fn losses(place: Place) -> u32 {
     with(|g| g.troubles.get(&place).map_or(0, |t| t.losses.in_a_row()))
 }
 
-/// The place has become hot: whether that is ignored this time, for what was recorded there did not last.
-pub(crate) fn has_to_wait(place: Place) -> bool {
-    with(|g| g.troubles.get_mut(&place).is_some_and(|t| t.losses.wait()))
+/// The place has become hot: whether that is ignored this time, for what was recorded there did not last, or not in code that looked the same.
+///
+/// # Safety
+/// GIL held, the place in live code.
+pub(crate) unsafe fn has_to_wait(place: Place) -> bool {
+    with(|g| {
+        let troubles = g.troubles.entry(place).or_insert_with(|| {
+            // SAFETY: as the caller promises.
+            let losses = unsafe { g.gone.expected(place) };
+            Troubles { losses, ..Troubles::default() }
+        });
+        troubles.losses.wait()
+    })
 }

@@ -16,6 +16,7 @@ pub(crate) mod heat;
 pub mod inspect;
 pub mod invalidate;
 pub mod jit;
+pub(crate) mod likeness;
 pub mod locals;
 pub(crate) mod losing;
 pub mod observe;

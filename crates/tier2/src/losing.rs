@@ -13,7 +13,8 @@
 //! # What does not last
 //! Some programs keep changing what executors rely on: they make classes again and again, or assign to globals. What is recorded there
 //! becomes invalid before it has been worth the trouble ([`Parameter::Worth`]). After the second time in a row the place, or the exit, has to
-//! become hot twice as often each time before it is recorded from again ([`Losses`]).
+//! become hot twice as often each time before it is recorded from again ([`Losses`]). Code that is freed passes that on to code that looks the same
+//! ([`crate::likeness`]).
 //!
 //! # Alternatives
 //! Where a guard fails before anything was done, an alternative is recorded; so there are chains of executors that begin at the same

@@ -232,7 +232,7 @@ pub(crate) unsafe fn start_at_exit(cx: *mut Context, at: &Landing, executor: &Rc
         return true;
     }
     // SAFETY: as above.
-    if executor.exits()[exit].leads_to_place() && graph::has_to_wait(unsafe { driver::place_of(at) }) {
+    if executor.exits()[exit].leads_to_place() && unsafe { graph::has_to_wait(place) } {
         return true;
     }
     let is_alternative = executor.exits()[exit].tells_kinds_apart();

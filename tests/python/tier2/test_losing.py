@@ -201,6 +201,16 @@ class Lasting(unittest.TestCase):
     def test_what_was_worth_it_is_recorded_again(self):
         self.assertGreater(self.recordings(0), 100)
 
+    def test_code_made_again_and_again(self):
+        """What has happened in a code object counts for the next one that looks the same."""
+        # Each becomes hot some twelve times.
+        lasting = lambda worth: int(run_program(self, EVALUATED, worth=worth, **PARAMETERS))
+        self.assertLess(lasting(1000000), 12)
+        self.assertGreater(lasting(0), 100)
+
+    def test_code_that_looks_the_same_and_lives_long(self):
+        self.assertEqual(run_program(self, EVALUATED + LONG_LIVED, worth=1000000, **PARAMETERS).split()[1], "True")
+
     def test_alternatives_that_are_of_no_use_any_more_go(self):
         executors, share = run_program(self, PHASES, worth=0, **PARAMETERS).split()
         self.assertLess(int(executors), 12)
@@ -226,6 +236,30 @@ run()
 before = hotspur.stats()["traces"]["started"]
 run()
 print(hotspur.stats()["traces"]["started"] - before)
+"""
+
+# C code calls the function, so it is entered by itself.
+EVALUATED = """
+def make():
+    names = {}
+    exec(compile("def f(x):\\n    return -x * 3 + 1\\n", "made", "exec"), names)
+    return names.pop("f")
+
+def life(calls):
+    f = make()
+    assert list(map(f, range(calls))) == [1 - 3 * x for x in range(calls)]
+    return f
+
+for _ in range(30):
+    life(60)
+before = hotspur.stats()["traces"]["started"]
+for _ in range(200):
+    life(60)
+print(hotspur.stats()["traces"]["started"] - before)
+"""
+
+LONG_LIVED = """
+print(bool(hotspur.executors(life(30000))))
 """
 
 # Each class is recorded, and what only the first ones need goes.
