@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 /// Executors lose if the program is slower with them than this, as a logarithm: 2 %.
 const LIMIT: f64 = -0.02;
 /// And if that is not certain in the end, it has to be slower by so much more.
-const DOUBT: f64 = 0.03;
+const DOUBT: f64 = 0.01;
 /// Executors that rest are worth it again from here on.
 const WORTH_IT: f64 = 0.03;
 /// Samples of a trial, at least and at most.
@@ -45,15 +45,15 @@ const LOOKS: usize = 4;
 /// Two samples from here on decide for executors.
 const CLEAR: f64 = 0.3;
 /// While executors rest, one slice of so many is theirs: at first, and if that goes on showing that they lose.
-const REST: u32 = 20;
-const MOST_REST: u32 = 80;
+const REST: u32 = 25;
+const MOST_REST: u32 = 100;
 /// After a rest, the next trial comes soon.
 const AFTER_REST: u64 = 1_000_000_000;
 /// Samples in which something was recorded, after which a trial is put off.
 const PATIENCE: u32 = 12;
 /// The first trial, and until when only samples count in which nothing was recorded; nanoseconds of processor time.
 const FIRST: u64 = 700_000_000;
-const WARM: u64 = 3_000_000_000;
+const WARM: u64 = 2_000_000_000;
 /// Between two trials there is at most so much time.
 const LONGEST: u64 = 60_000_000_000;
 /// Ticks in a slice, at least.
@@ -61,6 +61,10 @@ const FEW: u64 = 50;
 /// Ticks, or events in executors, until the clock is looked at: during trials, and otherwise.
 const OFTEN: u32 = 64;
 const SELDOM: u32 = 1024;
+/// While executors rest, the clock is looked at so many times in a slice without them, if the program goes on as it has begun; and there are no more
+/// than so many ticks in between.
+const PEEKS: u64 = 8;
+const MOST_TICKS: u64 = 2048;
 /// For each executor, a slice takes so many nanoseconds more.
 const PER_EXECUTOR: u64 = 4_000;
 
@@ -144,6 +148,7 @@ struct State {
     look_at: Option<Instant>,
     /// Processor time, ticks of tier 1, and recordings, when the slice began.
     began: (u64, u64, u64),
+    began_at: Option<Instant>,
     /// Speed in the slice before, as a logarithm, and whether nothing was recorded then.
     before: Option<(f64, bool)>,
     samples: Samples,
@@ -164,6 +169,7 @@ static TRIAL: Global = Global(UnsafeCell::new(State {
     ending: false,
     look_at: None,
     began: (0, 0, 0),
+    began_at: None,
     before: None,
     samples: Samples::NONE,
     rest: REST,
@@ -241,9 +247,20 @@ pub(crate) unsafe fn forked() {
 
 /// Has it looked at soon, whoever executes the program.
 fn be_told_often() {
+    be_told_after(u64::from(OFTEN));
+}
+
+/// Has it looked at after so many ticks of tier 1, or events in executors.
+fn be_told_after(ticks: u64) {
     COUNTDOWN.0.set(OFTEN);
     // SAFETY: the GIL is held.
-    unsafe { ticks::tell_after(u64::from(OFTEN)) };
+    unsafe { ticks::tell_after(ticks) };
+}
+
+/// After how many ticks the clock is to be looked at again, if there were so many in the time taken.
+fn ticks_to_skip(done: u64, taken: Duration, left: Duration) -> u64 {
+    let expected = u128::from(done) * left.as_nanos() / taken.as_nanos().max(1);
+    (expected / u128::from(PEEKS)).clamp(u128::from(OFTEN), u128::from(MOST_TICKS)) as u64
 }
 
 /// Whether trials are on. While instructions are counted, threads dispatch through a table that does not count ticks.
@@ -295,7 +312,10 @@ impl State {
             return;
         }
         let now = Instant::now();
-        if self.look_at.is_some_and(|at| now < at) {
+        if let Some(at) = self.look_at
+            && now < at
+        {
+            self.be_told_seldom(at - now);
             return;
         }
         let slice = u64::from(Parameter::TrialSlice.get()) * 1_000_000;
@@ -303,7 +323,9 @@ impl State {
         let length = if self.phase == Phase::Rest && !self.on { length * u64::from(self.rest - 1) } else { length };
         let taken = program_time().saturating_sub(self.began.0);
         if taken < length {
-            self.look_at = Some(now + Duration::from_nanos(length - taken));
+            let left = Duration::from_nanos(length - taken);
+            self.look_at = Some(now + left);
+            self.be_told_seldom(left);
             return;
         }
         if self.on {
@@ -316,6 +338,17 @@ impl State {
             set_pace(Pace::Alone);
             ticks::tell_after(1);
         }
+    }
+
+    /// While executors rest, a slice without them is long, and what it costs to be told of ticks is what resting costs.
+    fn be_told_seldom(&self, left: Duration) {
+        if self.phase != Phase::Rest || self.on {
+            return;
+        }
+        // SAFETY: the GIL is held.
+        let done = unsafe { ticks::counted() } - self.began.1;
+        let taken = self.began_at.map_or(Duration::ZERO, |at| at.elapsed());
+        be_told_after(ticks_to_skip(done, taken, left));
     }
 
     fn set_going(&self) {
@@ -334,6 +367,7 @@ impl State {
             graph::new_ticks();
             self.began = (program_time(), ticks::counted(), recordings());
         }
+        self.began_at = Some(Instant::now());
         self.look_at = None;
     }
 
@@ -482,6 +516,26 @@ mod tests {
         assert_eq!(with(-3.0, 0.2).1, Some(true));
         assert_eq!(with(3.0, -0.2).1, Some(true), "two clear gains are enough");
         assert_eq!(verdict([-0.2, 3.0, -0.2, 3.0].into_iter().chain(around(-0.2, 0.02))).1, Some(false));
+    }
+
+    #[test]
+    fn a_small_loss_is_none() {
+        assert_eq!(verdict(around(-0.025, 0.02)).1, Some(true));
+        // One that is not certain after all samples, with a median of 4 %.
+        assert_eq!(verdict(around(-0.03, 0.05)), (24, Some(false)));
+    }
+
+    #[test]
+    fn resting_programs_are_looked_at_seldom() {
+        let skip = |done, taken, left| ticks_to_skip(done, Duration::from_micros(taken), Duration::from_micros(left));
+        // Many ticks are expected: not all are skipped, for the program may become slow.
+        assert_eq!(skip(40_000, 10_000, 190_000), MOST_TICKS);
+        // There are eight looks.
+        assert_eq!(skip(400, 10_000, 190_000), 950);
+        // Towards the end, and where ticks are rare, as often as otherwise.
+        assert_eq!(skip(40_000, 199_990, 10), u64::from(OFTEN));
+        assert_eq!(skip(3, 10_000, 190_000), u64::from(OFTEN));
+        assert_eq!(skip(0, 0, 190_000), u64::from(OFTEN));
     }
 
     #[test]
