@@ -68,6 +68,8 @@ def main():
     allowed = float(sys.argv[2]) / 100 if len(sys.argv) > 2 else 0.01
     hotspur.set_parameter("back_edge_threshold", 8)
     hotspur.set_parameter("entry_threshold", 8)
+    # That those before it were not worth it, looking the same, is to keep no function from being recorded.
+    hotspur.set_parameter("worth", 0)
     sys.dont_write_bytecode = True
     with tempfile.TemporaryDirectory() as name:
         sys.path.insert(0, name)

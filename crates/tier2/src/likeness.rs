@@ -8,8 +8,10 @@
 
 use crate::losing::Losses;
 use hotspur_recorder::Place;
+use hotspur_tier1::code::CodeState;
 use hotspur_tier1::table::INFO;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What code looks like, and a position in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,34 +25,18 @@ impl Likeness {
         unsafe {
             let cs = place.code;
             let code = (*cs).code;
-            let mut hash = Fnv::new();
-            hash.add((*code).co_firstlineno as u64);
-            hash.add((*code).co_nlocalsplus as u64);
-            hash.add((*code).co_stacksize as u64);
+            let mut hash = DefaultHasher::new();
+            [(*code).co_firstlineno, (*code).co_nlocalsplus, (*code).co_stacksize].hash(&mut hash);
             let mut index = 0;
-            while index < (*cs).len {
-                let word = *(*cs).words.add(index);
+            while index < (*cs).len as usize {
+                let word = *CodeState::words(cs).add(index);
                 let info = &INFO[usize::from(word.op)];
-                hash.add(u64::from(info.base) << 32 | u64::from(word.oparg));
+                (info.base, word.oparg).hash(&mut hash);
                 // Cache words hold anything.
                 index += 1 + usize::from(info.caches);
             }
-            Likeness(hash.0, place.position)
+            Likeness(hash.finish(), place.position)
         }
-    }
-}
-
-/// The Fowler–Noll–Vo hash, of words.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(0x0100_0000_01b3);
-        self.0 ^= self.0 >> 29;
     }
 }
 
