@@ -4,8 +4,10 @@
 //! code looks like: the next code object that looks the same has to become hot as much more often as the one before would have had
 //! to ([`Losses`]). One that lives long gets its executors all the same.
 //!
-//! Code that looks the same and is something else is possible, and does no harm: it waits for a while.
+//! Code that looks the same and is something else is possible, and does no harm: it waits for a while. Where everything is compiled at first sight, nobody
+//! waits.
 
+use crate::heat;
 use crate::losing::Losses;
 use hotspur_recorder::Place;
 use hotspur_tier1::code::CodeState;
@@ -71,7 +73,7 @@ impl Gone {
     /// The place is in live code.
     pub(crate) unsafe fn expected(&self, place: Place) -> Losses {
         let mut losses = Losses::default();
-        if !self.0.is_empty() {
+        if !self.0.is_empty() && !heat::is_forced() {
             // SAFETY: as the caller promises.
             let likeness = unsafe { Likeness::of(place) };
             losses.inherit(self.0.get(&likeness).copied().unwrap_or(0));

@@ -187,6 +187,10 @@ PARAMETERS = {
 }
 
 
+# Not so low that everything is to be compiled at first sight.
+UNFORCED = PARAMETERS | {"back_edge_threshold": 1000, "entry_threshold": 100, "exit_threshold": 100, "heat_time": 0}
+
+
 class Lasting(unittest.TestCase):
     """What becomes invalid again and again is recorded more seldom each time. In processes of their own, where nothing has become invalid yet."""
 
@@ -204,12 +208,12 @@ class Lasting(unittest.TestCase):
     def test_code_made_again_and_again(self):
         """What has happened in a code object counts for the next one that looks the same."""
         # Each becomes hot some twelve times.
-        lasting = lambda worth: int(run_program(self, EVALUATED, worth=worth, **PARAMETERS))
+        lasting = lambda worth: int(run_program(self, EVALUATED, worth=worth, **UNFORCED))
         self.assertLess(lasting(1000000), 12)
         self.assertGreater(lasting(0), 100)
 
     def test_code_that_looks_the_same_and_lives_long(self):
-        self.assertEqual(run_program(self, EVALUATED + LONG_LIVED, worth=1000000, **PARAMETERS).split()[1], "True")
+        self.assertEqual(run_program(self, EVALUATED + LONG_LIVED, worth=1000000, **UNFORCED).split()[1], "True")
 
     def test_alternatives_that_are_of_no_use_any_more_go(self):
         executors, share = run_program(self, PHASES, worth=0, **PARAMETERS).split()
@@ -251,15 +255,15 @@ def life(calls):
     return f
 
 for _ in range(30):
-    life(60)
+    life(1200)
 before = hotspur.stats()["traces"]["started"]
 for _ in range(200):
-    life(60)
+    life(1200)
 print(hotspur.stats()["traces"]["started"] - before)
 """
 
 LONG_LIVED = """
-print(bool(hotspur.executors(life(30000))))
+print(bool(hotspur.executors(life(600_000))))
 """
 
 # Each class is recorded, and what only the first ones need goes.
