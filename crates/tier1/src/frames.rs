@@ -202,7 +202,18 @@ pub unsafe fn resume_with_value(
         return end_activation(cx, frame, value);
     }
     let cs = code::existing_state_of(frame_code(frame));
-    let pc = CodeState::word_at(cs, (*frame).instr_ptr).add(offset);
+    go_on_with_value(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr).add(offset), value)
+}
+
+/// Takes up the stack of a suspended frame, pushes the value and executes it from `pc`.
+#[inline(always)]
+pub unsafe fn go_on_with_value(
+    cx: *mut Context,
+    cs: *mut CodeState,
+    frame: *mut InterpreterFrame,
+    pc: *mut crate::code::Word,
+    value: *mut PyObject,
+) -> Ret {
     let sp = frame_locals(frame).offset((*frame).stacktop as isize);
     (*frame).stacktop = -1;
     *sp = value;

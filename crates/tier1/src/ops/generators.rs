@@ -130,7 +130,8 @@ handler! {
             }
             let yields = CodeState::word_at(cs, (*frame).instr_ptr).add(AFTER_YIELD);
             if (*yields).op != op::YIELD_VALUE {
-                break;
+                (*ts).current_frame = frame;
+                return frames::go_on_with_value(s.cx, cs, frame, yields, ptr::with_exposed_provenance_mut(value));
             }
             (*frame).instr_ptr = (*frame).instr_ptr.add(AFTER_YIELD + 1);
             let generator = frame_generator(frame);
