@@ -253,6 +253,13 @@ pub struct PyMethodDescrObject {
     pub vectorcall: Option<vectorcallfunc>,
 }
 
+/// `mappingproxyobject` (`descrobject.c`): what the `__dict__` of a class is.
+#[repr(C)]
+pub struct MappingProxyObject {
+    pub ob_base: PyObject,
+    pub mapping: *mut PyObject,
+}
+
 /// `PyMemberDescrObject`: the descriptor of a slot.
 #[repr(C)]
 pub struct PyMemberDescrObject {

@@ -121,6 +121,11 @@ pub unsafe fn dict_entry(dict: *mut PyDictObject, key: *mut PyObject) -> Option<
     dict_find_text(dict, key).filter(|&index| !(*dict_value_slot(dict, index)).is_null())
 }
 
+/// What a `mappingproxy` shows: a `__dict__` of a class, for one, shows exactly a dict.
+pub unsafe fn proxied(proxy: *mut PyObject) -> *mut PyObject {
+    (*proxy.cast::<MappingProxyObject>()).mapping
+}
+
 /// The value under a key in exactly a dict (borrowed; null if there is none). None if looking for it might run code.
 pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
     let keys = (*dict.cast::<PyDictObject>()).ma_keys;

@@ -6,6 +6,7 @@
 use crate::context::known;
 use crate::specialize::{Kind, analyze, loads_generically, slot_offset};
 use core::cell::UnsafeCell;
+use core::ffi::CStr;
 use core::ptr;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -23,6 +24,8 @@ enum Answer {
     Plain(*mut PyObject),
     /// It is this function or method of a built-in type, bound to the instance, unless the instance has one of its own.
     Method(*mut PyObject),
+    /// The owner is a class, and this descriptor of `type`'s computes the attribute, in C.
+    OfClass(*mut PyObject),
     /// Code might have to run.
     Unknown,
 }
@@ -55,6 +58,9 @@ unsafe fn answer(owner: *mut PyObject, name: *mut PyObject) -> Answer {
 }
 
 unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
+    if let Some(found) = computed_by_type(owner, name) {
+        return Answer::OfClass(found);
+    }
     match analyze(ty(owner), name, false) {
         Kind::Absent => Answer::Absent,
         Kind::Slot(member) => slot_offset(owner, member).map_or(Answer::Unknown, Answer::Slot),
@@ -63,6 +69,23 @@ unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
         Kind::Method(found) if binds_quietly(found) => Answer::Method(found),
         Kind::Property(_) | Kind::Method(_) | Kind::Getattribute(_) | Kind::Other => Answer::Unknown,
     }
+}
+
+/// What computes an attribute of a class, if that is one of those that `type` has descriptors for which run no other code. (They come first, whatever the
+/// class has.)
+unsafe fn computed_by_type(owner: *mut PyObject, name: *mut PyObject) -> Option<*mut PyObject> {
+    const QUIET: [&CStr; 6] = [c"__dict__", c"__name__", c"__qualname__", c"__module__", c"__bases__", c"__mro__"];
+    let (metaclass, usual) = (ty(owner), &raw mut ffi::PyType_Type);
+    let looks_up = |t: *mut ffi::PyTypeObject| (*t).tp_getattro.map(|f| f as usize);
+    if !has_feature(metaclass, ffi::Py_TPFLAGS_TYPE_SUBCLASS) || looks_up(metaclass) != looks_up(usual) {
+        return None;
+    }
+    let found = _PyType_Lookup(metaclass, name);
+    let is_types_own = !found.is_null()
+        && is_type(found, &raw mut ffi::PyGetSetDescr_Type)
+        && (*found.cast::<PyMemberDescrObject>()).d_type == usual;
+    let is_named = |known: &CStr| ffi::PyUnicode_CompareWithASCIIString(name, known.as_ptr()) == 0;
+    (is_types_own && QUIET.into_iter().any(is_named)).then_some(found)
 }
 
 unsafe fn binds_quietly(found: *mut PyObject) -> bool {
@@ -81,6 +104,7 @@ pub unsafe fn attribute(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObj
         Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
         Answer::Class => ty(owner).cast(),
         Answer::Absent => own(owner, name).unwrap_or(ptr::null_mut()),
+        Answer::OfClass(found) => return bind(found, owner),
         Answer::Plain(found) | Answer::Method(found) => match own(owner, name) {
             None => ptr::null_mut(),
             Some(attr) if !attr.is_null() => attr,
@@ -121,7 +145,7 @@ pub unsafe fn has_attribute(owner: *mut PyObject, name: *mut PyObject) -> Option
             attr if attr.is_null() && !loads_generically(ty(owner)) => None,
             attr => Some(!attr.is_null()),
         },
-        Answer::Unknown => None,
+        Answer::OfClass(_) | Answer::Unknown => None,
     }
 }
 

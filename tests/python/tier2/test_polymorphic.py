@@ -2,7 +2,9 @@
 no code would have to run."""
 
 import abc
+import collections
 import sys
+import types
 import unittest
 
 import hotspur
@@ -68,6 +70,92 @@ class Polymorphic(Tier2Case):
         finally:
             del CLASSES[5].kind, CLASSES[6].kind
         self.assertEqual(f(each, 16), ["base"] * 3 + ["own"] + ["base"] * 12)
+
+    def test_what_classes_say_of_themselves(self):
+        """One executor does for all classes: which one it is is not guarded."""
+
+        def f(classes, n):
+            total = 0
+            for i in range(n):
+                c = classes[i & 15]
+                total += ("number" in c.__dict__) + ("kind" in c.__dict__) + len(c.__name__) + len(c.__mro__) + len(c.__bases__)
+                total += (c.__module__ is __name__) + len(c.__qualname__)
+            return total
+
+        expect = sum(1 + len(c.__name__) * 2 + 3 + 1 + 1 for c in CLASSES) * (N // 16)
+        counts = self.hot(f, CLASSES, N // 16 * 16, expect=expect, share=0.9)
+        self.uses(f, "any_attribute")
+        self.uses(f, "member")
+        self.assertFalse([op for op in self.ops(f) if "guard_class_version" in op or op.startswith("execute")], describe(f))
+        self.assertLess(len(hotspur.executors(f)), 8)
+        self.assertEqual(counts["traces.started"], 0)
+
+    def test_metaclasses_that_say_something_else(self):
+        class Meta(type):
+            __name__ = property(lambda cls: "meta")
+            __dict__ = {"number": 1}
+
+        class Getting(type):
+            def __getattribute__(cls, name):
+                return name
+
+        class Own(type):
+            __dict__ = None
+            __slots__ = ()
+
+        def f(classes, n):
+            said = []
+            for i in range(n):
+                c = classes[i & 15]
+                said.append((c.__name__, c.__dict__))
+            return said[-16:]
+
+        self.hot(f, CLASSES, N, expect=[(c.__name__, c.__dict__) for c in CLASSES[N % 16:] + CLASSES[:N % 16]])
+        classes = CLASSES[:12] + [Meta("A", (), {}), Getting("B", (), {}), Own("C", (), {}), Base(5)]
+        classes[15].__name__ = "instance"
+        expect = [(c.__name__, c.__dict__) for c in CLASSES[:12]]
+        # An attribute of the metaclass that is no data descriptor counts less than what the class has.
+        a, _, c, instance = classes[12:]
+        expect += [("meta", a.__dict__), ("__name__", "__dict__"), ("C", c.__dict__), ("instance", instance.__dict__)]
+        self.assertIsInstance(c.__dict__, types.GetSetDescriptorType)
+        self.assertEqual(f(classes, 16), expect)
+
+    def test_classes_without_a_module(self):
+        def f(classes, n):
+            missing = 0
+            for i in range(n):
+                try:
+                    classes[i & 15].__module__
+                except AttributeError:
+                    missing += 1
+            return missing
+
+        names = {"__builtins__": __builtins__}
+        exec("class Nowhere: pass", names)
+        self.assertEqual(f(CLASSES, N), 0)
+        self.assertEqual(f(CLASSES[:15] + [type("Nowhere", (), {})], 16), 0)
+        names["Nowhere"].__module__ = "x"
+        self.hot(f, [names["Nowhere"]] * 16, N, expect=0)
+
+    def test_what_mapping_proxies_show(self):
+        class Mapping(dict):
+            def __contains__(self, key):
+                return key == "b"
+
+        def f(proxies, n):
+            found = 0
+            for i in range(n):
+                found += "a" in proxies[i & 15]
+                found += "b" not in proxies[i & 15]
+            return found
+
+        proxies = [types.MappingProxyType({"a": i}) for i in range(16)]
+        self.hot(f, proxies, N, expect=N * 2, share=0.9)
+        self.uses(f, "member")
+        proxies[3] = types.MappingProxyType(Mapping(a=1))
+        proxies[4] = types.MappingProxyType(collections.UserDict(b=1))
+        proxies[5] = types.MappingProxyType({"b": 2})
+        self.assertEqual(f(proxies, 16), 26)
 
     def test_missing_attributes(self):
         def f(objects, n):

@@ -226,6 +226,8 @@ unsafe fn dictionaries() -> Checked {
         return Err("ma_version_tag does not change".to_string());
     }
     same("no watchers", dict::dict_is_watched(raw), false)?;
+    let proxy = Owned::new(ffi::PyDictProxy_New(dict.0), "a mappingproxy")?;
+    same("mapping", (*proxy.0.cast::<MappingProxyObject>()).mapping, dict.0)?;
 
     let dict = Owned::new(ffi::PyDict_New(), "a dict")?;
     ffi::PyDict_SetItem(dict.0, value.0, key.0);

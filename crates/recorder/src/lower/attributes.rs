@@ -418,19 +418,24 @@ unsafe fn dict_value(l: &mut Lowering, name: *mut PyObject) -> Option<(Value, *m
 unsafe fn class_attribute(l: &mut Lowering, name: *mut PyObject) -> Option<Outcome> {
     let real = l.real(1);
     let owner = l.f.peek(1)?;
+    // Which class it is is not guarded for nothing: code that meets many would get an executor for each.
+    seen_in_class(real, name).filter(|seen| !matches!(seen, InClass::Absent))?;
     l.know_class(owner, real)?;
     let attr = found_in_class(l, owner, real, name)??;
     l.loaded(attr)
 }
 
-/// What a class (that is known) has under this name: as long as the class has its version, it is the same object, or there is none. Its metaclass
-/// is `type`, or guarded. The outer none: that cannot be told.
-pub(super) unsafe fn found_in_class(
-    l: &mut Lowering,
-    owner: Value,
-    real: *mut PyObject,
-    name: *mut PyObject,
-) -> Option<Option<Value>> {
+/// What a class has under a name, as long as it and its metaclass have their versions.
+enum InClass {
+    Absent,
+    /// A function in Python, in what binds it.
+    Wrapped(*mut PyObject, Binding),
+    /// This object. Its type is relied on, if it is not one that cannot change.
+    Object(*mut PyObject, Option<*mut PyTypeObject>),
+}
+
+/// Looks. None: that cannot be told.
+unsafe fn seen_in_class(real: *mut PyObject, name: *mut PyObject) -> Option<InClass> {
     let class = real.cast::<PyTypeObject>();
     if !facts::is_reliable(class) {
         return None;
@@ -443,7 +448,6 @@ pub(super) unsafe fn found_in_class(
         if !_PyType_Lookup(metaclass, name).is_null() {
             return None;
         }
-        l.guard_version(owner, real, (*metaclass).tp_version_tag);
     }
     let of_type = _PyType_Lookup(metaclass, name);
     if !of_type.is_null() && (*ty(of_type)).tp_descr_set.is_some() {
@@ -451,19 +455,10 @@ pub(super) unsafe fn found_in_class(
     }
     let attr = _PyType_Lookup(class, name);
     if attr.is_null() {
-        if !of_type.is_null() {
-            return None;
-        }
-        l.depend_on_type(class);
-        return Some(None);
+        return of_type.is_null().then_some(InClass::Absent);
     }
     if let Some(binding) = Binding::of(attr) {
-        l.depend_on_type(class);
-        let function = wrapped(l, attr);
-        return Some(Some(match binding {
-            Binding::Class => bind(l, function, owner),
-            Binding::Static => l.f.borrowed(function),
-        }));
+        return Some(InClass::Wrapped(attr, binding));
     }
     let kind = ty(attr);
     // What is no descriptor must not become one; functions, methods and slots of built-in classes are not bound to a class.
@@ -477,10 +472,39 @@ pub(super) unsafe fn found_in_class(
     if !is_itself && !instance_of_known {
         return None;
     }
-    l.depend_on_type(class);
-    if instance_of_known && !is_itself {
-        l.depend_on_type(kind);
+    Some(InClass::Object(attr, (!is_itself).then_some(kind)))
+}
+
+/// What a class (that is known) has under this name: as long as the class has its version, it is the same object, or there is none. Its metaclass
+/// is `type`, or guarded. The outer none: that cannot be told.
+pub(super) unsafe fn found_in_class(
+    l: &mut Lowering,
+    owner: Value,
+    real: *mut PyObject,
+    name: *mut PyObject,
+) -> Option<Option<Value>> {
+    let seen = seen_in_class(real, name)?;
+    let (class, metaclass) = (real.cast::<PyTypeObject>(), ty(real));
+    if !ptr::eq(metaclass, &raw mut ffi::PyType_Type) {
+        l.guard_version(owner, real, (*metaclass).tp_version_tag);
     }
+    l.depend_on_type(class);
+    let attr = match seen {
+        InClass::Absent => return Some(None),
+        InClass::Wrapped(attr, binding) => {
+            let function = wrapped(l, attr);
+            return Some(Some(match binding {
+                Binding::Class => bind(l, function, owner),
+                Binding::Static => l.f.borrowed(function),
+            }));
+        }
+        InClass::Object(attr, kind) => {
+            if let Some(kind) = kind {
+                l.depend_on_type(kind);
+            }
+            attr
+        }
+    };
     if is_immortal(attr) {
         return Some(Some(l.f.constant(attr, Keep::Immortal)));
     }

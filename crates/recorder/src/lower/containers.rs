@@ -272,7 +272,10 @@ impl Lowering<'_> {
 }
 
 pub(super) unsafe fn contains_op(l: &mut Lowering) -> Option<Outcome> {
-    let (key, container) = (l.real(2), l.real(1));
+    let (key, mut container) = (l.real(2), l.real(1));
+    if is_type(container, &raw mut ffi::PyDictProxy_Type) && is_dict(proxied(container)) {
+        container = proxied(container);
+    }
     let searched = [
         &raw mut ffi::PyDict_Type,
         &raw mut ffi::PySet_Type,

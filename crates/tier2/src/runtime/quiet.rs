@@ -57,6 +57,14 @@ pub(super) unsafe fn lookup_or(dict: *mut PyObject, key: *mut PyObject, default:
 
 /// `Helper::Member`.
 pub(super) unsafe fn member(container: *mut PyObject, key: *mut PyObject) -> i64 {
+    let mut container = container;
+    if is_type(container, &raw mut ffi::PyDictProxy_Type) {
+        container = proxied(container);
+        // It may show any mapping.
+        if !is_type(container, &raw mut ffi::PyDict_Type) {
+            return -1;
+        }
+    }
     let t = ty(container);
     if t == &raw mut ffi::PyDict_Type {
         return dict_find(container, key).map_or(-1, |value| (!value.is_null()).into());
