@@ -162,10 +162,6 @@ impl Death {
     /// The same for what is neither immortal nor a number or text, which most of what dies is made of.
     #[inline(never)]
     unsafe fn drops_other(&mut self, item: *mut PyObject, depth: u32) -> bool {
-        let kind = kind_of(ty(item));
-        if kind == Kind::Leaf {
-            return true;
-        }
         self.looked_at += 1;
         if self.looked_at > REFERENCES {
             return false;
@@ -173,15 +169,19 @@ impl Death {
         let count = refcnt(item);
         if count > 1 {
             let Some(known) = self.shared.iter_mut().find(|known| known.0 == item) else {
+                if self.shared.len() == Death::SHARED {
+                    return kind_of(ty(item)) == Kind::Leaf;
+                }
                 self.shared.push((item, 1));
-                return self.shared.len() < Death::SHARED;
+                return true;
             };
             known.1 += 1;
             if known.1 < count {
                 return true;
             }
         }
-        depth > 0 && self.takes(item, kind, depth - 1)
+        let kind = kind_of(ty(item));
+        kind == Kind::Leaf || (depth > 0 && self.takes(item, kind, depth - 1))
     }
 
     /// Whether no code runs when an object of this kind is freed that nobody refers to any more.
@@ -232,23 +232,17 @@ impl Death {
 
     unsafe fn takes_function(&mut self, function: *mut PyFunctionObject, depth: u32) -> bool {
         let f = &*function;
-        let fields = [
-            f.func_globals,
-            f.func_builtins,
-            f.func_name,
-            f.func_qualname,
-            f.func_code,
-            f.func_defaults,
-            f.func_kwdefaults,
-            f.func_closure,
-            f.func_doc,
-            f.func_dict,
-            f.func_module,
-            f.func_annotations,
-            f.func_typeparams,
-        ];
         let is_alone = f.func_weakreflist.is_null() && !watch::is_relied_on(function.cast());
-        is_alone && fields.into_iter().all(|field| self.drops(field, depth))
+        is_alone
+            && self.drops(f.func_globals, depth)
+            && self.drops(f.func_builtins, depth)
+            && self.drops(f.func_code, depth)
+            && self.drops(f.func_closure, depth)
+            && self.drops(f.func_name, depth)
+            && self.drops(f.func_qualname, depth)
+            && self.drops(f.func_module, depth)
+            && self.drops(f.func_doc, depth)
+            && rare_of(f).is_none_or(|rare| rare.into_iter().all(|field| self.drops(field, depth)))
     }
 
     /// What refers to other objects as the collector is shown by its type, which is one of C's.
@@ -300,6 +294,13 @@ impl Death {
         }
         self.takes_content(op, class, kind_of(class), depth)
     }
+}
+
+/// What few functions have, if this one has any of it.
+#[inline(always)]
+pub(super) fn rare_of(f: &PyFunctionObject) -> Option<[*mut PyObject; 5]> {
+    let rare = [f.func_defaults, f.func_kwdefaults, f.func_dict, f.func_annotations, f.func_typeparams];
+    rare.iter().any(|field| !field.is_null()).then_some(rare)
 }
 
 unsafe fn has_no_weak_references(op: *mut PyObject, t: *mut PyTypeObject) -> bool {
@@ -498,23 +499,25 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
     }
     let values = inline_values(op);
     for i in 0..(*cached_keys(t)).dk_nentries as usize {
-        let content = *inline_value_slot(values, i);
-        if !content.is_null() && decref_is_zero(content) {
-            free_quiet(content);
-        }
+        drop_quiet(*inline_value_slot(values, i));
     }
     super::instances::free_instance(op);
     // Not the last reference.
     decref(t.cast());
 }
 
+/// Drops a reference that may be the last one to an object that dies quietly.
+#[inline(always)]
+pub(super) unsafe fn drop_quiet(object: *mut PyObject) {
+    if !object.is_null() && decref_is_zero(object) {
+        free_quiet(object);
+    }
+}
+
 /// Drops the items of a list or tuple that is about to be freed, the last one first.
 unsafe fn free_items(items: *mut *mut PyObject, count: usize) {
     for i in (0..count).rev() {
-        let item = items.add(i).replace(core::ptr::null_mut());
-        if !item.is_null() && decref_is_zero(item) {
-            free_quiet(item);
-        }
+        drop_quiet(items.add(i).replace(core::ptr::null_mut()));
     }
 }
 

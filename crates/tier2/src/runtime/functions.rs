@@ -4,7 +4,7 @@
 //! look-ups in the globals and the watchers of functions. So the memory of functions that [`free_quiet`](super::free_quiet) frees is kept in a
 //! list, as `instances.rs` keeps that of instances. Functions that somebody else watches are left to CPython.
 
-use super::free_quiet;
+use super::dying::{drop_quiet, rare_of};
 use crate::watch;
 use core::cell::{Cell, UnsafeCell};
 use core::ptr;
@@ -110,24 +110,16 @@ pub(super) unsafe fn free_function(op: *mut PyObject) {
     _PyFunction_SetVersion(op.cast(), 0);
     gc_forget(op);
     let f = &*op.cast::<PyFunctionObject>();
-    for content in [
-        f.func_globals,
-        f.func_builtins,
-        f.func_name,
-        f.func_qualname,
-        f.func_code,
-        f.func_defaults,
-        f.func_kwdefaults,
-        f.func_closure,
-        f.func_doc,
-        f.func_dict,
-        f.func_module,
-        f.func_annotations,
-        f.func_typeparams,
-    ] {
-        if !content.is_null() && decref_is_zero(content) {
-            free_quiet(content);
-        }
+    drop_quiet(f.func_globals);
+    drop_quiet(f.func_builtins);
+    drop_quiet(f.func_code);
+    drop_quiet(f.func_closure);
+    drop_quiet(f.func_name);
+    drop_quiet(f.func_qualname);
+    drop_quiet(f.func_module);
+    drop_quiet(f.func_doc);
+    if let Some(rare) = rare_of(f) {
+        rare.into_iter().for_each(|field| drop_quiet(field));
     }
     gc_count_gone();
 }

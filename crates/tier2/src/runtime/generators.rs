@@ -1,6 +1,6 @@
 //! Generators and coroutines: objects whose frames lie in them.
 
-use super::dying::{Death, free_quiet};
+use super::dying::{Death, drop_quiet};
 use super::{Obj, made};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -52,13 +52,6 @@ pub(crate) unsafe fn finish_quietly(generator: *mut PyGenObject) -> bool {
     (*generator).gi_exc_state.previous_item = core::ptr::null_mut();
     (*frame).previous = core::ptr::null_mut();
     true
-}
-
-/// Drops a reference that may be the last one to an object that dies quietly.
-unsafe fn drop_quiet(object: *mut PyObject) {
-    if !object.is_null() && decref_is_zero(object) {
-        free_quiet(object);
-    }
 }
 
 /// The same for a frame with so many slots, among other things that die.

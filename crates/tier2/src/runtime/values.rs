@@ -44,6 +44,8 @@ pub(crate) trait Fields {
     fn object(&self, i: usize) -> *mut PyObject;
     fn number(&self, i: usize) -> i64;
     fn double(&self, i: usize) -> f64;
+    /// All of them as objects, one behind the other, and how many.
+    fn with_objects<T>(&self, f: impl FnOnce(*const *mut PyObject, isize) -> T) -> T;
 }
 
 /// In registers of the tier 2 interpreter.
@@ -59,6 +61,10 @@ impl Fields for [Register<Obj>] {
     }
     fn double(&self, i: usize) -> f64 {
         if let Register::F64(x) = self[i] { x } else { 0.0 }
+    }
+    fn with_objects<T>(&self, f: impl FnOnce(*const *mut PyObject, isize) -> T) -> T {
+        let objects: SmallVec<[*mut PyObject; 8]> = (0..self.len()).map(|i| self.object(i)).collect();
+        f(objects.as_ptr(), objects.len() as isize)
     }
 }
 
@@ -76,23 +82,20 @@ impl Fields for [u64] {
     fn double(&self, i: usize) -> f64 {
         f64::from_bits(self[i])
     }
+    fn with_objects<T>(&self, f: impl FnOnce(*const *mut PyObject, isize) -> T) -> T {
+        // They are addresses, as C has them.
+        f(self.as_ptr().cast(), self.len() as isize)
+    }
 }
 
 /// Builds an object; references in the fields pass to it.
 pub(crate) unsafe fn build<F: Fields + ?Sized>(kind: VirtualKind, fields: &F) -> Obj {
     let field = |i: usize| fields.object(i);
-    let all = || (0..fields.count()).map(field).collect::<SmallVec<[*mut PyObject; 8]>>();
     match kind {
         VirtualKind::Int => int(fields.number(0)),
         VirtualKind::Float => made(boxes::new_float(fields.double(0))),
-        VirtualKind::Tuple => {
-            let items = all();
-            made(_PyTuple_FromArraySteal(items.as_ptr(), items.len() as isize))
-        }
-        VirtualKind::List => {
-            let items = all();
-            made(_PyList_FromArraySteal(items.as_ptr(), items.len() as isize))
-        }
+        VirtualKind::Tuple => made(fields.with_objects(|items, count| _PyTuple_FromArraySteal(items, count))),
+        VirtualKind::List => made(fields.with_objects(|items, count| _PyList_FromArraySteal(items, count))),
         VirtualKind::Slice => {
             let slice = made(ffi::PySlice_New(field(0), field(1), field(2)));
             // It has taken references of its own.
