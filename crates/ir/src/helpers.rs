@@ -172,6 +172,9 @@ helpers! {
     ListRemove = list_remove(obj, obj) -> New, reads(M::LIST).writes(M::LIST).tries();
     /// Extends exactly a list by a list or tuple: 0, or negative when memory is short.
     ListExtend = list_extend(obj, obj) -> I64, reads(M::LIST).writes(M::LIST).raises();
+    /// `tuple(x)` for exactly a list. If nobody else refers to that, its items move there.
+    TupleOfList = tuple_of_list(own) -> New,
+        reads(M::LIST).writes(M::LIST).reads(M::REFCOUNT).writes(M::REFCOUNT).allocates().raises();
     /// Calls a method of `collections.deque` that adds an item, with the deque and the item: 1; 0 (and nothing has changed) if the deque is
     /// bounded, so that something may fall out.
     DequeAppend = deque_append(obj, obj, obj) -> I64, reads(CONTAINERS).writes(CONTAINERS).tries();

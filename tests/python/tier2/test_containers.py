@@ -411,5 +411,78 @@ class ListsThatDie(Tier2Case):
             self.assertEqual([sys.getrefcount(x) for x in items], [2 + 1] * 3)
 
 
+class TupleOfList(Tier2Case):
+    def test_one_that_is_made_for_it(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                made = tuple([i, i + 1])
+                total += made[0] + made[1]
+            return total, made
+
+        expect = N * N, (N - 1, N)
+        self.hot(f, N, expect=expect, share=0.9)
+        text = "\n".join(executor.text for executor in hotspur.executors(f))
+        self.assertIn("call_helper tuple_of_list", text)
+        self.assertNotIn("quiet_call", text)
+
+    def test_one_that_somebody_has(self):
+        def f(n, kept):
+            for i in range(n):
+                kept.append(i)
+                made = tuple(kept)
+                if len(kept) > 5:
+                    kept.clear()
+                other = [made, kept]
+                both = tuple(other), other
+                if len(both[0]) != 2 or both[0][1] is not other[1]:
+                    return None
+            return made, kept, other
+
+        kept = []
+        last = list(range(N - N % 6, N)) or list(range(N - 6, N))
+        for _ in range(6):
+            kept.clear()
+            made, same, other = f(N, kept)
+            self.assertEqual((made, same is kept, other), (tuple(last), True, [made, kept]))
+        self.assertIn("call_helper tuple_of_list", "\n".join(executor.text for executor in hotspur.executors(f)))
+
+    def test_items_and_references(self):
+        """The items are the same, none is lost or kept, and the empty tuple is what it is elsewhere."""
+        class Item:
+            pass
+
+        def f(n, item, nothing):
+            for i in range(n):
+                made = tuple([item, item])
+                empty = tuple([])
+                if made[0] is not item or empty is not nothing:
+                    return False
+            return True
+
+        item = Item()
+        before = sys.getrefcount(item)
+        for _ in range(6):
+            self.assertTrue(f(N, item, ()))
+            self.assertEqual(sys.getrefcount(item), before)
+
+    def test_something_else_is_called_or_given(self):
+        class Items(list):
+            def __iter__(self):
+                return iter("abc")
+
+        def f(n, tuple, items):
+            for i in range(n):
+                made = tuple(items)
+            return made
+
+        self.hot(f, N, tuple, [1, 2], expect=(1, 2), share=0.5)
+        self.assertEqual(f(N, tuple, Items([1, 2])), ("a", "b", "c"))
+        self.assertEqual(f(N, set, [1, 2]), {1, 2})
+        self.assertEqual(f(N, tuple, (3,)), (3,))
+        with self.assertRaises(TypeError):
+            f(N, tuple, 5)
+
+
 if __name__ == "__main__":
     unittest.main()

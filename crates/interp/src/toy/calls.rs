@@ -331,6 +331,13 @@ impl Toy {
                 (0..2).try_for_each(|i| arg(i).map(|o| self.release(o)))?;
                 obj(self.alloc(Kind::List(items)))
             }
+            Helper::TupleOfList => {
+                let list = arg(0)?;
+                let items = self.items(list)?;
+                items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                self.release(list);
+                obj(self.alloc(Kind::Tuple(items)))
+            }
             Helper::ListExtend => {
                 let new = self.items(arg(1)?)?;
                 new.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));

@@ -87,6 +87,9 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     if is_exact && let Some(outcome) = super::numbers::call(l, callable, has_receiver) {
         return Some(outcome);
     }
+    if callable == (&raw mut ffi::PyTuple_Type).cast() && n == 1 && is_type(args[0], &raw mut ffi::PyList_Type) {
+        return tuple_of_list(l);
+    }
     let row = quiet(callable, &args)?;
     if !is_exact && !row.accepts_instance_of_subclass(callable, l.real(n + 1)) {
         return None;
@@ -101,6 +104,21 @@ pub(super) unsafe fn call(l: &mut Lowering, has_receiver: bool) -> Option<Outcom
     l.arguments(row, n, &mut values)?;
     let result = l.raising(Helper::QuietCall, &values)?;
     l.called(n, result)
+}
+
+/// `tuple` of a list, which is often made for that alone.
+unsafe fn tuple_of_list(l: &mut Lowering) -> Option<Outcome> {
+    l.guard_callable(1, false)?;
+    let list = l.exact(1)?;
+    l.f.pop();
+    let list = l.f.take(list);
+    let tuple = l.raising(Helper::TupleOfList, &[list])?;
+    l.f.of_class(tuple, &raw mut ffi::PyTuple_Type);
+    let (null, callable) = (l.f.pop(), l.f.pop());
+    l.f.push_value(tuple);
+    l.f.release(null);
+    l.f.release(callable);
+    l.done()
 }
 
 /// A call of a method of a built-in type as a function, with an instance of exactly that type as its first argument.

@@ -77,6 +77,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::ListConcat => new(lists::concat(object(0), object(1))),
         Helper::ExchangeSlice => Register::I64(lists::exchange_slice(object(0), object(1), object(2), object(3))),
         Helper::StoreSlice => Register::I64(containers::store_slice(object(0), object(1), object(2), object(3))),
+        Helper::TupleOfList => new(containers::tuple_of_list(object(0))),
         Helper::ListExtend => status(list_extend(object(0), object(1))),
         Helper::QuietNext => new(containers::next(object(0))),
         Helper::IterDone => Register::I64(iterator_is_done(object(0)).into()),

@@ -166,6 +166,21 @@ pub(super) unsafe fn deque_append(method: *mut PyObject, deque: *mut PyObject, i
     1
 }
 
+/// `Helper::TupleOfList`.
+pub(super) unsafe fn tuple_of_list(list: *mut PyObject) -> *mut PyObject {
+    if refcnt(list) > 1 {
+        let tuple = ffi::PyList_AsTuple(list);
+        // Not the last reference.
+        decref(list);
+        return tuple;
+    }
+    // If there is no memory for the tuple, the items are dropped.
+    let tuple = _PyTuple_FromArraySteal(list_items(list), size(list));
+    (*list.cast::<ffi::PyVarObject>()).ob_size = 0;
+    dealloc(list);
+    tuple
+}
+
 /// `Helper::StoreSlice`.
 pub(super) unsafe fn store_slice(
     list: *mut PyObject,
