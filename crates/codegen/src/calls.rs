@@ -42,6 +42,11 @@ impl Translator<'_> {
         {
             return Ok(Some(dict));
         }
+        if let (Helper::ListAppend, &[list, item]) = (helper, args)
+            && let Some(answer) = self.list_append(list, item)
+        {
+            return Ok(Some(answer));
+        }
         if let Some(answer) = self.enumerates(helper, args) {
             return Ok(Some(answer));
         }

@@ -38,6 +38,15 @@ impl Translator<'_> {
         self.ask(HostFn::ArrayElements, &[array, offset])
     }
 
+    pub(crate) fn inner_elements(&mut self, object: Value, offset: u32) -> clif::Value {
+        let object = self.v(object);
+        if self.env.layout.is_some() {
+            return self.b.ins().iadd_imm(object, i64::from(offset));
+        }
+        let offset = self.number(offset);
+        self.ask(HostFn::InnerElements, &[object, offset])
+    }
+
     /// Where an element is, given how wide it is. None if the host has to be asked.
     fn element(&mut self, elements: clif::Value, index: Value, width: usize) -> Option<Place> {
         self.env.layout?;

@@ -335,6 +335,37 @@ impl Translator<'_> {
         self.field(module, self.env.layout.map(|l| l.md_dict), HostFn::ModuleDict)
     }
 
+    /// What the helper does, which is called only if the list has to grow. None if it has to be called in any case.
+    pub(crate) fn list_append(&mut self, list: Value, item: Value) -> Option<clif::Value> {
+        let layout = self.env.layout?;
+        let allocated = layout.allocated?;
+        let (list, item) = (self.v(list), self.v(item));
+        let [room, full, next] = core::array::from_fn(|_| self.b.create_block());
+        let answer = self.b.append_block_param(next, types::I64);
+        let length = self.load(types::I64, list, layout.ob_size);
+        let allocated = self.load(types::I64, list, allocated);
+        let fits = self.b.ins().icmp(IntCC::SignedLessThan, length, allocated);
+        self.branch(fits, room, full);
+        self.b.set_cold_block(full);
+        self.b.switch_to_block(full);
+        self.in_region(Region::Slow(self.op), |t| {
+            let status = t.call_any(Callee::Helper(Helper::ListAppend), &[t.state, list, item]);
+            let status = status.expect("the helper yields a number");
+            t.b.ins().jump(next, &[BlockArg::Value(status)]);
+        });
+        self.b.switch_to_block(room);
+        let items = self.load(types::I64, list, layout.list_ob_item);
+        let distance = self.b.ins().ishl_imm(length, 3);
+        let place = self.b.ins().iadd(items, distance);
+        self.store(item, place, 0);
+        let length = self.b.ins().iadd_imm(length, 1);
+        self.store(length, list, layout.ob_size);
+        let done = self.word(0);
+        self.b.ins().jump(next, &[BlockArg::Value(done)]);
+        self.b.switch_to_block(next);
+        Some(answer)
+    }
+
     // -- iterators -------------------------------------------------------------------------------------------------------
 
     /// The next item; exits if there is none, having changed nothing.

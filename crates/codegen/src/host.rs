@@ -281,6 +281,8 @@ host_functions! {
     ArrayLen = array_len(array: Object) -> i64;
     /// The address of its elements.
     ArrayElements = array_elements(array: Object, offset: u32) -> u64;
+    /// The address of elements that lie in the object.
+    InnerElements = inner_elements(object: Object, offset: u32) -> u64;
     /// An element. The kind is an [`IntKind`](hotspur_ir::IntKind) by its number.
     LoadElementI64 = load_element_i64(elements: u64, index: i64, kind: u32) -> i64;
     /// An element. The kind is a [`FloatKind`](hotspur_ir::FloatKind) by its number.

@@ -32,6 +32,8 @@ pub struct Layout {
     pub ob_fval: i32,
     /// Address of a list's items.
     pub list_ob_item: i32,
+    /// For how many items a list has room, if code may append to it by itself.
+    pub allocated: Option<i32>,
     /// Length of a list, tuple, array or bytearray.
     pub ob_size: i32,
     /// Description of an array: the typecode is its first byte.

@@ -173,6 +173,7 @@ impl<'a> Translator<'a> {
             Op::GuardTypecode { array, typecode } => self.guard_typecode(array, typecode),
             Op::ArrayLen { array } => Some(self.array_len(array)),
             Op::ArrayElements { array, offset } => Some(self.array_elements(array, offset)),
+            Op::InnerElements { object, offset } => Some(self.inner_elements(object, offset)),
             Op::LoadElementI64 { elements, index, kind } => Some(self.load_element_i64(elements, index, kind)),
             Op::LoadElementF64 { elements, index, kind } => Some(self.load_element_f64(elements, index, kind)),
             Op::StoreElementI64 { elements, index, kind, content } => {

@@ -10,7 +10,8 @@ fn ops(params: &str, ops: &str, values: &str, given: &Given<'_>) -> native::Ran 
     let text = format!(
         "superblock code0 @ 0 ({params}) {{\n{ops}\nexit end_of_trace [snap1]\n}}\n\
          snap0 = at code0 @ 0 locals [_, _] stack []\nsnap1 = at code0 @ 9 locals [_, _] stack [{values}]\n\
-         snap2 = after code0 @ 3 locals [_, _] stack []\nsnap3 = at code0 @ 5 locals [_, _] stack []\n"
+         snap2 = after code0 @ 3 locals [_, _] stack []\nsnap3 = at code0 @ 5 locals [_, _] stack []\n\
+         snap4 = raise code0 @ 6 locals [_, _] stack []\n"
     );
     run(&text, given)
 }
@@ -142,6 +143,25 @@ fn arrays() {
     let live = yields("v0: obj, v1: i64, v2: f64", text, "v4", &Given { args: &args, ..Given::default() });
     assert_eq!(live, [0.5_f64.to_bits()]);
     assert_eq!(singles.at(0), u64::from(0.1_f32.to_bits()) << 32 | 7);
+}
+
+#[test]
+fn bytes() {
+    let bytes = words(&[1, 0, 3, 99, 0x0081_8283]);
+    let given = Given { args: &[address(&bytes), 1], ..Given::default() };
+    let text = "v2 = array_len v0\nv3 = inner_elements v0, 32\nv4 = load_element_i64 v3, v1, u8";
+    assert_eq!(yields("v0: obj, v1: i64", text, "v2, v4", &given), [3, 0x82]);
+}
+
+/// No helper is called where there is room.
+#[test]
+fn appending() {
+    let (item, items) = (words(&[1, 0]), words(&[7, 0]));
+    let list = words(&[1, 0, 1, address(&items), 2]);
+    let given = Given { args: &[address(&list), address(&item)], ..Given::default() };
+    let text = "incref v1\nv2 = call_helper list_append, [v0, v1]\ncheck_negative v2 [snap4]";
+    assert_eq!(yields("v0: obj, v1: obj", text, "v2", &given), [0]);
+    assert_eq!([items.at(0), items.at(1), list.at(2), item.at(0)], [7, address(&item), 2, 2]);
 }
 
 /// Elements are as wide as they are, and have their sign.

@@ -36,6 +36,7 @@ pub fn layout(toy: &mut Toy) -> Layout {
         ob_digit: word(SECOND),
         ob_fval: word(FIRST),
         list_ob_item: word(SECOND),
+        allocated: None,
         ob_size: word(FIRST),
         tuple_ob_item: word(SECOND),
         ob_ref: word(FIRST),

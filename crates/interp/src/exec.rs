@@ -256,6 +256,9 @@ impl<R: Runtime> Machine<'_, R> {
             Op::ArrayElements { array, offset } => {
                 Yields(Ptr(self.rt.array_elements(self.obj(array)?, offset as usize)))
             }
+            Op::InnerElements { object, offset } => {
+                Yields(Ptr(self.rt.inner_elements(self.obj(object)?, offset as usize)))
+            }
             Op::LoadElementI64 { elements, index, kind } => {
                 Yields(I64(self.rt.load_element_i64(self.ptr(elements)?, self.i64(index)?, kind)))
             }

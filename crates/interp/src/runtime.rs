@@ -113,6 +113,7 @@ pub trait Runtime {
     fn typecode(&mut self, array: Self::Obj) -> u32;
     fn array_len(&mut self, array: Self::Obj) -> i64;
     fn array_elements(&mut self, array: Self::Obj, offset: usize) -> u64;
+    fn inner_elements(&mut self, object: Self::Obj, offset: usize) -> u64;
     fn load_element_i64(&mut self, elements: u64, index: i64, kind: IntKind) -> i64;
     fn load_element_f64(&mut self, elements: u64, index: i64, kind: FloatKind) -> f64;
     fn store_element_i64(&mut self, elements: u64, index: i64, kind: IntKind, content: i64);

@@ -125,7 +125,7 @@ helpers! {
         reads(CONTAINERS.union(M::ITER).union(M::ARRAY)).writes(CONTAINERS.union(M::ITER)).allocates().raises();
     /// `x[start:stop]` for exactly a list, tuple, str, bytes or range, with bounds that are None or exact ints.
     Slice = slice(obj, obj, obj) -> New, reads(M::LIST).allocates().raises();
-    /// `x[k]` for exactly a dict, str, bytes or range. Null (and no exception) if there is no such item, or code would have to run to find it.
+    /// `x[k]` for exactly a dict, str or range. Null (and no exception) if there is no such item, or code would have to run to find it.
     Lookup = lookup(obj, obj) -> New, reads(M::DICT);
     /// `d.get(k, default)` for exactly a dict. Null (and no exception) if code would have to run to find it.
     LookupOr = lookup_or(obj, obj, obj) -> New, reads(M::DICT);

@@ -285,10 +285,12 @@ TupleLen = tuple_len(tuple: obj) -> I64, pure();
 LoadTupleItem = load_tuple_item(tuple: obj, index: i64) -> Borrowed, pure();
 /// Exits unless the array, an `array.array`, has this typecode. It never changes.
 GuardTypecode = guard_typecode(array: obj, typecode: index) -> None, exits(R::WrongType);
-/// How many elements an array or bytearray has.
+/// How many elements an array, bytearray or bytes object has.
 ArrayLen = array_len(array: obj) -> I64, reads(M::ARRAY);
 /// The address of the elements of an array or bytearray. The object has it in a field at this offset.
 ArrayElements = array_elements(array: obj, offset: offset) -> Ptr, reads(M::ARRAY);
+/// The address of elements that lie in the object itself, at this offset: those of a bytes object, which never change.
+InnerElements = inner_elements(object: obj, offset: offset) -> Ptr, pure();
 /// An element; the index must be in bounds. All elements of an array are of one kind, for good, and no two arrays share them.
 LoadElementI64 = load_element_i64(elements: ptr, index: i64, kind: int_kind) -> I64, reads(M::ELEMENT);
 /// As `load_element_i64`, for doubles.

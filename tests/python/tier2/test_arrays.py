@@ -506,5 +506,51 @@ class Floats(ArrayCase):
         self.assertEqual(f(x, k, 1), 0.0 + (x + k) - k * x + x / k + k / x)
 
 
+class Bytes(Tier2Case):
+    def test_items(self):
+        def f(n, b, step):
+            total = 0
+            kept = []
+            for i in range(n):
+                x = b[(i * step) % len(b)]
+                total += x + b[-1]
+                kept.append(x)
+                if x == 255:
+                    kept = [x]
+            return total, kept[-3:]
+
+        for b in bytes(range(250)), bytes([7, 255]), b"x":
+            for step in 1, -7:
+                indices = [i * step % len(b) for i in range(N)]
+                expect = sum(b[i] + b[-1] for i in indices), f(3 + 2 * len(b), b, step)[1]
+                self.hot(f, N, b, step, expect=(expect[0], f(N, b, step)[1]), share=0.9)
+        text = describe(f)
+        self.assertIn("inner_elements", text)
+        self.assertNotIn("lookup", text)
+        for wrong in bytes(2), bytearray(b"abcd"), Sub(b"abcd"), [1, 2, 3, 4]:
+            self.assertEqual(f(50, wrong, 1)[0], sum(wrong[i % len(wrong)] + wrong[-1] for i in range(50)))
+
+    def test_beyond_the_end(self):
+        def f(n, b, at):
+            total = 0
+            for i in range(n):
+                total += b[at]
+            return total
+
+        b = b"abc"
+        for at in 2, -3:
+            self.hot(f, N, b, at, expect=N * b[at], share=0.9)
+            for wrong in 3, -4, 1 << 70:
+                with self.assertRaises(IndexError):
+                    f(5, b, wrong)
+            self.assertEqual(f(5, b, True), 5 * b[1])
+            with self.assertRaises(TypeError):
+                f(5, b, 1.0)
+
+
+class Sub(bytes):
+    pass
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -45,6 +45,7 @@ pub const LAYOUT: Layout = Layout {
     ob_digit: 24,
     ob_fval: 16,
     list_ob_item: 24,
+    allocated: Some(32),
     ob_size: 16,
     ob_descr: 40,
     tuple_ob_item: 24,

@@ -257,7 +257,9 @@ impl Model {
         self.b.guard_typecode(array, typecode.into());
         let (length, index) = (self.b.array_len(array), self.index());
         self.ints.push(length);
-        let elements = self.b.array_elements(array, 24);
+        // Images have the elements in the object, and their address as well.
+        let elements =
+            if self.pick(3) == 0 { self.b.inner_elements(array, 256) } else { self.b.array_elements(array, 24) };
         self.at();
         self.b.guard_index(index, length);
         match (is_double, self.pick(3)) {

@@ -72,6 +72,7 @@ functions! {
     typecode |t, array: Object| -> u32 { t.typecode(object(array)) }
     array_len |t, array: Object| -> i64 { t.array_len(object(array)) }
     array_elements |t, array: Object, offset: u32| -> u64 { t.array_elements(object(array), offset as usize) }
+    inner_elements |t, array: Object, offset: u32| -> u64 { t.inner_elements(object(array), offset as usize) }
     load_element_i64 |t, elements: u64, index: i64, kind: u32| -> i64 {
         t.load_element_i64(elements, index, IntKind::ALL[kind as usize])
     }
@@ -414,6 +415,7 @@ pub(super) fn host_functions() -> HostFunctions {
         typecode,
         array_len,
         array_elements,
+        inner_elements,
         load_element_i64,
         load_element_f64,
         store_element_i64,

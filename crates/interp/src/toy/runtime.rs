@@ -303,6 +303,9 @@ impl Runtime for Toy {
     fn array_elements(&mut self, array: ToyRef, _: usize) -> u64 {
         array.0.into()
     }
+    fn inner_elements(&mut self, object: ToyRef, _: usize) -> u64 {
+        object.0.into()
+    }
     fn load_element_i64(&mut self, address: u64, index: i64, kind: IntKind) -> i64 {
         kind.number(*self.element(address, index, ElementKind::Int(kind)))
     }

@@ -1,4 +1,4 @@
-//! Elements of arrays and bytearrays.
+//! Elements of arrays and bytearrays, and of bytes.
 //!
 //! `array.array` is a class that cannot be changed, and still a heap type that can go: it is guarded by its version. Whoever has an instance of
 //! it that is an array has one of that class exactly, since derived classes have other versions.
@@ -38,6 +38,19 @@ impl Array {
         };
         offset as u32
     }
+}
+
+/// BINARY_SUBSCR of exactly a bytes object, which has its elements in itself.
+pub(super) unsafe fn byte(l: &mut Lowering) -> Option<Outcome> {
+    l.real_int(1)?;
+    let real = l.real(2);
+    let v = l.exact(2)?;
+    let length = l.f.builder.array_len(v);
+    let index = l.index(size(real), length)?;
+    let elements = l.f.builder.inner_elements(v, bytes_data(real).byte_offset_from(real) as u32);
+    let number = l.f.builder.load_element_i64(elements, index, IntKind::U8);
+    let item = l.box_int(number);
+    l.replace(2, item)
 }
 
 impl Lowering<'_> {

@@ -59,7 +59,7 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
         l.f.of_class(items, ty(container));
         return l.replace(2, items);
     }
-    let is_string = is_one_of(container, &[&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type]);
+    let is_string = facts::is_str(container);
     let is_found =
         || is_dict(container) && is_quiet_key(key) && dict_find(container, key).is_some_and(|value| !value.is_null());
     let is_range = is_type(container, &raw mut ffi::PyRange_Type);
@@ -69,7 +69,7 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     let args = [l.exact(2)?, l.key(1)?];
     let item = l.found(Helper::Lookup, &args)?;
     if is_string || is_range {
-        let class = if facts::is_str(container) { &raw mut ffi::PyUnicode_Type } else { &raw mut ffi::PyLong_Type };
+        let class = if is_string { &raw mut ffi::PyUnicode_Type } else { &raw mut ffi::PyLong_Type };
         l.f.of_class(item, class);
     }
     l.replace(2, item)

@@ -91,6 +91,9 @@ pub(super) unsafe fn binary_subscr(l: &mut Lowering) -> Option<Outcome> {
     if let Some(array) = Array::seen(container) {
         return arrays::item(l, array);
     }
+    if is_type(container, &raw mut ffi::PyBytes_Type) && facts::is_compact_int(l.real(1)) {
+        return arrays::byte(l);
+    }
     if !has_items_of_list_or_tuple(container) || is_type(l.real(1), &raw mut ffi::PySlice_Type) {
         let item = super::containers::item(l);
         return if item.is_some() { item } else { super::attributes::getitem(l) };

@@ -34,6 +34,7 @@ pub(super) fn layout() -> Layout {
         ob_digit: offset_of!(PyLongObject, ob_digit) as i32,
         ob_fval: offset_of!(PyFloatObject, ob_fval) as i32,
         list_ob_item: offset_of!(PyListObject, ob_item) as i32,
+        allocated: Some(offset_of!(PyListObject, allocated) as i32),
         ob_size: offset_of!(PyListObject, ob_base) as i32 + OBJECT,
         ob_descr: offset_of!(ArrayObject, ob_descr) as i32,
         tuple_ob_item: offset_of!(PyTupleObject, ob_item) as i32,

@@ -352,6 +352,9 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { *array.as_ptr().byte_add(offset).cast::<u64>() }
     }
+    fn inner_elements(&mut self, object: Obj, offset: usize) -> u64 {
+        object.as_ptr().expose_provenance() as u64 + offset as u64
+    }
     fn load_element_i64(&mut self, elements: u64, index: i64, kind: IntKind) -> i64 {
         // SAFETY: see the module's documentation.
         kind.number(unsafe { heap::load_element(elements, index, kind.width()) })

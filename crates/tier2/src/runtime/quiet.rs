@@ -26,25 +26,22 @@ pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mu
         }
         return found;
     }
+    if t != &raw mut ffi::PyUnicode_Type {
+        return ptr::null_mut();
+    }
     let mut index = long_compact_value(key);
-    let length = if t == &raw mut ffi::PyUnicode_Type { ffi::PyUnicode_GetLength(container) } else { size(container) };
+    let length = ffi::PyUnicode_GetLength(container);
     if index < 0 {
         index += length;
     }
     if index < 0 || index >= length {
         return ptr::null_mut();
     }
-    if t == &raw mut ffi::PyUnicode_Type {
-        let found = ffi::PySequence_GetItem(container, index);
-        if found.is_null() {
-            ffi::PyErr_Clear();
-        }
-        return found;
+    let found = ffi::PySequence_GetItem(container, index);
+    if found.is_null() {
+        ffi::PyErr_Clear();
     }
-    if t == &raw mut ffi::PyBytes_Type {
-        return super::values::int(i64::from(*bytes_data(container).offset(index))).as_ptr();
-    }
-    ptr::null_mut()
+    found
 }
 
 /// `Helper::LookupOr`.
