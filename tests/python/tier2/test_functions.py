@@ -258,6 +258,52 @@ class Finished(Tier2Case):
                 self.assertEqual(function(N), sum(2 * i + 3 for i in range(N)))
                 self.assertEqual(log, list(range(N)))
 
+    def test_what_dies_with_one_that_has_not_ended(self):
+        log = []
+
+        class Noisy:
+            def __init__(self, i):
+                self.i = i
+
+            def __del__(self):
+                log.append(self.i)
+
+        def unprotected(noisy):
+            yield noisy.i
+            yield None
+
+        def protected(noisy):
+            try:
+                yield noisy.i
+            finally:
+                log.append(-1)
+
+        def delegating(noisy):
+            yield from protected(noisy)
+
+        def f(n, numbers, made=None):
+            total = 0
+            for i in range(n):
+                for k in numbers(Noisy(i)):
+                    total += k
+                    break
+                total += any(k < 0 for k in numbers(Noisy(-2)))
+                made = numbers(Noisy(-3))
+            return total
+
+        for numbers, end in (unprotected, []), (protected, [-1]), (delegating, [-1]):
+            with self.subTest(numbers.__name__):
+                for _ in range(6):
+                    log.clear()
+                    f(N, numbers)
+                    expect = []
+                    for i in range(N):
+                        # One that was not begun is not ended, either.
+                        expect += [*end, i, *end, -2] if i else [*end, 0, *end, -2]
+                        if i:
+                            expect.append(-3)
+                    self.assertEqual(log, [*expect, -3])
+
     def test_quietly(self):
         def f(n, items):
             total = 0
@@ -293,6 +339,24 @@ class Generators(Tier2Case):
             return total
 
         self.hot(f, N, expect=N * (N + 1) // 2, share=0.8)
+        self.assertGreater(self.same, 0.8 * N)
+
+        def first(n):
+            same = total = where = 0
+            for i in range(n):
+                as_large = bytes(room), bytes(room), bytes(room)
+                made = numbers(i, 1)
+                same += id(made) == where
+                where = id(made)
+                for k in made:
+                    total += k
+                    break
+                made = None
+            self.same = same
+            return total
+
+        # Also if it has not come to its end.
+        self.hot(first, N, expect=N * (N - 1) // 2, share=0.8)
         self.assertGreater(self.same, 0.8 * N)
 
     def test_what_is_seen_of_them(self):

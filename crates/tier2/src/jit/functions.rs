@@ -15,8 +15,8 @@ use core::ptr::{self, NonNull};
 use hotspur_codegen::{ExecState, HostFunctions, Object};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::{
-    _PyThreadState_PopFrame, PyCodeObject, TPFLAGS_HEAPTYPE, ThreadState, dealloc, decref_is_zero, frame_generator,
-    frame_locals, generator_frame, has_feature, ty,
+    _PyThreadState_PopFrame, PyCodeObject, PyGen_Type, TPFLAGS_HEAPTYPE, ThreadState, dealloc, decref_is_zero,
+    frame_generator, frame_locals, generator_frame, has_feature, ty,
 };
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
@@ -338,11 +338,12 @@ extern "C-unwind" fn dealloc_returning(state: *mut ExecState, value: Object) {
     unsafe {
         let ts = (*state).thread.cast::<ThreadState>();
         (*ts).c_recursion_remaining -= 1;
-        // Here other code may run. Looking at what dies is worth it for the memory of instances alone.
-        let is_instance = has_feature(ty(value.cast()), TPFLAGS_HEAPTYPE);
+        // Here other code may run. Looking at what dies is worth it for the memory of instances and generators alone.
+        let t = ty(value.cast());
+        let is_kept = has_feature(t, TPFLAGS_HEAPTYPE) || t == &raw mut PyGen_Type;
         if free_finished(value.cast()) {
-            // A generator that was consumed.
-        } else if is_instance && dies_quietly(value.cast()) {
+            // It was consumed.
+        } else if is_kept && dies_quietly(value.cast()) {
             free_quiet(value.cast());
         } else if !free_iterator(value.cast()) {
             dealloc(value.cast());

@@ -490,6 +490,8 @@ pub(crate) unsafe fn free_quiet(op: *mut PyObject) {
             free_items(tuple_items(op), size(op) as usize);
         } else if t == &raw mut PyFunction_Type {
             return super::functions::free_function(op);
+        } else if t == &raw mut PyGen_Type {
+            return super::generators::free_quiet(op);
         }
         return super::free_simple(op);
     }

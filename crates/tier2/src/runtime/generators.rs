@@ -4,6 +4,7 @@ use super::dying::{Death, drop_quiet};
 use super::{Obj, made};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
+use hotspur_tier1::generators::free_finished;
 use hotspur_tier1::table::op;
 
 unsafe fn frame(generator: Obj) -> *mut InterpreterFrame {
@@ -43,15 +44,32 @@ pub(crate) unsafe fn finish_quietly(generator: *mut PyGenObject) -> bool {
     if !is_quiet {
         return false;
     }
-    (*generator).gi_frame_state = FRAME_CLEARED;
-    (*frame).stacktop = 0;
-    for i in 0..locals {
-        drop_quiet(*frame_locals(frame).add(i));
-    }
-    drop_quiet(function);
+    clear_quietly(generator, locals);
     (*generator).gi_exc_state.previous_item = core::ptr::null_mut();
     (*frame).previous = core::ptr::null_mut();
     true
+}
+
+/// Clears the frame of a generator, which has so many slots, where it is known that no code runs in that.
+unsafe fn clear_quietly(generator: *mut PyGenObject, count: usize) {
+    let frame = generator_frame(generator);
+    (*generator).gi_frame_state = FRAME_CLEARED;
+    (*frame).stacktop = 0;
+    for i in 0..count {
+        drop_quiet(*frame_locals(frame).add(i));
+    }
+    drop_quiet((*frame).f_funcobj);
+}
+
+/// Frees a generator that dies quietly, also one that has not come to its end.
+pub(super) unsafe fn free_quiet(object: *mut PyObject) {
+    let generator = object.cast::<PyGenObject>();
+    if (*generator).gi_frame_state < FRAME_EXECUTING {
+        clear_quietly(generator, (*generator_frame(generator)).stacktop as usize);
+    }
+    if !free_finished(object) {
+        dealloc(object);
+    }
 }
 
 /// The same for a frame with so many slots, among other things that die.
@@ -75,6 +93,7 @@ pub(super) unsafe fn dies_quietly(generator: *mut PyGenObject, death: &mut Death
     }
     // It is closed: without its noticing, if it waits outside of all that handles exceptions.
     is_type(generator.cast(), &raw mut PyGen_Type)
+        && (*frame).f_locals.is_null()
         && (*generator).gi_exc_state.exc_value.is_null()
         && ((*generator).gi_frame_state == FRAME_CREATED || is_unprotected((*frame).instr_ptr))
         && clears_quietly(frame, (*frame).stacktop as usize, death, depth)
