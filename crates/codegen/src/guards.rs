@@ -90,6 +90,16 @@ impl Translator<'_> {
         self.guard_number(is, version)
     }
 
+    pub(crate) fn guard_instance_keys_version(&mut self, class: Value, version: u32) -> Nothing {
+        let is = if let Some(layout) = self.env.layout {
+            let keys = self.load(types::I64, self.v(class), layout.ht_cached_keys);
+            self.load(types::I32, keys, layout.dk_version)
+        } else {
+            self.ask(HostFn::InstanceKeysVersion, &[self.v(class)])
+        };
+        self.guard_number(is, version)
+    }
+
     pub(crate) fn guard_global_version(&mut self, dict: ObjRef, version: u32) -> Nothing {
         let dict = self.object(dict);
         let is = self.ask(HostFn::GlobalVersion, &[dict]);

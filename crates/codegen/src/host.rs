@@ -217,6 +217,8 @@ host_functions! {
     KeysVersion = keys_version(dict: Object) -> u32;
     /// The version of the keys that instances of the object's type share.
     SharedKeysVersion = shared_keys_version(value: Object) -> u32;
+    /// The version of the keys that instances of the object, which is a class, share.
+    InstanceKeysVersion = instance_keys_version(class: Object) -> u32;
     /// The version of a dictionary that the host watches.
     GlobalVersion = global_version(dict: Object) -> u32;
     /// The version of a function.

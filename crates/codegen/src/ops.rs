@@ -80,6 +80,7 @@ impl<'a> Translator<'a> {
             Op::GuardTypeVersion { value, version } => self.guard_type_version(value, version),
             Op::GuardKeysVersion { dict, version } => self.guard_keys_version(dict, version),
             Op::GuardSharedKeysVersion { value, version } => self.guard_shared_keys_version(value, version),
+            Op::GuardInstanceKeysVersion { class, version } => self.guard_instance_keys_version(class, version),
             Op::GuardGlobalVersion { dict, version } => self.guard_global_version(dict, version),
             Op::GuardFunctionVersion { function, version } => self.guard_function_version(function, version),
             Op::GuardIs { value, object } => self.guard_is(value, object, IntCC::Equal),

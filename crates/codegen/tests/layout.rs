@@ -45,6 +45,8 @@ fn guards() {
     assert!(!passes("v0: obj", "guard_class_version v0, 6 [snap0]", &given(&c)));
     assert!(passes("v0: obj", "guard_shared_keys_version v0, 77 [snap0]", &given(&o)));
     assert!(!passes("v0: obj", "guard_shared_keys_version v0, 78 [snap0]", &given(&o)));
+    assert!(passes("v0: obj", "guard_instance_keys_version v0, 77 [snap0]", &given(&c)));
+    assert!(!passes("v0: obj", "guard_instance_keys_version v0, 78 [snap0]", &given(&c)));
     assert!(passes("v0: obj", "guard_keys_version v0, 77 [snap0]", &given(&o)));
     assert!(!passes("v0: obj", "guard_keys_version v0, 1 [snap0]", &given(&o)));
     assert!(passes("v0: obj", "guard_function_version v0, 123 [snap0]", &given(&f)));

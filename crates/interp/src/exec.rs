@@ -156,6 +156,9 @@ impl<R: Runtime> Machine<'_, R> {
             Op::GuardSharedKeysVersion { value, version } => {
                 guard(self.rt.shared_keys_version(self.obj(value)?) == version)
             }
+            Op::GuardInstanceKeysVersion { class, version } => {
+                guard(self.rt.instance_keys_version(self.obj(class)?) == version)
+            }
             Op::GuardGlobalVersion { dict, version } => {
                 let dict = self.rt.const_obj(dict);
                 guard(self.rt.global_version(dict) == version)

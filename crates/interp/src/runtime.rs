@@ -69,6 +69,7 @@ pub trait Runtime {
     fn class_version(&mut self, class: Self::Obj) -> u32;
     fn keys_version(&mut self, dict: Self::Obj) -> u32;
     fn shared_keys_version(&mut self, value: Self::Obj) -> u32;
+    fn instance_keys_version(&mut self, class: Self::Obj) -> u32;
     fn global_version(&mut self, dict: Self::Obj) -> u32;
     fn function_version(&mut self, function: Self::Obj) -> u32;
     fn is_compact(&mut self, value: Self::Obj) -> bool;

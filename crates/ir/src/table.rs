@@ -85,6 +85,9 @@ GuardKeysVersion = guard_keys_version(dict: obj, version: version) -> None,
 /// Exits unless the keys that instances of the object's type share have this version: no instance has other attributes.
 GuardSharedKeysVersion = guard_shared_keys_version(value: obj, version: version) -> None,
     reads(M::TYPE).reads(M::VERSION).exits(R::KeysChanged);
+/// Exits unless the keys that instances of the object, which is a class, share have this version.
+GuardInstanceKeysVersion = guard_instance_keys_version(class: obj, version: version) -> None,
+    reads(M::VERSION).exits(R::KeysChanged);
 /// Exits unless the dictionary, one that the host watches, has this version: nothing in it changed.
 GuardGlobalVersion = guard_global_version(dict: object, version: version) -> None,
     reads(M::VERSION).exits(R::GlobalsChanged);

@@ -19,7 +19,7 @@
 //! 4. [`sink`] and [`refcount`]: objects built in vain, references taken in vain. Once tuples that were built to be taken apart are gone, it can
 //!    be seen what happens to the boxes that were in them.
 //! 5. [`unbox`] sees that some parameters of the loop are boxes each time round, and passes what is in them instead.
-//! 6. [`refcount`] and [`sink`] again: now boxes go.
+//! 6. [`refcount`] and [`sink`] again: now boxes go, and references to what was in objects that are not built.
 //! 7. [`ranges`] and [`dce`] tidy up, and [`reuse`] makes boxes that are left of dying ones.
 //!
 //! # Who may rely on what
@@ -66,6 +66,7 @@ pub const SCHEDULE: &[Pass] = &[
     Pass::Refcount,
     Pass::Dce,
     Pass::Sink,
+    Pass::Refcount,
     Pass::Fold,
     Pass::Ranges,
     Pass::Reuse,

@@ -88,7 +88,8 @@ fn section(sb: &mut Superblock, insts: &mut Vec<Inst>, start: usize, origins: &O
         owned: HashMap::default(),
         disowned: vec![Vec::new(); insts.len()],
     };
-    for (i, inst) in insts.iter().enumerate() {
+    // The last ones first, so that what lies within a pair has gone when it is looked at.
+    for (i, inst) in insts.iter().enumerate().rev() {
         let Op::Incref { value } = inst.op else { continue };
         if let Some(j) = section.partner(i, value) {
             let is_proved = |inst: &Inst| matches!(inst.op, Op::GuardShared { value: v } | Op::GuardSharedOrNull { value: v } if v == value);

@@ -37,7 +37,9 @@
 
 use crate::count::counts;
 use crate::edit::{Snapshots, Substitution, emit};
-use hotspur_ir::{Builtin, Facts, Inst, Op, Slot, SnapshotId, Superblock, Value, Virtual, VirtualId, VirtualKind};
+use hotspur_ir::{
+    Builtin, Facts, Inst, MemorySet, ObjRef, Op, Slot, SnapshotId, Superblock, Value, Virtual, VirtualId, VirtualKind,
+};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use std::collections::BTreeMap;
 
@@ -49,6 +51,8 @@ struct Object {
     /// References to it, those of other virtual objects included.
     references: i32,
     in_loop: bool,
+    /// Of an instance.
+    class: Option<ObjRef>,
 }
 
 struct Sink<'a> {
@@ -61,6 +65,8 @@ struct Sink<'a> {
     snapshots: Snapshots,
     descriptions: HashMap<(Value, Virtual), VirtualId>,
     in_loop: bool,
+    /// Whether nothing that the superblock relies on can have changed since its validity was checked. Virtual objects that die run no code.
+    valid: bool,
     out: Vec<Inst>,
 }
 
@@ -85,6 +91,7 @@ pub(crate) fn sink(sb: Superblock, facts: &dyn Facts) -> Superblock {
             snapshots: Snapshots::default(),
             descriptions: HashMap::default(),
             in_loop: false,
+            valid: true,
             out: Vec::new(),
         };
         walk.superblock();
@@ -173,7 +180,7 @@ impl Sink<'_> {
         prefix.into_iter().for_each(|inst| self.inst(inst));
         self.sb.prefix = std::mem::take(&mut self.out);
         let Some(mut body) = self.sb.body.take() else { return };
-        self.in_loop = true;
+        (self.in_loop, self.valid) = (true, false);
         std::mem::take(&mut body.insts).into_iter().for_each(|inst| self.inst(inst));
         body.insts = std::mem::take(&mut self.out);
         self.sb.body = Some(body);
@@ -208,12 +215,24 @@ impl Sink<'_> {
         let needed: Vec<Value> = crate::edit::operands(&self.sb, &inst.op);
         self.needed.extend(needed.into_iter().filter(|v| self.objects.contains_key(v)));
         inst.snapshot = inst.snapshot.map(|s| self.snapshot(s, &inst.op));
+        self.stays(inst);
+    }
+
+    /// The op is one of the new superblock.
+    fn stays(&mut self, inst: Inst) {
+        if inst.op.effects().escapes || inst.op.effects().writes.overlaps(MemorySet::VERSION) {
+            self.valid = false;
+        } else if let Op::CheckValidity {} | Op::GuardLanded { .. } = inst.op {
+            self.valid = true;
+        }
         self.out.push(inst);
     }
 
     fn make(&mut self, v: Value, kind: VirtualKind, op: &Op) {
         let mut fields = Vec::new();
+        let mut of_class = None;
         if let Op::NewInstance { class } = *op {
+            of_class = Some(class);
             fields.push(emit(&mut self.sb, &mut self.out, Op::ConstObj { object: class }));
         }
         op.each_value(|f| fields.push(Some(f)));
@@ -222,7 +241,7 @@ impl Sink<'_> {
                 self.changes(f);
             }
         }
-        self.objects.insert(v, Object { kind, fields, references: 1, in_loop: self.in_loop });
+        self.objects.insert(v, Object { kind, fields, references: 1, in_loop: self.in_loop, class: of_class });
     }
 
     /// Does what an op does to a virtual object. Whether that was all.
@@ -246,7 +265,16 @@ impl Sink<'_> {
                 None => this.out.push(Inst { op: Op::ConstNull {}, result: Some(result), snapshot: None }),
             }
         };
-        if let (Op::LoadInline { index, .. }, VirtualKind::Instance) = (&inst.op, kind) {
+        if let (Op::GuardSharedKeysVersion { version, .. }, VirtualKind::Instance) = (&inst.op, kind) {
+            let Some(class) = self.objects[&v].fields[0] else { return false };
+            let op = Op::GuardInstanceKeysVersion { class, version: *version };
+            let snapshot = inst.snapshot.map(|s| self.snapshot(s, &op));
+            self.stays(Inst { op, result: None, snapshot });
+        } else if let (Op::GuardTypeVersion { version, .. }, VirtualKind::Instance) = (&inst.op, kind) {
+            // That of its class is watched.
+            let is = self.objects[&v].class.and_then(|class| self.facts.type_version(class));
+            return self.valid && is == Some(*version);
+        } else if let (Op::LoadInline { index, .. }, VirtualKind::Instance) = (&inst.op, kind) {
             load(self, *index as usize + 1);
         } else if let (Op::LoadCell { .. }, VirtualKind::Cell)
         | (Op::UnboxI64 { .. } | Op::UnboxWide { .. }, VirtualKind::Int)
@@ -264,7 +292,11 @@ impl Sink<'_> {
                 || matches!(inst.op, Op::GuardNotNull { .. })
                 || matches!(
                     (&inst.op, kind),
-                    (Op::GuardInlineValues { .. } | Op::GuardNoDict { .. }, VirtualKind::Instance)
+                    // What the superblock knows by name is another object.
+                    (
+                        Op::GuardInlineValues { .. } | Op::GuardNoDict { .. } | Op::GuardIsNot { .. },
+                        VirtualKind::Instance
+                    )
                 )
                 || matches!((&inst.op, kind), (Op::GuardCompact { .. } | Op::GuardWide { .. }, VirtualKind::Int));
         }
@@ -316,7 +348,7 @@ impl Sink<'_> {
             };
             let op = Op::Xdecref { value: f };
             let snapshot = Some(self.snapshot(snapshot, &op));
-            self.out.push(Inst { op, result: None, snapshot });
+            self.stays(Inst { op, result: None, snapshot });
         }
     }
 

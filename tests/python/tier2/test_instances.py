@@ -2,10 +2,13 @@
 tier 2 on."""
 
 import gc
+import os
 import unittest
 import weakref
 
-from support import Tier2Case
+import hotspur
+
+from support import Tier2Case, UsualThresholds, describe, on_stock
 
 N = 3000
 
@@ -154,6 +157,104 @@ class Instances(Tier2Case):
 
         names = ["Wide", "Small"] * (N // 100)
         self.hot(f, N, expect=(4 * N, names, [N - 100], N - 100), share=0.3)
+
+
+class Vector:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def __sub__(self, other):
+        if other.is_vector():
+            return Vector(self.x - other.x, self.y - other.y)
+        return None
+
+    def is_vector(self):
+        return True
+
+    def dot(self, other):
+        return self.x * other.x + self.y * other.y
+
+    def scale(self, factor):
+        return Vector(self.x * factor, self.y * factor)
+
+    def normalized(self):
+        return self.scale(1 / self.dot(self) ** 0.5)
+
+
+class Ray:
+    def __init__(self, point, vector):
+        self.point = point
+        self.vector = vector.normalized()
+
+
+class Disc:
+    def __init__(self, centre):
+        self.centre = centre
+
+    def distance(self, ray):
+        to = self.centre - ray.point
+        return to.dot(to) - to.dot(ray.vector) ** 2
+
+
+class Chains(UsualThresholds):
+    """Instances that are made of others, which die in between, by methods that call methods."""
+
+    # The loop is hot before the methods are, which are called more than once in each round.
+    USUAL = UsualThresholds.USUAL | {"back_edge_threshold": 200}
+
+    def f(self):
+        def f(n, disc):
+            total = 0.0
+            for i in range(n):
+                total += disc.distance(Ray(Vector(i * 0.5, i + 0.5), Vector(i + 1.5, i * 2.5) - Vector(i * 0.25, 0.5 - i)))
+            return total
+
+        return f
+
+    def test_none_is_built(self):
+        f, disc = self.f(), Disc(Vector(3.5, -1.0))
+        self.hot(f, N, disc, expect=f(N, disc), share=0.9)
+        if "HOTSPUR_STOP_EVERY" not in os.environ:
+            loops = [e.text[e.text.index("\nloop ") :] for e in hotspur.executors(f) if "jump_loop" in e.text]
+            self.assertTrue(loops, describe(f))
+            for text in loops:
+                self.assertNotIn("new_instance", text[: text.index("\n}")])
+
+    def test_the_class_changes(self):
+        """Between rounds, and while a method runs: another method is called from then on, and other keys are met."""
+        disc = Disc(Vector(3.5, -1.0))
+
+        class Meddler:
+            def __init__(self, at, do):
+                self.at, self.do = at, do
+
+            def __rmul__(self, i):
+                if i == self.at:
+                    self.do()
+                return i * 0.5
+
+        def f(n, half):
+            total = 0.0
+            for i in range(n):
+                here = Vector(i * 0.5, 2.0)
+                there = Vector(i * half, 2.5)
+                total += disc.distance(Ray(here, there - here)) + there.is_vector()
+            return total
+
+        before = Vector.is_vector
+        changes = [
+            (lambda: setattr(Vector, "is_vector", lambda self: 5), lambda: setattr(Vector, "is_vector", before)),
+            (lambda: setattr(disc.centre, f"attribute{len(vars(disc.centre))}", 1), lambda: None),
+        ]
+        for do, undo in changes:
+            for _ in range(4):
+                results = []
+                for again in range(2):
+                    run = on_stock if again else (lambda f, *args: f(*args))
+                    results.append(run(f, 300, Meddler(200, do)))
+                    undo()
+                self.assertEqual(*results)
 
 
 if __name__ == "__main__":

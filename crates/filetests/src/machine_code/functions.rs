@@ -39,6 +39,7 @@ functions! {
     class_version |t, class: Object| -> u32 { t.class_version(object(class)) }
     keys_version |t, value: Object| -> u32 { t.keys_version(object(value)) }
     shared_keys_version |t, value: Object| -> u32 { t.shared_keys_version(object(value)) }
+    instance_keys_version |t, class: Object| -> u32 { t.instance_keys_version(object(class)) }
     global_version |t, value: Object| -> u32 { t.global_version(object(value)) }
     function_version |t, value: Object| -> u32 { t.function_version(object(value)) }
     is_compact |t, value: Object| -> bool { t.is_compact(object(value)) }
@@ -384,6 +385,7 @@ pub(super) fn host_functions() -> HostFunctions {
         class_version,
         keys_version,
         shared_keys_version,
+        instance_keys_version,
         global_version,
         function_version,
         is_compact,

@@ -173,6 +173,9 @@ impl Runtime for Toy {
         // Shared keys never change here, so the version of the class will do.
         self.type_version(value)
     }
+    fn instance_keys_version(&mut self, class: ToyRef) -> u32 {
+        self.class_version(class)
+    }
     fn global_version(&mut self, dict: ToyRef) -> u32 {
         if let Kind::Dict { version, .. } = *self.look(dict) { version } else { 0 }
     }

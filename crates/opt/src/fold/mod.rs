@@ -217,6 +217,7 @@ impl Fold<'_> {
         } else if let Op::GuardTypeVersion { value, .. }
         | Op::GuardClassVersion { class: value, .. }
         | Op::GuardSharedKeysVersion { value, .. }
+        | Op::GuardInstanceKeysVersion { class: value, .. }
         | Op::GuardKeysVersion { dict: value, .. }
         | Op::GuardFunctionVersion { function: value, .. }
         | Op::GuardInlineValues { value }

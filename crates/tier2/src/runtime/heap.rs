@@ -1,7 +1,7 @@
 //! Attributes, items, dictionaries, and the versions that guards compare.
 
 use super::{Obj, out_of_memory, raw};
-use hotspur_cpython_sys::ffi::PyObject;
+use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
 /// The version of a dictionary's keys; zero if it has none, or this is no dictionary (a derived type is none).
@@ -14,11 +14,15 @@ pub(super) unsafe fn keys_version(dict: Obj) -> u32 {
 
 /// The version of the keys that instances of the object's type share; zero if they share none.
 pub(super) unsafe fn shared_keys_version(value: Obj) -> u32 {
-    let t = ty(value.as_ptr());
-    if !has_feature(t, TPFLAGS_HEAPTYPE) {
+    instance_keys_version(ty(value.as_ptr()))
+}
+
+/// The version of the keys that instances of the class share; zero if they share none.
+pub(super) unsafe fn instance_keys_version(class: *mut PyTypeObject) -> u32 {
+    if !has_feature(class, TPFLAGS_HEAPTYPE) {
         return 0;
     }
-    let keys = cached_keys(t);
+    let keys = cached_keys(class);
     if keys.is_null() { 0 } else { (*keys).dk_version }
 }
 

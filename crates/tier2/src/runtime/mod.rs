@@ -228,6 +228,10 @@ impl Runtime for Host {
         // SAFETY: see the module's documentation.
         unsafe { heap::shared_keys_version(value) }
     }
+    fn instance_keys_version(&mut self, class: Obj) -> u32 {
+        // SAFETY: see the module's documentation.
+        unsafe { heap::instance_keys_version(class.as_ptr().cast()) }
+    }
     fn global_version(&mut self, dict: Obj) -> u32 {
         crate::watch::dict_version(dict.as_ptr())
     }
