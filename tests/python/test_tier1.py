@@ -317,6 +317,94 @@ class Generators(unittest.TestCase):
             tracemalloc.stop()
 
 
+class ManyTypes(unittest.TestCase):
+    """Attributes and `isinstance` where operands are of many types: what is remembered of types must not outlive its truth."""
+
+    def setUp(self):
+        class Meta(type):
+            pass
+
+        class Slots(metaclass=Meta):
+            __slots__ = ("a", "__dict__")
+
+        self.meta, self.slots = Meta, Slots
+        self.classes = [Meta(f"C{i}", (Slots,) if i % 2 else (), {"__module__": __name__}) for i in range(12)]
+        self.objects = [c() for c in self.classes]
+        for i, o in enumerate(self.objects):
+            o.a = i
+
+    def test_attributes(self):
+        def read(objects):
+            return [o.a for o in objects]
+
+        def outcome(o):
+            try:
+                return read([o])[0]
+            except AttributeError as e:
+                return e.name
+
+        for _ in range(100):
+            self.assertEqual(read(self.objects), list(range(12)))
+        del self.objects[3].a, self.objects[4].a
+        self.assertEqual([outcome(o) for o in self.objects[3:5]], ["a", "a"])
+        self.classes[5].a = property(lambda self: "property")
+        self.classes[6].a = property(lambda self: "property")
+        self.classes[8].__getattribute__ = lambda self, name: name * 2
+        self.classes[9].__getattr__ = lambda self, name: "missing"
+        del self.objects[9].a
+        self.objects[10].__dict__ = {"a": "dict"}
+        expect = ["a", "a", "property", "property", 7, "aa", "missing", "dict", 11]
+        self.assertEqual([outcome(o) for o in self.objects[3:]], expect)
+        self.assertEqual([outcome(x) for x in (1, "", None, sys, Recursion)], ["a"] * 5)
+
+    def test_attributes_of_classes(self):
+        def read(classes):
+            return [(c.__name__, c.__dict__.get("own"), c.__mro__[0], c.__bases__) for c in classes]
+
+        expect = [(f"C{i}", None, c, (self.slots,) if i % 2 else (object,)) for i, c in enumerate(self.classes)]
+        for _ in range(100):
+            self.assertEqual(read(self.classes), expect)
+        self.classes[3].__name__ = "renamed"
+        self.classes[4].own = 1
+        self.assertEqual([said[:2] for said in read(self.classes[3:5])], [("renamed", None), ("C4", 1)])
+
+        class Saying(self.meta):
+            __name__ = property(lambda cls: "meta")
+
+        self.classes[5].__class__ = Saying
+        self.assertEqual([said[0] for said in read(self.classes[4:7])], ["C4", "meta", "C6"])
+
+    def test_isinstance(self):
+        def which(objects, kinds):
+            return [isinstance(o, kinds) for o in objects]
+
+        odd = [False, True] * 6
+        for _ in range(100):
+            self.assertEqual(which(self.objects, self.slots), odd)
+            self.assertEqual(which(self.objects, (int, self.slots)), odd)
+            self.assertEqual(which(self.objects, (int, (str, self.slots))), odd)
+            self.assertEqual(which(self.objects, int | self.slots), odd)
+            self.assertEqual(which(self.objects, self.classes[3]), [i == 3 for i in range(12)])
+
+        class Pretending(metaclass=self.meta):
+            __class__ = property(lambda _: self.slots)
+
+        plain = self.objects[4]
+        self.objects[4] = Pretending()
+        self.assertEqual(which(self.objects, self.slots), [i % 2 == 1 or i == 4 for i in range(12)])
+        self.meta.__instancecheck__ = lambda cls, o: o is self.objects[0]
+        self.assertEqual(which(self.objects, self.slots), [True] + [False] * 11)
+        # What is exactly of the class is not asked about.
+        self.assertEqual(which(self.objects, self.classes[2]), [True, False, True] + [False] * 9)
+        del self.meta.__instancecheck__
+        self.objects[4] = plain
+        self.assertEqual(which(self.objects, (int, self.slots)), odd)
+        for kinds in (3, (int, 3)):
+            with self.assertRaisesRegex(TypeError, "isinstance"):
+                which(self.objects, kinds)
+        self.assertEqual(which([1], (int, 3)), [True])
+
+
 class Leaks(unittest.TestCase):
     def test_code_objects_are_freed(self):
         def churn(n):

@@ -5,7 +5,7 @@
 //! whatever takes it out of the type's dictionary takes the version away too.
 
 use crate::dispatch::{Ret, State};
-use crate::{adapt, frames, handler, shims};
+use crate::{adapt, frames, handler, polymorphic, shims};
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -121,7 +121,9 @@ handler! {
             }
             attr
         } else {
-            ffi::PyObject_GetAttr(owner, name)
+            // Objects of many types have their attributes read here.
+            let at_hand = polymorphic::attribute_at_hand(owner, name);
+            if at_hand.is_null() { ffi::PyObject_GetAttr(owner, name) } else { at_hand }
         };
         s.shrink(1);
         decref(owner);

@@ -3,7 +3,7 @@
 
 use super::calls::{CALL, CALL_LENGTH, Operands};
 use crate::dispatch::{Ret, State};
-use crate::{handler, shims};
+use crate::{handler, polymorphic, shims};
 use core::ffi::c_int;
 use core::ptr;
 use ffi::{PyObject, PyTypeObject};
@@ -141,11 +141,16 @@ handler! {
             return s.tail(CALL);
         }
         s.save_ip();
-        let is = ffi::PyObject_IsInstance(*operands.args, *operands.args.add(1));
-        if is < 0 {
-            return s.error();
-        }
-        let result = if is != 0 { s.known().true_ } else { s.known().false_ };
+        let (op, class) = (*operands.args, *operands.args.add(1));
+        let is = match polymorphic::is_instance(op, class) {
+            Some(is) => is,
+            None => match ffi::PyObject_IsInstance(op, class) {
+                0 => false,
+                is if is < 0 => return s.error(),
+                _ => true,
+            },
+        };
+        let result = if is { s.known().true_ } else { s.known().false_ };
         s.finish_call_without_events(operands, result)
     }
 
