@@ -5,7 +5,7 @@ use crate::host::{Callee, HostFn};
 use crate::translate::{Region, Translator};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, BlockArg, InstBuilder, types};
-use hotspur_ir::{Helper, Value};
+use hotspur_ir::{Cond, Helper, Inst, Op, Value};
 
 /// What an iterator goes over.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -378,6 +378,9 @@ impl Translator<'_> {
             };
             let item = self.ask(function, &[iter]);
             self.guard(item);
+            for _ in 1..self.taken {
+                self.incref(item);
+            }
             return item;
         };
         let sequence = self.load(types::I64, iter, layout.it_seq);
@@ -393,10 +396,42 @@ impl Translator<'_> {
         let distance = self.b.ins().ishl_imm(index, 3);
         let address = self.b.ins().iadd(items, distance);
         let item = self.load(types::I64, address, offset);
-        self.incref(item);
+        self.take_references(item, self.taken);
         let next = self.b.ins().iadd_imm(index, 1);
         self.store(next, iter, layout.it_index);
         item
+    }
+
+    /// The guard behind an op that asks an `enumerate` for its number, if the two are written together.
+    pub(crate) fn asks_whether_ready<'i>(&self, inst: &Inst, next: Option<&'i Inst>) -> Option<&'i Inst> {
+        self.env.layout?.enumerates?;
+        let (next, number) = (next?, inst.result?);
+        let asks = inst.op.helper() == Some(Helper::EnumerateNumber);
+        let guards =
+            matches!(next.op, Op::GuardCmpI64 { cond: Cond::Ge, a, b } if a == number && self.constant(b) == Some(0));
+        // An exit is taken before there is a number.
+        let names = |id| self.snapshots[id].live.iter().any(|live| live.value == number);
+        (asks && guards && !next.snapshot.is_some_and(names)).then_some(next)
+    }
+
+    /// The number of an `enumerate`; exits unless it can go on without building anything.
+    pub(crate) fn enumerate_ready(&mut self, inst: &Inst) {
+        let (Some(layout), Op::CallHelper { args, .. }) = (self.env.layout, &inst.op) else { return };
+        let Some(fields) = layout.enumerates else { return };
+        let iter = self.v(args[0]);
+        let result = self.load(types::I64, iter, fields.en_result);
+        let count = self.load(types::I32, result, layout.ob_refcnt);
+        let is_free = self.b.ins().icmp_imm(IntCC::Equal, count, 1);
+        self.guard(is_free);
+        let old = self.load(types::I64, result, layout.tuple_ob_item + 8);
+        let count = self.load(types::I32, old, layout.ob_refcnt);
+        let is_last = self.b.ins().icmp_imm(IntCC::Equal, count, 1);
+        self.guard_not(is_last);
+        let number = self.load(types::I64, iter, fields.en_index);
+        // Neither negative nor the largest.
+        let fits = self.b.ins().icmp_imm(IntCC::UnsignedLessThan, number, i64::MAX);
+        self.guard(fits);
+        self.def(inst, number);
     }
 
     /// What a helper for `enumerate` yields. None if it is another one, or has to be called.

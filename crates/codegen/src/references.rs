@@ -29,6 +29,23 @@ impl Translator<'_> {
         None
     }
 
+    /// Takes some references at once. What has so many that it counts as immortal stays as it is.
+    pub(crate) fn take_references(&mut self, value: clif::Value, n: u32) {
+        let Some(layout) = self.env.layout.filter(|_| n > 1) else {
+            (0..n).for_each(|_| _ = self.incref(value));
+            return;
+        };
+        let count = self.load(types::I32, value, layout.ob_refcnt);
+        let (counted, next) = (self.b.create_block(), self.b.create_block());
+        let immortal = self.b.ins().icmp_imm(IntCC::SignedLessThan, count, 0);
+        self.branch(immortal, next, counted);
+        self.b.switch_to_block(counted);
+        let count = self.b.ins().iadd_imm(count, i64::from(n));
+        self.store(count, value, layout.ob_refcnt);
+        self.b.ins().jump(next, &[]);
+        self.b.switch_to_block(next);
+    }
+
     /// Drops a reference that is not the last one.
     pub(crate) fn drop_shared(&mut self, value: clif::Value) {
         self.drop_reference(value, |_| Ok(())).expect("nothing is written that could be refused");

@@ -84,6 +84,8 @@ pub(crate) struct Translator<'a> {
     pub addresses: Vec<Variable>,
     /// Where the instruction that was executed last is expected to lead.
     pub executed: Moves,
+    /// How many references an op takes that takes some.
+    pub(crate) taken: u32,
     /// Whether other code may have run between the last check of validity and that instruction.
     pub executed_unchecked: bool,
     /// Whether other code may have run since validity was checked.
@@ -129,6 +131,7 @@ impl<'a> Translator<'a> {
             frames: Vec::new(),
             addresses: Vec::new(),
             executed: Moves::Stays,
+            taken: 1,
             executed_unchecked: false,
             unchecked: false,
             thread: None,
@@ -203,12 +206,27 @@ impl<'a> Translator<'a> {
             } else {
                 None
             };
+            let mut also = u32::from(folded.is_some());
             if let Op::Decref { value } | Op::Xdecref { value } = inst.op {
                 self.decref(inst, value, folded)?;
+            } else if let Some(guard) = self.asks_whether_ready(inst, insts.peek().copied()) {
+                // Tested one by one, each with the exit of the guard.
+                insts.next();
+                self.exits.next(guard);
+                self.fail_sometimes(guard);
+                self.enumerate_ready(inst);
+                also += 1;
             } else {
+                // References that are taken at once are taken together.
+                let next = matches!(inst.op, Op::ListIterNext { .. } | Op::TupleIterNext { .. });
+                let takes = |i: &&Inst| matches!(i.op, Op::Incref { value } if inst.result == Some(value));
+                while next && insts.next_if(takes).is_some() {
+                    also += 1;
+                }
+                self.taken = 1 + also;
                 self.inst(inst)?;
             }
-            self.op += 1 + u32::from(folded.is_some());
+            self.op += 1 + also;
             let effects = inst.op.effects();
             if effects.escapes || effects.writes.overlaps(MemorySet::DICT) {
                 self.table = None;

@@ -315,6 +315,44 @@ fn enumerations() {
     }
 }
 
+/// The same with a guard of the number behind: the op and its guard are one.
+#[test]
+fn numbers_of_enumerations() {
+    let [old, last] = [2, 1].map(|count| words(&[count, 0]));
+    let immortal = words(&[0xffff_ffff, 0]);
+    let zero = "v1 = const_i64 0\nv2 = call_helper enumerate_number, [v0]\nguard_cmp_i64 ge, v2, v1 [snap0]";
+    for (count, item, number, passing) in [
+        (1, &old, 5, true),
+        (1, &immortal, 0, true),
+        (2, &old, 5, false),
+        (1, &last, 5, false),
+        (1, &old, i64::MAX, false),
+        (1, &old, -5, false),
+    ] {
+        let tuple = words(&[1, 0, count, 0, 2, 0, address(item)]);
+        let iter = words(&[1, 0, number as u64, 77, address(&tuple) + 16]);
+        let given = Given { args: &[address(&iter)], ..Given::default() };
+        assert_eq!(passes("v0: obj", zero, &given), passing, "{count} {number}");
+        if passing {
+            assert_eq!(yields("v0: obj", zero, "v2", &given), [number as u64]);
+        }
+    }
+}
+
+/// References that are taken behind an op that takes one.
+#[test]
+fn references_at_once() {
+    for (count, then) in [(1, 4), (7, 10), (0xffff_ffff, 0xffff_ffff)] {
+        let item = words(&[count, 0]);
+        let tuple = words(&[1, 0, 1, address(&item)]);
+        let iter = words(&[1, 0, 0, address(&tuple)]);
+        let given = Given { args: &[address(&iter)], ..Given::default() };
+        let text = "v1 = tuple_iter_next v0 [snap0]\nincref v1\nincref v1";
+        assert_eq!(yields("v0: obj", text, "v1", &given), [address(&item)]);
+        assert_eq!(item.at(0), then);
+    }
+}
+
 #[test]
 fn sequences() {
     let first = words(&[1, 0]);
