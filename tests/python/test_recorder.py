@@ -627,7 +627,7 @@ class Instructions(RecorderCase):
         for text, setup, *ops in [
             ("x = d[i % 4]", "d = dict.fromkeys(range(4))", "lookup", "guard_not_null"),
             ("x = s[i % 4]", "s = 'abcd'", "lookup", "guard_not_null"),
-            ("x = b[i % 4]", "b = b'abcd'", "lookup", "guard_not_null"),
+            ("x = b[i % 4]", "b = b'abcd'", "inner_elements", "load_element_i64"),
             ("d[i] = i", "d = {}", "storable", "guard_cmp_i64", "dict_store", "check_error"),
             ("x = i in d", "d = {1}", "member", "guard_cmp_i64", "cmp_i64"),
             ("x = i not in d", "d = [3, 4]", "member", "guard_cmp_i64", "cmp_i64"),
