@@ -287,6 +287,27 @@ class Tools(unittest.TestCase):
 
 
 class Generators(unittest.TestCase):
+    def test_a_chain_whose_values_go_to_a_generator(self):
+        """The way up ends in the middle of the chain. What was in front of it is so again: recursion, and exceptions that are handled."""
+        def leaf(n):
+            for i in range(n):
+                yield i
+
+        def delegates(n):
+            yield from leaf(n)
+
+        def consumes(n):
+            total = 0
+            for i in delegates(n):
+                total += i if sys.exception() is None else 1j
+            yield total
+
+        def nested(n):
+            yield from consumes(n)
+
+        for _ in range(3):
+            self.assertEqual(list(nested(5000)), [sum(range(5000))])
+
     def test_of_the_memory_of_dead_ones(self):
         """What is as large takes the place of a dead generator otherwise. Not if somebody watches what is allocated."""
         def numbers(a, b):

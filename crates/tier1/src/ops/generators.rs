@@ -130,6 +130,7 @@ handler! {
             }
             let yields = CodeState::word_at(cs, (*frame).instr_ptr).add(AFTER_YIELD);
             if (*yields).op != op::YIELD_VALUE {
+                ((*ts).exc_info, (*ts).py_recursion_remaining) = (exc_info, remaining);
                 (*ts).current_frame = frame;
                 return frames::go_on_with_value(s.cx, cs, frame, yields, ptr::with_exposed_provenance_mut(value));
             }
