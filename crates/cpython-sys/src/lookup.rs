@@ -166,37 +166,6 @@ pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut 
     }
 }
 
-/// The value under an interned string in a dictionary whose keys are strings (borrowed; null if there is none). None if the dictionary is not
-/// like that, or that cannot be told without comparing characters.
-pub unsafe fn dict_find_interned(dict: *mut PyObject, name: *mut PyObject) -> Option<*mut PyObject> {
-    if !is_type(dict, &raw mut ffi::PyDict_Type) {
-        return None;
-    }
-    let dict = dict.cast::<PyDictObject>();
-    let keys = (*dict).ma_keys;
-    if !(*dict).ma_values.is_null() || !keys_are_unicode(keys) {
-        return None;
-    }
-    let hash = simple_hash(name);
-    let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
-    loop {
-        let entry = entry_at(keys, probes.index);
-        if entry == -1 {
-            return Some(ptr::null_mut());
-        }
-        if entry >= 0 {
-            let entry = unicode_entries(keys).offset(entry);
-            if (*entry).me_key == name {
-                return Some((*entry).me_value);
-            }
-            if simple_hash((*entry).me_key) == hash {
-                return None;
-            }
-        }
-        probes.advance();
-    }
-}
-
 /// How many places behind the one that a hash leads to are looked at as well, in a set.
 const NEIGHBOURS: usize = 9;
 

@@ -41,8 +41,8 @@ struct Graph {
     turned_away: usize,
     /// Executors that are being recorded, by number, and whether the recording is lost.
     recordings: Vec<(u64, bool)>,
-    /// What went wrong at places that tier 1 counts.
-    troubles: HashMap<Place, Troubles>,
+    /// What went wrong at places that tier 1 counts: by code, with which it goes, and by position.
+    troubles: HashMap<*mut CodeState, HashMap<usize, Troubles>>,
     /// The same of code that is no more.
     gone: Gone,
 }
@@ -54,6 +54,18 @@ struct Troubles {
     failures: u32,
     losses: Losses,
     heat: Heat,
+}
+
+impl Graph {
+    /// What went wrong at a place, to add to it.
+    fn troubles(&mut self, place: Place) -> &mut Troubles {
+        self.troubles.entry(place.code).or_default().entry(place.position).or_default()
+    }
+
+    /// What went wrong at a place, if anything is known.
+    fn known_troubles(&self, place: Place) -> Option<&Troubles> {
+        self.troubles.get(&place.code)?.get(&place.position)
+    }
 }
 
 struct Global(UnsafeCell<Option<Graph>>);
@@ -401,8 +413,8 @@ pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
             detach(executor);
         }
         with(|g| {
-            for (place, troubles) in g.troubles.extract_if(|place, _| place.code == cs) {
-                g.gone.note(place, &troubles.losses);
+            for (position, troubles) in g.troubles.remove(&cs).unwrap_or_default() {
+                g.gone.note(Place { code: cs, position }, &troubles.losses);
             }
         });
         if slots.is_null() {
@@ -417,7 +429,7 @@ pub(crate) unsafe fn code_freed(cs: *mut CodeState) -> Vec<Rc<Executor>> {
 /// Notes that a recording from a place failed, and answers how many that were.
 pub(crate) fn note_failure(place: Place) -> u32 {
     with(|g| {
-        let failures = &mut g.troubles.entry(place).or_default().failures;
+        let failures = &mut g.troubles(place).failures;
         *failures += 1;
         *failures
     })
@@ -425,22 +437,22 @@ pub(crate) fn note_failure(place: Place) -> u32 {
 
 /// How many recordings from a place have failed.
 pub(crate) fn failures(place: Place) -> u32 {
-    with(|g| g.troubles.get(&place).map_or(0, |t| t.failures))
+    with(|g| g.known_troubles(place).map_or(0, |t| t.failures))
 }
 
 /// The counter of a place has run down: whether that took too long to be worth anything.
 pub(crate) fn is_lukewarm(place: Place, threshold: Parameter) -> bool {
-    with(|g| !g.troubles.entry(place).or_default().heat.is_fast(threshold))
+    with(|g| !g.troubles(place).heat.is_fast(threshold))
 }
 
 /// An executor that was recorded from a place has become invalid.
 pub(crate) fn note_loss(place: Place, was_worth_it: bool) {
-    with(|g| g.troubles.entry(place).or_default().losses.note(was_worth_it));
+    with(|g| g.troubles(place).losses.note(was_worth_it));
 }
 
 /// How many were no good in a row.
 pub(crate) fn losses(place: Place) -> u32 {
-    with(|g| g.troubles.get(&place).map_or(0, |t| t.losses.in_a_row()))
+    with(|g| g.known_troubles(place).map_or(0, |t| t.losses.in_a_row()))
 }
 
 /// The place has become hot: whether that is ignored this time, for what was recorded there did not last, or not in code that looked the same.
@@ -449,9 +461,10 @@ pub(crate) fn losses(place: Place) -> u32 {
 /// GIL held, the place in live code.
 pub(crate) unsafe fn has_to_wait(place: Place) -> bool {
     with(|g| {
-        let troubles = g.troubles.entry(place).or_insert_with(|| {
+        let Graph { troubles, gone, .. } = g;
+        let troubles = troubles.entry(place.code).or_default().entry(place.position).or_insert_with(|| {
             // SAFETY: as the caller promises.
-            let losses = unsafe { g.gone.expected(place) };
+            let losses = unsafe { gone.expected(place) };
             Troubles { losses, ..Troubles::default() }
         });
         troubles.losses.wait()

@@ -224,16 +224,21 @@ class Made(Tier2Case):
 
 
 class Finished(Tier2Case):
-    def test_what_dies_with_a_generator(self):
-        """Its variables and its function's closure, seen by what runs then, or not at all."""
-        log = []
-
+    def noisy(self, log):
+        """A class whose instances note in `log` that they die."""
         class Noisy:
             def __init__(self, i):
                 self.i = i
 
             def __del__(self):
                 log.append(self.i)
+
+        return Noisy
+
+    def test_what_dies_with_a_generator(self):
+        """Its variables and its function's closure, seen by what runs then, or not at all."""
+        log = []
+        Noisy = self.noisy(log)
 
         def f(n):
             total = 0
@@ -260,13 +265,7 @@ class Finished(Tier2Case):
 
     def test_what_dies_with_one_that_has_not_ended(self):
         log = []
-
-        class Noisy:
-            def __init__(self, i):
-                self.i = i
-
-            def __del__(self):
-                log.append(self.i)
+        Noisy = self.noisy(log)
 
         def unprotected(noisy):
             yield noisy.i

@@ -59,7 +59,10 @@ unsafe fn from_list(code: *mut PyCodeObject, globals: *mut PyObject) -> Option<*
     if list.is_empty() || !watch::is_only_watcher_of_functions() {
         return None;
     }
-    let mut builtins = dict_find_interned(globals, DEAD.builtins.get())?;
+    if !is_type(globals, &raw mut ffi::PyDict_Type) {
+        return None;
+    }
+    let mut builtins = dict_find(globals, DEAD.builtins.get())?;
     if builtins.is_null() {
         return None;
     }
@@ -68,7 +71,7 @@ unsafe fn from_list(code: *mut PyCodeObject, globals: *mut PyObject) -> Option<*
     } else if !is_type(builtins, &raw mut ffi::PyDict_Type) {
         return None;
     }
-    let module = dict_find_interned(globals, DEAD.name.get())?;
+    let module = dict_find(globals, DEAD.name.get())?;
     if !gc_count_new() {
         return None;
     }
