@@ -5,7 +5,8 @@
 
 Programs (see `generate.py`, and `hot.py` for tier 2) run in batches, a process for each batch and each of three configurations: stock, Hotspur, and
 Hotspur with HOTSPUR_STRESS=1. With --tier2, the one configuration besides stock is tier 2 with counters that trigger at once,
-as machine code with all passes unless --env says something else. A program whose output differs, or which crashes the process, is shrunk and written to
+as machine code with all passes unless --env says something else; one place in 32 is recorded from, others in each batch (compiling everything takes
+longer than a program may run). A program whose output differs, or which crashes the process, is shrunk and written to
 DIR/SEED.py with the outputs behind it. Ends with status 1 if there was one. A run is determined by the seed.
 Says how many of the programs ran in executors.
 """
@@ -29,7 +30,7 @@ from worker import source_of  # noqa: E402
 TIER2 = {
     "HOTSPUR_ENGINE": "jit", "HOTSPUR_PASSES": "all", "HOTSPUR_BACKGROUND": "0", "HOTSPUR_BACK_EDGE_THRESHOLD": "2",
     "HOTSPUR_ENTRY_THRESHOLD": "2", "HOTSPUR_EXIT_THRESHOLD": "2", "HOTSPUR_BACKOFF": "1", "HOTSPUR_STOP_EVERY": "10", "HOTSPUR_FAIL_EVERY": "30",
-    "FUZZ_TIME": "10",
+    "HOTSPUR_SAMPLE": "32", "FUZZ_TIME": "10",
 }
 
 
@@ -90,6 +91,7 @@ class Fuzzer:
         else:
             self.configs.append(Config("hotspur", hotspur, env))
             self.configs.append(Config("stress", hotspur, {"HOTSPUR_STRESS": "1"} | env))
+        self.sample_seed = env.get("HOTSPUR_SAMPLE_SEED")
         self.failures = []
         for config in self.configs[1:]:
             # Not vacuous.
@@ -151,16 +153,19 @@ class Fuzzer:
         self.failures.append(seed)
 
     def batch(self, first, count):
+        if self.args.tier2:
+            tier2 = self.configs[1].env
+            # Other places than in the batch before, also when a program is run alone.
+            tier2["HOTSPUR_SAMPLE_SEED"] = self.sample_seed or str(first // count % int(tier2["HOTSPUR_SAMPLE"]))
         results = [c.run([str(first), str(count)], 30 + count * (10 if self.args.tier2 else 2)) for c in self.configs]
         ran = 0
         for seed in range(first, first + count):
             outputs = [r.get(seed) for r in results]
             if outputs[0] is None or outputs[0][:1] == ["late"] or outputs[0][:1] and outputs[0][0].startswith("PROCESS"):
                 continue
-            ran += 1
-            for config, output in zip(self.configs[1:], outputs[1:]):
-                if output is None or output == ["late"]:
-                    continue
+            compared = [(c, o) for c, o in zip(self.configs[1:], outputs[1:]) if o is not None and o != ["late"]]
+            ran += bool(compared)
+            for config, output in compared:
                 if output != outputs[0]:
                     self.report(seed, config, outputs[0], output)
                     break
