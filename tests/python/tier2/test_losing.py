@@ -121,7 +121,7 @@ class Losing(WithParameters):
                 total += double(i)
             return total
 
-        for name in ["back_edge_threshold", "entry_threshold"]:
+        for name in ["back_edge_threshold", "entry_threshold", "exit_threshold"]:
             hotspur.set_parameter(name, 5)
         for _ in range(20):
             self.assertEqual(f(50), 2450)
