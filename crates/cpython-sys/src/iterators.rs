@@ -55,7 +55,7 @@ pub unsafe fn iterator_has_next(iter: *mut PyObject) -> bool {
         return (*iter.cast::<RangeIterObject>()).len > 0;
     }
     if is_dict_iter_type(t) {
-        return dict_iter_index(iter.cast()).is_some();
+        return dict_iter_entry(iter.cast()).is_some();
     }
     if t == &raw mut ffi::PySetIter_Type {
         let iter = iter.cast::<SetIterObject>();
@@ -140,7 +140,7 @@ pub unsafe fn iterator_is_done(iter: *mut PyObject) -> bool {
     if is_dict_iter_type(t) {
         let iter = iter.cast::<DictIterObject>();
         let dict = (*iter).di_dict;
-        let is_in_order = || (*iter).di_used == (*dict).ma_used && (*dict).ma_values.is_null();
+        let is_in_order = || (*iter).di_used == (*dict).ma_used;
         return dict.is_null() || is_in_order() && dict_next_entry(dict, (*iter).di_pos as usize).is_none();
     }
     if t == &raw mut ffi::PySetIter_Type {
@@ -152,25 +152,38 @@ pub unsafe fn iterator_is_done(iter: *mut PyObject) -> bool {
     is_indexed && !iterator_has_next(iter)
 }
 
-/// The index of the entry that an iterator of a dictionary comes to next, if there is one and it is in order.
+/// The entry that an iterator of a dictionary comes to next, if there is one and it is in order.
 #[inline(always)]
-unsafe fn dict_iter_index(iter: *mut DictIterObject) -> Option<usize> {
+unsafe fn dict_iter_entry(iter: *mut DictIterObject) -> Option<NextEntry> {
     let dict = (*iter).di_dict;
-    if dict.is_null() || (*iter).len <= 0 || (*iter).di_used != (*dict).ma_used || !(*dict).ma_values.is_null() {
+    if dict.is_null() || (*iter).len <= 0 || (*iter).di_used != (*dict).ma_used {
         return None;
     }
     // If keys were replaced, there may be none left although some were not seen yet.
     dict_next_entry(dict, (*iter).di_pos as usize)
 }
 
-/// The first entry from an index on that has a value.
+struct NextEntry {
+    /// Which entry of the keys.
+    index: usize,
+    /// Where the iterator is after it. In a split table it counts attributes in the order in which they were set, else entries.
+    position: usize,
+}
+
+/// The first entry from a position on that has a value.
 #[inline(always)]
-unsafe fn dict_next_entry(dict: *mut PyDictObject, mut index: usize) -> Option<usize> {
-    while dict::keys_have_entry((*dict).ma_keys, index) {
-        if !(*dict::dict_value_slot(dict, index)).is_null() {
-            return Some(index);
+unsafe fn dict_next_entry(dict: *mut PyDictObject, mut position: usize) -> Option<NextEntry> {
+    let values = (*dict).ma_values;
+    if !values.is_null() {
+        let is_there = position < (*dict).ma_used as usize;
+        return is_there
+            .then(|| NextEntry { index: object::values_in_insertion_order(values, position), position: position + 1 });
+    }
+    while dict::keys_have_entry((*dict).ma_keys, position) {
+        if !(*dict::dict_value_slot(dict, position)).is_null() {
+            return Some(NextEntry { index: position, position: position + 1 });
         }
-        index += 1;
+        position += 1;
     }
     None
 }
@@ -184,7 +197,7 @@ unsafe fn dict_next_entry(dict: *mut PyDictObject, mut index: usize) -> Option<u
 pub unsafe fn dict_iter_next(iter: *mut PyObject) -> *mut PyObject {
     let t = object::ty(iter);
     let iter = iter.cast::<DictIterObject>();
-    let Some(index) = dict_iter_index(iter) else { return core::ptr::null_mut() };
+    let Some(NextEntry { index, position }) = dict_iter_entry(iter) else { return core::ptr::null_mut() };
     let dict = (*iter).di_dict;
     let (key, value) = (dict::dict_key(dict, index), *dict::dict_value_slot(dict, index));
     let next = if t == &raw mut PyDictIterKey_Type {
@@ -211,7 +224,7 @@ pub unsafe fn dict_iter_next(iter: *mut PyObject) -> *mut PyObject {
         object::decref(old.1);
         result
     };
-    (*iter).di_pos = index as isize + 1;
+    (*iter).di_pos = position as isize;
     (*iter).len -= 1;
     next
 }

@@ -212,9 +212,19 @@ pub unsafe fn inline_value_slot(values: *mut DictValues, index: usize) -> *mut *
 #[inline(always)]
 pub unsafe fn values_add_to_insertion_order(values: *mut DictValues, index: usize) {
     let size = usize::from((*values).size);
-    let order = inline_value_slot(values, usize::from((*values).capacity)).cast::<u8>();
-    *order.add(size) = index as u8;
+    *insertion_order(values).add(size) = index as u8;
     (*values).size = (size + 1) as u8;
+}
+
+/// Which slot was filled as the `number`th of those that are filled.
+#[inline(always)]
+pub unsafe fn values_in_insertion_order(values: *mut DictValues, number: usize) -> usize {
+    (*insertion_order(values).add(number)).into()
+}
+
+#[inline(always)]
+unsafe fn insertion_order(values: *mut DictValues) -> *mut u8 {
+    inline_value_slot(values, usize::from((*values).capacity)).cast()
 }
 
 /// `ht_cached_keys` of a heap type.

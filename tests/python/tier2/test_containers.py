@@ -5,6 +5,7 @@ Besides the results it is looked at whether the instructions were lowered, that 
 in Python that come in see what they would see.
 """
 
+import dis
 import os
 import sys
 import unittest
@@ -225,6 +226,62 @@ class Lowered(Tier2Case):
         for _ in range(4):
             with self.assertRaisesRegex(RuntimeError, "dictionary keys changed during iteration"):
                 g(N)
+
+    def test_attributes(self):
+        """The dictionary of an instance whose attributes are in the instance: they come in the order in which they were set."""
+
+        class A:
+            def __init__(self, i):
+                if i % 2:
+                    self.x, self.y = i, 1
+                else:
+                    self.y, self.x = 1, i
+                self.z = self.gone = 3
+                del self.gone
+                self.last = i
+
+        def f(n):
+            total, orders = 0, set()
+            for i in range(n):
+                a = A(i)
+                attributes = vars(a)
+                for name, value in attributes.items():
+                    total += len(name) * value
+                for value in attributes.values():
+                    total += value
+                order = ""
+                for name in attributes:
+                    order += name
+                orders.add(order)
+            return total, sorted(orders)
+
+        expect = (sum(7 * i + 8 for i in range(N)), ["xyzlast", "yxzlast"])
+        self.hot(f, N, expect=expect, share=0.8)
+
+        def items(made):
+            total = 0
+            for a in made:
+                for name, value in a.items():
+                    total += len(name) * value
+            return total
+
+        self.hot(items, [vars(A(i)) for i in range(N)], expect=sum(5 * i + 4 for i in range(N)), share=0.8)
+        loops = [i.offset // 2 for i in dis.get_instructions(items) if i.opname == "FOR_ITER"]
+        self.assertNotIn(f"{LEFT}{loops[1]},", describe(items))
+
+        def g(n):
+            seen = 0
+            for i in range(n):
+                a = A(i)
+                try:
+                    for name in vars(a):
+                        seen += 1
+                        if name == "z" and i == n - 1:
+                            a.new = 1
+                except RuntimeError as e:
+                    return seen, str(e)
+
+        self.hot(g, N, expect=(4 * N - 1, "dictionary changed size during iteration"))
 
     def test_iterators_are_left_as_they_are(self):
         def f(n):
