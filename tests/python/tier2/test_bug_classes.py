@@ -495,6 +495,31 @@ class Recording(Tier2Case):
 
 
 class Exceptions(Tier2Case):
+    def test_an_exception_leaves_for_c_code_that_calls_again(self):
+        """The next call's frame lies where the one lay that was left. No trace takes it for the same."""
+
+        class Items:
+            def __init__(self, items):
+                self.items = items
+
+            def __getitem__(self, i):
+                return self.items[i]
+
+        def f(n):
+            total = 0
+            for _ in range(n):
+                for x in Items([1, 2, 3]):
+                    total += x
+            return total
+
+        # Executors that leave at once for C code are retired else.
+        self.addCleanup(hotspur.set_parameter, "losing_interval", hotspur.parameters()["losing_interval"])
+        hotspur.set_parameter("losing_interval", 1_000_000)
+        self.hot(f, N, expect=6 * N)
+        text = describe(Items.__getitem__)
+        self.assertIn("superblock", text)
+        self.assertNotIn("guard_landed code0, 0, ", text)
+
     def line_of(self, function, *args):
         try:
             function(*args)

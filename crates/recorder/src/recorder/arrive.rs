@@ -17,7 +17,10 @@ impl Recorder {
         let top = self.f.top().real;
         let position = state.index() as u32;
         if let Pending::Execute { below } = self.pending {
-            let moves = if state.frame == top {
+            let moves = if state.frame == top && position == 0 {
+                // A call that begins: an exception has left the activation, and the frame's memory is another's now.
+                return self.left();
+            } else if state.frame == top {
                 Moves::Stays
             } else if (*state.frame).previous == top {
                 Moves::Calls
