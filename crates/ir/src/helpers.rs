@@ -101,6 +101,8 @@ helpers! {
     SetAttr = set_attr(obj, obj, obj) -> I64, escapes().raises();
     /// `iter(x)`.
     GetIter = get_iter(obj) -> New, escapes().raises();
+    /// The next item of an iterator, or the object that stands for there being none.
+    Next = next(obj) -> New, escapes().raises();
     /// Calls the first argument with the second as its first positional argument unless that is null, then the rest.
     Call = call(obj, obj; objs) -> New, escapes().raises();
     /// Calls the first argument with all behind the second, which is a tuple with the names of the last of them; the first of them is left out if

@@ -187,6 +187,15 @@ impl Toy {
                 Register::I64(0)
             }
             Helper::GetIter => obj(self.iterator(arg(0)?)?),
+            // Nothing stands for the end in this heap: it is an error.
+            Helper::Next => {
+                let Kind::ListIter(Some(list), at) = *self.look(arg(0)?) else { return Err(()) };
+                let item = self.items(list)?.get(at as usize).copied().flatten().ok_or(())?;
+                let Kind::ListIter(_, at) = self.look(arg(0)?) else { return Err(()) };
+                *at += 1;
+                self.adjust(item, 1);
+                obj(item)
+            }
             Helper::Call | Helper::CallKw => obj(self.call(arg(0)?)?),
             Helper::ListAppend => {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };

@@ -349,12 +349,33 @@ pub(super) unsafe fn get_iter(l: &mut Lowering) -> Option<Outcome> {
     let iterator_of = |class: *mut PyTypeObject| (*class).tp_iter.map(|f| f as usize);
     let is_list =
         super::sequences::is_a_list(l.real(1)) && iterator_of(class) == iterator_of(&raw mut ffi::PyList_Type);
-    let result = if is_list { &raw mut PyListIter_Type } else { iterated.iter().find(|(t, _)| ptr::eq(*t, class))?.1 };
+    let list = is_list.then_some(&raw mut PyListIter_Type);
+    let known = list.or_else(|| iterated.iter().find(|(t, _)| ptr::eq(*t, class)).map(|&(_, t)| t));
+    let Some(result) = known else { return any_iter(l) };
     let args = [l.receiver(1)?];
     let iter = l.raising(Helper::QuietIter, &args)?;
     if !result.is_null() {
         l.f.of_class(iter, result);
     }
+    l.replace(1, iter)
+}
+
+/// GET_ITER of an object whose type's function for that is C code, or calls Python code from C.
+unsafe fn any_iter(l: &mut Lowering) -> Option<Outcome> {
+    let real = l.real(1);
+    let class = ty(real);
+    if !facts::is_reliable(class) {
+        return None;
+    }
+    let iterable = l.f.peek(1)?;
+    let iterable = l.f.boxed(iterable);
+    l.guard_version(iterable, real, (*class).tp_version_tag);
+    if is_its_own_iterator(class) {
+        return l.done();
+    }
+    l.f.flush_visible();
+    let iter = l.raising(Helper::GetIter, &[iterable])?;
+    l.f.runs_code();
     l.replace(1, iter)
 }
 

@@ -75,6 +75,9 @@ pub(super) unsafe fn pop_jump(l: &mut Lowering) -> Option<Outcome> {
 
 /// Ends a conditional jump that has gone to `to`, one of its two targets: the guard, and the operand's end.
 pub(crate) unsafe fn finish_jump(f: &mut Frames, jump: Jump, to: u32) {
+    if jump.base == op::FOR_ITER {
+        return super::iteration::finish_next(f, jump, to);
+    }
     let jumped = to == jump.target;
     let is_ambiguous = jump.target == jump.next;
     let other = if jumped { jump.next } else { jump.target };

@@ -1,10 +1,14 @@
-//! FOR_ITER over lists, tuples, ranges and generators; over dictionaries, `enumerate` and `zip` by a helper.
+//! FOR_ITER over lists, tuples, ranges and generators; over dictionaries, `enumerate` and `zip` by a helper, over all else by one that may run
+//! other code.
 
-use super::{Lowering, Outcome};
-use crate::state::Content;
+use super::{Jump, Lowering, Outcome};
+use crate::facts;
+use crate::state::{Content, Frames};
+use crate::trace::Keep;
 use core::ptr;
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, Helper, Value};
+use hotspur_ir::{Cond, Helper, Resume, Value};
+use hotspur_tier1::shims;
 use hotspur_tier1::table::{INFO, op};
 
 pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
@@ -67,11 +71,58 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
         l.f.push_value(item);
         return l.done();
     } else {
-        return super::shims::next(l);
+        return super::shims::next(l).or_else(|| next(l, iter));
     };
     l.f.owned(item);
     l.f.push_value(item);
     l.done()
+}
+
+/// Whatever iterator it is, C code or what C code calls is asked. Whether it has yielded anything is seen afterwards.
+unsafe fn next(l: &mut Lowering, iter: Value) -> Option<Outcome> {
+    let real = l.real(1);
+    let class = ty(real);
+    if facts::is_static(class) {
+        l.f.guard_class(iter, class);
+    } else if facts::has_version(class) {
+        l.guard_version(iter, real, (*class).tp_version_tag);
+    } else {
+        return None;
+    }
+    l.f.flush_visible();
+    let item = l.raising(Helper::Next, &[iter])?;
+    l.f.push_value(item);
+    let pc = l.f.top().pc;
+    at_its_end(l.f, pc);
+    l.f.builder.check_validity();
+    let target = l.position(2 + l.oparg() + 2);
+    Some(Outcome::Jump(Jump { pc, next: pc + 2, target, base: op::FOR_ITER }))
+}
+
+/// Ends a FOR_ITER that has gone on to `to`: with the item that is on the stack, or with what stands for none, so that it leaves the loop.
+pub(super) unsafe fn finish_next(f: &mut Frames, jump: Jump, to: u32) {
+    let Some(item) = f.peek(1) else { return };
+    let exhausted = shims::exhausted();
+    let id = f.object(exhausted, Keep::Immortal);
+    at_its_end(f, jump.pc);
+    if to == jump.next {
+        f.builder.guard_is_not(item, id);
+        f.drop_dead(None);
+    } else {
+        f.builder.guard_is(item, id);
+        f.info(item).constant = exhausted;
+        f.runs_code();
+        f.discard();
+        f.discard();
+        f.drop_dead(Some(to));
+    }
+}
+
+/// Exits from here on lead into the FOR_ITER at `pc`: to the instruction of ours that looks at what a method in Python has returned.
+fn at_its_end(f: &mut Frames, pc: u32) {
+    f.top_mut().pc = pc + 1;
+    f.snapshot(Resume::At);
+    f.top_mut().pc = pc;
 }
 
 /// An `enumerate` of a list or tuple, if what it yields is unpacked at once. Then nobody gets the tuple that it keeps and would change and yield

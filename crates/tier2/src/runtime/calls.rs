@@ -36,6 +36,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::GetAttr => new(ffi::PyObject_GetAttr(object(0), object(1))),
         Helper::SetAttr => status(ffi::PyObject_SetAttr(object(0), object(1), object(2))),
         Helper::GetIter => new(ffi::PyObject_GetIter(object(0))),
+        Helper::Next => new(containers::any_next(object(0))),
         Helper::QuietIter => new(super::sequence_iters::iterator(object(0))),
         Helper::Call | Helper::QuietCall => {
             let first = usize::from(object(1).is_null());

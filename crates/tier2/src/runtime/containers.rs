@@ -247,6 +247,22 @@ pub(super) unsafe fn next(iter: *mut PyObject) -> *mut PyObject {
     item
 }
 
+/// `Helper::Next`, as FOR_ITER does it.
+pub(super) unsafe fn any_next(iter: *mut PyObject) -> *mut PyObject {
+    // GET_ITER lets no other objects pass.
+    let item = ((*ty(iter)).tp_iternext.unwrap_unchecked())(iter);
+    if !item.is_null() {
+        return item;
+    }
+    if !ffi::PyErr_Occurred().is_null() {
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_StopIteration) == 0 {
+            return ptr::null_mut();
+        }
+        ffi::PyErr_Clear();
+    }
+    newref(hotspur_tier1::shims::exhausted())
+}
+
 /// The same for one that iterates over a container itself.
 unsafe fn is_free_within(iter: *mut PyObject) -> bool {
     let t = ty(iter);
