@@ -37,7 +37,7 @@ use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Keep, Noted, Place, Trace};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{AbortReason, CodeRef, Moves, Resume};
-use hotspur_tier1::code::CodeState;
+use hotspur_tier1::code::{CodeState, Word};
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::table::{INFO, op};
@@ -198,12 +198,17 @@ impl Recorder {
         Ok(self.ended)
     }
 
+    /// The instruction is the next one in the trace: if it is a tick, executors count it.
+    fn tick(&mut self, word: Word) {
+        if ticks::counts(word) {
+            self.f.ticks.push(self.f.count + 1);
+        }
+    }
+
     unsafe fn instruction(&mut self, state: State) {
         self.f.begin(state.index() as u32);
         let base = INFO[usize::from((*state.pc).op)].base;
-        if ticks::counts(state) {
-            self.f.ticks.push(self.f.count + 1);
-        }
+        self.tick(*state.pc);
         if matches!(base, op::RETURN_VALUE | op::RETURN_CONST) && self.return_from_memory(state, base) {
             return;
         }

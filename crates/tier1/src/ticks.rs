@@ -6,8 +6,9 @@
 //!
 //! Tier 1 counts ticks only while it is asked to: threads dispatch through another table then, and pay nothing otherwise.
 
+use crate::code::Word;
 use crate::context::tier2;
-use crate::dispatch::{Handler, State};
+use crate::dispatch::Handler;
 use crate::handler;
 use crate::table::{COUNT, INFO, NORMAL, op};
 use crate::tier2::plain_handler;
@@ -24,18 +25,18 @@ pub enum Pace {
     Alone,
 }
 
-/// Whether the instruction at `s.pc` is a tick.
-pub unsafe fn counts(s: State) -> bool {
-    match INFO[usize::from((*s.pc).op)].base {
+/// Whether an instruction is a tick.
+pub fn counts(word: Word) -> bool {
+    match INFO[usize::from(word.op)].base {
         op::JUMP_BACKWARD => true,
-        op::RESUME => is_plain_resume(s),
+        op::RESUME => is_plain_resume(word),
         _ => false,
     }
 }
 
 #[inline(always)]
-unsafe fn is_plain_resume(s: State) -> bool {
-    s.oparg() & 3 < 2
+fn is_plain_resume(word: Word) -> bool {
+    word.oparg & 3 < 2
 }
 
 /// Ticks so far, and at how many tier 2 wants to be told.
@@ -94,14 +95,14 @@ pub(crate) static ALONE: [Handler; COUNT] = {
 
 handler! {
     resume(s) {
-        if is_plain_resume(s) && tick() {
+        if is_plain_resume(*s.pc) && tick() {
             return s.tail(tell);
         }
         s.tail(NORMAL[usize::from((*s.pc).op)])
     }
 
     resume_alone(s) {
-        if is_plain_resume(s) && tick() {
+        if is_plain_resume(*s.pc) && tick() {
             return s.tail(tell);
         }
         s.tail(crate::ops::RESUME)

@@ -63,6 +63,25 @@ class Trials(unittest.TestCase):
         self.assertEqual((lost, resting), (0, 0))
 
     @needs_machine_code
+    def test_what_enters_executors_by_calls_counts(self):
+        """A function's executor counts the RESUME that enters it, as tier 1 does: here there is nothing else to be counted."""
+        text = """
+def called(x):
+    return (((x * 0.5 + 1.0) * 0.25 - 2.0) * x + 3.0) * x - x / 3.0 + x * x - (x - 1.0) * (x + 1.0)
+
+numbers = [float(i) for i in range(1000)]
+
+def calls(rounds):
+    return sum(map(called, numbers))
+
+must(calls, lambda: state()[0] >= 2)
+print(state())
+"""
+        won, lost, resting = self.outcome(text)
+        self.assertGreaterEqual(won, 2)
+        self.assertEqual((lost, resting), (0, 0))
+
+    @needs_machine_code
     def test_a_program_that_loses_rests(self):
         """While executors rest, next to nothing is executed by them."""
         text = """

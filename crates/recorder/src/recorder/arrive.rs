@@ -135,6 +135,8 @@ impl Recorder {
         }
         if self.f.count == 0 && position == expected + 1 && INFO[usize::from(word.op)].base == op::RESUME {
             self.f.begin(expected);
+            // Tier 1 has not counted it: it leaves that to the executor that will begin here.
+            self.tick(word);
             lower::resumed(&mut self.f, word.oparg);
             self.f.count += 1;
             return true;
