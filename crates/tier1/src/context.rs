@@ -399,10 +399,16 @@ unsafe fn look_up_known() -> Option<Known> {
     Some(known)
 }
 
+/// The context of the thread that asked for its context last; null if none has.
+#[inline(always)]
+pub(crate) unsafe fn last_context() -> *mut Context {
+    (*HOT.0.get()).1
+}
+
 /// The context of a thread.
 #[inline(always)]
 pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
-    let last = (*HOT.0.get()).1;
+    let last = last_context();
     if !last.is_null() && (*last).tstate == tstate {
         return last;
     }
@@ -468,10 +474,16 @@ impl Context {
         &mut *(*this).thread
     }
 
+    /// Whether the thread is up to date with its instrumentation version.
+    #[inline(always)]
+    pub unsafe fn is_fresh(this: *mut Context) -> bool {
+        (*(*this).thread).version == (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK
+    }
+
     /// Brings the thread up to date with its instrumentation version.
     #[inline(always)]
     pub unsafe fn refresh(this: *mut Context) {
-        if (*(*this).thread).version != (*(*this).tstate).eval_breaker & !EVAL_EVENTS_MASK {
+        if !Context::is_fresh(this) {
             Context::refresh_slow(this);
         }
     }

@@ -20,9 +20,43 @@ static TRAMPOLINE: [CodeUnit; 4] = [op::NOP, op::INTERPRETER_EXIT, op::INTERPRET
 
 /// Tier 1 as a frame evaluation function (PEP 523).
 ///
+/// The usual activation calls nothing on its way to the first handler. All else is a function of its own, so that no registers are saved for it.
+///
 /// # Safety
 /// As CPython calls it: GIL held, `frame` ready to run and not linked yet.
 pub unsafe extern "C-unwind" fn eval_frame(
+    tstate: *mut ThreadState,
+    frame: *mut InterpreterFrame,
+    throwflag: c_int,
+) -> Ret {
+    let cx = context::last_context();
+    if cx.is_null() || (*cx).tstate != tstate || throwflag != 0 {
+        return eval_frame_slow(tstate, frame, throwflag);
+    }
+    let thread = (*cx).thread;
+    let entry = (*thread).entry_frames;
+    let cs = code::known_state_of(frame_code(frame));
+    let is_usual = Context::is_fresh(cx)
+        && !(*thread).tools_active
+        && !cs.is_null()
+        && !entry.is_null()
+        && (*tstate).c_recursion_remaining > PY_EVAL_C_STACK_UNITS
+        && (*tstate).py_recursion_remaining > 0;
+    if !is_usual {
+        return eval_frame_slow(tstate, frame, throwflag);
+    }
+    context::counters_mut().entries += 1;
+    (*thread).entry_frames = (*entry).previous;
+    (*entry).return_offset = 0;
+    link(tstate, entry, frame);
+    (*tstate).c_recursion_remaining -= PY_EVAL_C_STACK_UNITS;
+    (*tstate).py_recursion_remaining -= 1;
+    frames::resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
+}
+
+/// [`eval_frame`] where something has to be made first, looked at closely, or turned away.
+#[inline(never)]
+unsafe extern "C-unwind" fn eval_frame_slow(
     tstate: *mut ThreadState,
     frame: *mut InterpreterFrame,
     throwflag: c_int,
@@ -36,10 +70,7 @@ pub unsafe extern "C-unwind" fn eval_frame(
     }
     context::counters_mut().entries += 1;
 
-    let entry = take_entry_frame(cx);
-    (*entry).previous = (*tstate).current_frame;
-    (*frame).previous = entry;
-    (*tstate).current_frame = frame;
+    link(tstate, take_entry_frame(cx), frame);
     (*tstate).c_recursion_remaining -= PY_EVAL_C_STACK_UNITS - 1;
     if !enter_recursive_c(tstate) {
         // Neither count was made; `exit_unwind` takes the frame's back.
@@ -54,6 +85,14 @@ pub unsafe extern "C-unwind" fn eval_frame(
         return frames::resume_with_error(cx, frame);
     }
     frames::resume_at(cx, cs, frame, CodeState::word_at(cs, (*frame).instr_ptr))
+}
+
+/// Makes a frame the current one, on top of the activation's entry frame.
+#[inline(always)]
+unsafe fn link(tstate: *mut ThreadState, entry: *mut InterpreterFrame, frame: *mut InterpreterFrame) {
+    (*entry).previous = (*tstate).current_frame;
+    (*frame).previous = entry;
+    (*tstate).current_frame = frame;
 }
 
 /// An entry frame, like the one that CPython's own loop has: it ends the chain of frames that an activation runs.
