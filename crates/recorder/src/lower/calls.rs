@@ -380,9 +380,6 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
         return None;
     }
     let sources = bind(real_function, n + 1, &[])?;
-    if has_defaults(&sources) && !(*real_function).func_closure.is_null() {
-        return None;
-    }
     for i in 1..=n {
         l.f.peek(i)?;
     }
@@ -392,6 +389,10 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
         l.f.builder.guard_shared(v);
     }
     let function = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_func) as u32);
+    // The version of one that is made again and again stands for its code, not for its defaults.
+    if has_defaults(&sources) && !can_be_known(l, function, real_function.cast()) {
+        return None;
+    }
     let receiver = l.f.builder.load_slot(v, offset_of!(PyMethodObject, im_self) as u32);
     let is_known = guard_function(l, function, real_function.cast());
     l.guard_receiver(n, false);
