@@ -1,11 +1,215 @@
-"""How arguments become locals."""
+"""How arguments become locals: keywords in dictionaries, defaults of parameters that are passed by keyword only, arguments in tuples."""
 
-from support import Tier2Case
+import os
+import sys
+
+import hotspur
+from support import FollowedCase, describe, dying
+from test_like_stock import LikeStock
 
 N = 3000
 
 
-class Defaults(Tier2Case):
+def passing_on(target):
+    def outer(*args, **keywords):
+        return target(*args, **keywords)
+
+    return outer
+
+
+class Target:
+    def __init__(self, n):
+        self.n = n
+
+    def add(self, a, b=2, *, c=3):
+        return self.n + a + b + c
+
+    def pass_on(self, a, *args, **keywords):
+        return self.add(a, *args, **keywords)
+
+
+class Followed(FollowedCase):
+    def lowered(self, function, *args, expect, followed=True):
+        """Nothing in the function's executors is left to tier 1."""
+        if followed:
+            self.followed(function, *args, expect=expect)
+        else:
+            self.hot(function, *args, expect=expect, share=0.9)
+        # (What is recorded before tier 1 has specialized it is another matter.)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            executors = hotspur.executors(function)
+            self.assertTrue(executors)
+            for executor in executors:
+                self.assertNotRegex(executor.text, r"\bexecute\b", describe(function))
+
+    def test_keyword_only_defaults(self):
+        def g(a, *, b=1, c):
+            return a + b + c
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += g(i, c=2) + g(1, b=i, c=0)
+            return total
+
+        self.lowered(f, N, expect=sum(range(N)) * 2 + 4 * N)
+
+    def test_what_was_in_a_dictionary_of_defaults_is_no_constant(self):
+        """Nobody is told when it changes, so it is looked at: values, and which keys there are."""
+
+        def g(a, *, b=1, c=10):
+            return a + b + c
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += g(i)
+            return total
+
+        self.lowered(f, N, expect=sum(range(N)) + 11 * N)
+        defaults = g.__kwdefaults__
+        defaults["b"] = 5
+        self.assertEqual(f(N), sum(range(N)) + 15 * N)
+        defaults["d"] = 7
+        self.assertEqual(f(N), sum(range(N)) + 15 * N)
+        del defaults["b"]
+        self.assertRaisesRegex(TypeError, "missing 1 required keyword-only argument: 'b'", f, N)
+        g.__kwdefaults__ = {"b": 2, "c": 3}
+        self.assertEqual(f(N), sum(range(N)) + 5 * N)
+        g.__kwdefaults__ = None
+        self.assertRaisesRegex(TypeError, "missing 2 required keyword-only arguments", f, N)
+
+    def test_a_default_that_changes_in_the_loop(self):
+        def g(defaults, i, *, b=0):
+            defaults["b"] = i
+            return b
+
+        def f(n):
+            total = 0
+            g.__kwdefaults__["b"] = 0
+            for i in range(n):
+                total += g(g.__kwdefaults__, i)
+            return total
+
+        self.hot(f, N, expect=sum(range(N - 1)))
+
+    def test_keywords_in_a_dictionary(self):
+        def g(a, /, b=2, **keywords):
+            return a + b + sum(keywords.values()) + len(keywords)
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += g(i) + g(1, c=i) + g(0, b=1, a=i)
+            return total
+
+        self.lowered(f, N, expect=3 * sum(range(N)) + 2 * N + 4 * N + 2 * N)
+
+    def test_each_call_has_a_dictionary_of_its_own(self):
+        def g(**keywords):
+            keywords["x"] = keywords.get("x", 0) + 1
+            return keywords
+
+        def f(n):
+            seen = []
+            for i in range(n):
+                seen.append(g())
+                seen.append(g(x=i, y=2))
+            return seen
+
+        expect = [made for i in range(N) for made in ({"x": 1}, {"x": i + 1, "y": 2})]
+        self.hot(f, N, expect=expect)
+        self.assertEqual(list(f(N)[-1]), ["x", "y"])
+        self.assertEqual(len({id(made) for made in f(N)}), 2 * N)
+
+    def test_the_same_object_under_several_names(self):
+        def g(first, **keywords):
+            return first is keywords["a"] and keywords["a"] is keywords["b"]
+
+        def f(n):
+            for i in range(n):
+                x = [i]
+                if not g(x, a=x, b=x) or not g(g, a=g, b=g):
+                    return False
+            return sys.getrefcount(x)
+
+        self.followed(f, N, expect=2)
+
+    def test_arguments_that_are_passed_on(self):
+        def g(a, b=2, *rest, c=3):
+            return a + b + c + len(rest)
+
+        through = passing_on(g)
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += through(i) + through(i, 1) + through(1, 2, 3)
+            return total
+
+        self.lowered(f, N, expect=2 * sum(range(N)) + (5 + 4 + 7) * N)
+
+    def test_methods_that_arguments_are_passed_on_to(self):
+        def f(n):
+            target, total = Target(1), 0
+            for i in range(n):
+                total += target.pass_on(i) + target.pass_on(i, 0)
+            return total
+
+        self.lowered(f, N, expect=2 * sum(range(N)) + (6 + 4) * N)
+
+    def test_keywords_that_are_passed_on(self):
+        """What is in the dictionary depends on the call, so these are left to tier 1; and so is what is not there this time."""
+
+        def f(n):
+            target, total = Target(1), 0
+            for i in range(n):
+                total += target.pass_on(i, c=4) if i % 3 == 0 else target.pass_on(i)
+            return total
+
+        self.hot(f, N, expect=sum(range(N)) + 7 * (N // 3) + 6 * (N - N // 3))
+
+    def test_c_code_with_arguments_in_a_tuple(self):
+        class Empty:
+            pass
+
+        def new(cls, *args):
+            return cls.__new__(cls, *args)
+
+        def f(n):
+            args, none = (3, 7), ()
+            for i in range(n):
+                if type(new(Empty)) is not Empty or max(*args, i) != max(7, i) or len(dict(*none)):
+                    return i
+            return n
+
+        self.lowered(f, N, expect=N, followed=False)
+
+    def test_c_code_that_raises(self):
+        def f(n):
+            args, caught = (1, 2), 0
+            for i in range(n):
+                try:
+                    divmod(*args, *(() if i % 500 else (3,)))
+                except TypeError:
+                    caught += 1
+            return caught
+
+        self.hot(f, N, expect=N // 500)
+
+    def test_tuples_of_other_lengths(self):
+        def g(*args):
+            return len(args)
+
+        def f(n, all_arguments):
+            total = 0
+            for i in range(n):
+                total += g(*all_arguments[i % len(all_arguments)])
+            return total
+
+        self.hot(f, N, [(1, 2)], expect=2 * N)
+        self.assertEqual(f(N, [(1, 2), (), (1,), [1, 2, 3]]), 6 * N // 4)
+
     def test_functions_that_are_made_again_with_other_defaults(self):
         """They have the same code, and so the same version."""
 
@@ -30,3 +234,54 @@ class Defaults(Tier2Case):
 
         for by_keyword in False, True:
             self.hot(f, N // 5, by_keyword, expect=sum(i & 3 for i in range(N // 5)) * 5, share=0)
+
+    def test_deaths(self):
+        log = []
+        Dying = dying(log, lambda variables: ())
+
+        def g(a, **keywords):
+            keywords.clear()
+            log.append("cleared")
+            return a
+
+        def f(n):
+            for i in range(n):
+                g(i, x=Dying(i))
+                log.append("returned")
+
+        for _ in range(6):
+            log.clear()
+            f(N)
+            self.assertEqual(len(log), 3 * N)
+            self.assertEqual(log[1::3], ["cleared"] * N)
+            self.assertEqual(log[2::3], ["returned"] * N)
+
+
+class ArgumentsLikeStock(LikeStock):
+    def test_calls_that_are_refused(self):
+        self.check("""
+def plain(a, *, b=1): return a, b
+def rest(a, /, *args, b=1, **keywords): return a, args, b, sorted(keywords.items())
+class C:
+    def m(self, a, *, b=5, **keywords): return a, b, sorted(keywords.items())
+    def __init__(self, *args, **keywords): self.args = args, keywords
+    def __call__(self, *args, x=3, **keywords): return args, x, keywords
+def outcome(call):
+    try:
+        return call()
+    except (TypeError, ValueError) as error:
+        return str(error)
+def passed(*args, **keywords): return rest(*args, **keywords)
+calls = [
+    lambda: plain(1), lambda: plain(1, b=2), lambda: plain(1, c=2), lambda: plain(), lambda: plain(1, 2), lambda: plain(1, a=2),
+    lambda: rest(1), lambda: rest(1, 2, b=3), lambda: rest(1, a=2), lambda: rest(a=2), lambda: rest(1, c=2, d=3),
+    lambda: C().m(1), lambda: C().m(1, c=2), lambda: C().m(1, a=2), lambda: C(1, x=2).args, lambda: C().args, lambda: C()(1), lambda: C()(x=2, y=3),
+    lambda: passed(1), lambda: passed(1, b=2), lambda: passed(), lambda: passed(b=2), lambda: plain(*(1,)), lambda: plain(*()), lambda: plain(*(1,), **{}),
+    lambda: int(*("12",)), lambda: int(*("1", 99)), lambda: len(*()), lambda: C.m(*(C(), 1)), lambda: C().m(*(1,)), lambda: C().m(*()), lambda: list(*((1, 2),)),
+]
+seen = []
+for i in range(200):
+    seen = [outcome(call) for call in calls]
+for result in seen:
+    print(result)
+""")

@@ -21,14 +21,16 @@ impl Lowering<'_> {
     unsafe fn guard_c_code(&mut self, at: usize) -> Option<Value> {
         let real = self.real(at);
         let class = ty(real);
-        let is_general = matches!(self.op(), op::CALL_NON_PY_GENERAL | op::CALL_BUILTIN_CLASS);
+        // With its arguments in a tuple, whatever is not a function is called by C.
+        let is_unpacked = self.op() == op::CALL_FUNCTION_EX;
+        let is_general = is_unpacked || matches!(self.op(), op::CALL_NON_PY_GENERAL | op::CALL_BUILTIN_CLASS);
         let callable = self.f.peek(at)?;
         if ffi::PyType_Check(real) != 0 {
             if !is_general && !facts::is_static(real.cast()) {
                 return None;
             }
             self.know_class(callable, real)?;
-        } else if is_c_function(class) {
+        } else if is_c_function(class) || is_unpacked && class == &raw mut PyMethod_Type {
             if self.f.info(callable).constant != real {
                 self.f.guard_class(callable, class);
             }
@@ -84,6 +86,26 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     operands.reverse();
     l.f.push_value(result);
     l.f.release(names);
+    for operand in operands {
+        l.f.release(operand);
+    }
+    l.done()
+}
+
+/// CALL_FUNCTION_EX with a tuple, and no keywords: `at` is where the tuple is, from the top of the stack.
+pub(super) unsafe fn call_function_ex(l: &mut Lowering, at: usize) -> Option<Outcome> {
+    let n = size(l.real(at)) as usize;
+    let callable = l.guard_c_code(at + 2)?;
+    let tuple = l.arguments_in_tuple(at)?;
+    let mut values = vec![callable, l.f.builder.const_null()];
+    values.extend(l.items_of(tuple, n));
+    l.f.flush_visible();
+    let result = l.raising(Helper::Call, &values)?;
+    l.f.runs_code();
+    // As tier 1 drops them.
+    let mut operands: Vec<_> = (0..at + 2).map(|_| l.f.pop()).collect();
+    operands.reverse();
+    l.f.push_value(result);
     for operand in operands {
         l.f.release(operand);
     }

@@ -1,7 +1,7 @@
 //! Calls: well-known C functions become micro-ops, Python functions frames that exist only here. All others are left to tier 1.
 
 use super::arrays::Array;
-use super::binding::{bind, has_defaults};
+use super::binding::{bind, has_defaults, in_dictionaries};
 use super::{Lowering, Outcome};
 use crate::state::{Content, Frames};
 use crate::trace::Keep;
@@ -236,6 +236,8 @@ unsafe fn python(
     let code = l.f.code(real_code);
     l.f.at();
     l.f.builder.check_stack_space();
+    let kept = in_dictionaries(&sources);
+    let sources = l.prepared(sources, above + count)?;
     let further: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
     let mut arguments: Vec<_> = (0..count).map(|_| l.f.pop()).collect();
     arguments.reverse();
@@ -245,7 +247,7 @@ unsafe fn python(
     l.f.pop();
     let locals = l.bound(sources, &arguments);
     enter(l, real_function, cs, code, function, locals, is_known);
-    for content in further {
+    for content in kept.into_iter().map(|i| arguments[i]).chain(further) {
         l.f.release(content);
     }
     l.f.drop_dead(Some(0));
@@ -268,46 +270,92 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     python(l, n, 1, has_receiver, &all)
 }
 
-/// CALL_FUNCTION_EX of a Python function with a tuple, and no keywords: the tuple's items are the arguments. It is dropped once they have references of their
-/// own.
+/// CALL_FUNCTION_EX with a tuple, and no keywords, or an empty dict of them: the tuple's items are the arguments. It is dropped once they have references of
+/// their own. A method of a function in Python is entered like that.
 pub(super) unsafe fn call_function_ex(l: &mut Lowering) -> Option<Outcome> {
-    let (real_tuple, real) = (l.real(1), l.real(3));
-    if l.oparg() & 1 != 0
-        || !is_type(real_tuple, &raw mut ffi::PyTuple_Type)
-        || !is_type(real, &raw mut PyFunction_Type)
-    {
+    let at = 1 + (l.oparg() & 1);
+    let (real_tuple, real_callable) = (l.real(at), l.real(at + 2));
+    if !is_type(real_tuple, &raw mut ffi::PyTuple_Type) {
         return None;
     }
     let n = size(real_tuple) as usize;
+    let is_method = ty(real_callable) == &raw mut PyMethod_Type;
+    let real = if is_method { (*real_callable.cast::<PyMethodObject>()).im_func } else { real_callable };
+    if ty(real) != &raw mut PyFunction_Type {
+        return super::c_calls::call_function_ex(l, at);
+    }
     let (real_function, cs) = plain(real)?;
-    let sources = bind(real_function, n, &[])?;
-    let function = l.f.peek(3)?;
+    let sources = bind(real_function, n + usize::from(is_method), &[])?;
+    let callable = l.f.peek(at + 2)?;
+    let parts = is_method.then(|| l.parts_of_method(callable));
+    let function = parts.map_or(callable, |[function, _]| function);
     if has_defaults(&sources) && !can_be_known(l, function, real) {
         return None;
     }
-    let tuple = l.f.peek(1)?;
+    let tuple = l.arguments_in_tuple(at)?;
     let is_known = guard_function(l, function, real);
-    let length = l.length_of(tuple, &raw mut ffi::PyTuple_Type);
-    let expected = l.f.builder.const_i64(n as i64);
-    l.f.at();
-    l.f.builder.guard_cmp_i64(Cond::Eq, length, expected);
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
+    l.f.at();
     l.f.builder.check_stack_space();
-    let arguments: Vec<_> = (0..n)
-        .map(|i| {
-            let index = l.f.builder.const_i64(i as i64);
-            let item = l.f.builder.load_tuple_item(tuple, index);
-            Content::Value(l.f.borrowed(item))
-        })
-        .collect();
-    let tuple = l.f.pop();
+    let sources = l.prepared(sources, 0)?;
+    let mut arguments = Vec::new();
+    if let Some([function, receiver]) = parts {
+        l.f.keep_alive(function);
+        l.f.keep_alive(receiver);
+        arguments.push(Content::Value(receiver));
+    }
+    for item in l.items_of(tuple, n) {
+        arguments.push(Content::Value(l.f.borrowed(item)));
+    }
+    // A function goes on being referred to, by its frame.
+    let mut dropped: Vec<_> = (0..at).map(|_| l.f.pop()).collect();
     l.f.pop();
-    l.f.pop();
+    let callable = l.f.pop();
+    if is_method {
+        dropped.push(callable);
+    }
     let locals = l.bound(sources, &arguments);
     enter(l, real_function, cs, code, function, locals, is_known);
-    l.f.release(tuple);
+    for content in dropped {
+        l.f.release(content);
+    }
     l.f.drop_dead(Some(0));
     Some(Outcome::Call)
+}
+
+impl Lowering<'_> {
+    /// The function and the receiver (borrowed) of what really is a bound method. That is guarded, unless the superblock has made it.
+    fn parts_of_method(&mut self, method: Value) -> [Value; 2] {
+        if let Some(parts) = self.f.info(method).bound {
+            return parts;
+        }
+        self.f.guard_class(method, &raw mut PyMethod_Type);
+        [offset_of!(PyMethodObject, im_func), offset_of!(PyMethodObject, im_self)]
+            .map(|offset| self.f.builder.load_slot(method, offset as u32))
+    }
+
+    /// The tuple so far from the top of the stack, guarded to have the length that it really has. What may be above it is a dict, which is guarded to be
+    /// empty.
+    pub(super) unsafe fn arguments_in_tuple(&mut self, at: usize) -> Option<Value> {
+        if at > 1 {
+            self.lacks_items(1)?;
+        }
+        let tuple = self.f.peek(at)?;
+        let length = self.length_of(tuple, &raw mut ffi::PyTuple_Type);
+        let expected = self.f.builder.const_i64(size(self.real(at)) as i64);
+        self.f.at();
+        self.f.builder.guard_cmp_i64(Cond::Eq, length, expected);
+        Some(tuple)
+    }
+
+    /// The items (borrowed) of a tuple of this length.
+    pub(super) fn items_of(&mut self, tuple: Value, length: usize) -> Vec<Value> {
+        let item = |i| {
+            let index = self.f.builder.const_i64(i as i64);
+            self.f.builder.load_tuple_item(tuple, index)
+        };
+        (0..length).map(item).collect()
+    }
 }
 
 /// An instance of a class with `__call__` in Python, which is called with the instance as its first argument.
@@ -329,6 +377,7 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     let callee = l.type_function(class, function.cast());
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     l.f.pop();
@@ -354,6 +403,7 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     let exit = l.type_constant(class, exit.cast());
     l.f.info(exit).class = &raw mut PyFunction_Type;
     let exit = super::attributes::bind(l, exit, v);
@@ -400,6 +450,7 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
     let code = l.f.code(real_code);
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     l.f.borrowed(function);
     l.f.borrowed(receiver);
     let arguments = l.arguments_behind(receiver, n);
@@ -424,13 +475,7 @@ unsafe fn leaving(l: &mut Lowering) -> Option<Outcome> {
     for i in 1..=n + 1 {
         l.f.peek(i)?;
     }
-    let [function, receiver] = if let Some(parts) = l.f.info(v).bound {
-        parts
-    } else {
-        l.f.guard_class(v, &raw mut PyMethod_Type);
-        [offset_of!(PyMethodObject, im_func), offset_of!(PyMethodObject, im_self)]
-            .map(|offset| l.f.builder.load_slot(v, offset as u32))
-    };
+    let [function, receiver] = l.parts_of_method(v);
     if has_defaults(&sources) && !can_be_known(l, function, real) {
         return None;
     }
@@ -438,6 +483,7 @@ unsafe fn leaving(l: &mut Lowering) -> Option<Outcome> {
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
     let mut arguments: Vec<_> = (0..=n).map(|_| l.f.pop()).collect();
@@ -483,6 +529,7 @@ unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Opt
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
     let arguments = l.arguments_behind(receiver, n);
@@ -523,6 +570,7 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     l.depend_on_type(class);
     l.f.rely_on(init);
     let function = l.f.constant(init, Keep::Guarded);
@@ -622,6 +670,7 @@ pub(super) unsafe fn enter_known(
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     l.f.at();
     l.f.builder.check_stack_space();
+    let sources = l.prepared(sources, 0)?;
     let v = value(l);
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
     arguments.reverse();

@@ -12,6 +12,9 @@ use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Cond, Helper, Resume, Value};
 
+/// The argument of CALL_INTRINSIC_1 (`Include/internal/pycore_intrinsics.h`).
+const INTRINSIC_LIST_TO_TUPLE: usize = 6;
+
 unsafe fn is_one_of(op: *mut PyObject, types: &[*mut PyTypeObject]) -> bool {
     types.iter().any(|&t| ptr::eq(ty(op), t))
 }
@@ -226,6 +229,28 @@ pub(super) unsafe fn list_extend(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
+/// DICT_MERGE of an empty dict: keywords are passed on, and there are none.
+pub(super) unsafe fn dict_merge(l: &mut Lowering) -> Option<Outcome> {
+    l.f.peek(l.oparg() + 1)?;
+    l.lacks_items(1)?;
+    l.f.discard();
+    l.done()
+}
+
+/// CALL_INTRINSIC_1 that makes a tuple of the list of arguments of a call.
+pub(super) unsafe fn call_intrinsic_1(l: &mut Lowering) -> Option<Outcome> {
+    if l.oparg() != INTRINSIC_LIST_TO_TUPLE || !is_type(l.real(1), &raw mut ffi::PyList_Type) {
+        return None;
+    }
+    let list = l.exact(1)?;
+    l.f.pop();
+    let list = l.f.take(list);
+    let tuple = l.raising(Helper::TupleOfList, &[list])?;
+    l.f.of_class(tuple, &raw mut ffi::PyTuple_Type);
+    l.f.push_value(tuple);
+    l.done()
+}
+
 /// STORE_SLICE of a list.
 pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
     let (items, list, start, stop) = (l.real(4), l.real(3), l.real(2), l.real(1));
@@ -243,6 +268,20 @@ pub(super) unsafe fn store_slice(l: &mut Lowering) -> Option<Outcome> {
 }
 
 impl Lowering<'_> {
+    /// Guards that the operand `n` from the top is exactly a dict without items, if it really is.
+    pub(super) unsafe fn lacks_items(&mut self, n: usize) -> Option<()> {
+        let real = self.real(n);
+        if !is_type(real, &raw mut ffi::PyDict_Type) || ffi::PyDict_Size(real) != 0 {
+            return None;
+        }
+        let args = [self.exact(n)?];
+        let truth = self.f.builder.call_helper(Helper::QuietTruth, &args)?;
+        let zero = self.f.builder.const_i64(0);
+        self.f.at();
+        self.f.builder.guard_cmp_i64(Cond::Eq, truth, zero);
+        Some(())
+    }
+
     /// Calls a helper that answers 1 or 0, or with a negative number if code would have to run: then the instruction is left to tier 1.
     /// The truth is how the answer compares with 0.
     pub(super) unsafe fn truth_told(&mut self, helper: Helper, args: &[Value], cond: Cond) -> Option<Value> {

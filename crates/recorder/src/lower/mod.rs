@@ -129,7 +129,8 @@ functions! {
         LIST_APPEND => list_append, GET_LEN => get_len;
     containers:
         CONTAINS_OP => contains_op, BINARY_SLICE => binary_slice, GET_ITER => get_iter, DELETE_SUBSCR => delete_subscr,
-        BUILD_MAP => build_map, BUILD_CONST_KEY_MAP => build_const_key_map, BUILD_SET => build_set, MAP_ADD => map_add, SET_ADD => set_add, LIST_EXTEND => list_extend, STORE_SLICE => store_slice;
+        BUILD_MAP => build_map, BUILD_CONST_KEY_MAP => build_const_key_map, BUILD_SET => build_set, MAP_ADD => map_add, SET_ADD => set_add, LIST_EXTEND => list_extend, STORE_SLICE => store_slice,
+        DICT_MERGE => dict_merge, CALL_INTRINSIC_1 => call_intrinsic_1;
     iteration:
         FOR_ITER => for_iter;
     generators:

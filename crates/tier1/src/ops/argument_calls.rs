@@ -62,8 +62,17 @@ handler! {
         }
         let args = s.peek(args_at);
         let kwargs = if has_kwargs != 0 { s.peek(1) } else { ptr::null_mut() };
-        if is_plain_function(s, func) {
-            let frame = push_with_dict(s.tstate(), func.cast(), args, kwargs);
+        // C code would do the same for a method, and have the function's frame run in an activation of its own.
+        let is_method = ty(func) == &raw mut PyMethod_Type;
+        let function = if is_method { (*func.cast::<PyMethodObject>()).im_func } else { func };
+        if is_plain_function(s, function) {
+            let mut receiver = ptr::null_mut();
+            if is_method {
+                receiver = newref((*func.cast::<PyMethodObject>()).im_self);
+                incref(function);
+                decref(func);
+            }
+            let frame = push_with_dict(s.tstate(), function.cast(), receiver, args, kwargs);
             s.shrink(3 + has_kwargs);
             if frame.is_null() {
                 return s.error();
@@ -99,20 +108,24 @@ unsafe fn not_iterable(func: *mut PyObject, args: *mut PyObject) {
     }
 }
 
-/// A new frame for `func` from a tuple and a dict (or null) of arguments. Takes all three references.
+/// A new frame for `func` from a receiver (or null), a tuple and a dict (or null) of arguments. Takes all references.
 #[inline(never)]
 unsafe fn push_with_dict(
     ts: *mut ThreadState,
     func: *mut PyFunctionObject,
+    receiver: *mut PyObject,
     args: *mut PyObject,
     kwargs: *mut PyObject,
 ) -> *mut InterpreterFrame {
-    let positional = size(args) as usize;
     let keywords = if kwargs.is_null() { 0 } else { ffi::PyDict_Size(kwargs) as usize };
-    let mut values: Vec<*mut PyObject> = Vec::with_capacity(positional + keywords);
-    for i in 0..positional {
+    let mut values: Vec<*mut PyObject> = Vec::with_capacity(1 + size(args) as usize + keywords);
+    if !receiver.is_null() {
+        values.push(receiver);
+    }
+    for i in 0..size(args) as usize {
         values.push(newref(tuple_item(args, i)));
     }
+    let positional = values.len();
     let mut kwnames = ptr::null_mut();
     let mut failed = false;
     if keywords != 0 {
