@@ -270,6 +270,16 @@ pub struct PyMemberDescrObject {
     pub d_member: *mut pyo3_ffi::PyMemberDef,
 }
 
+/// `PyGetSetDescrObject`: the descriptor of an attribute that C functions get and set.
+#[repr(C)]
+pub struct PyGetSetDescrObject {
+    pub ob_base: PyObject,
+    pub d_type: *mut PyTypeObject,
+    pub d_name: *mut PyObject,
+    pub d_qualname: *mut PyObject,
+    pub d_getset: *mut pyo3_ffi::PyGetSetDef,
+}
+
 /// `propertyobject` (`descrobject.c`).
 #[repr(C)]
 pub struct PropertyObject {

@@ -202,6 +202,8 @@ helpers! {
     BindBuiltin = bind_builtin(obj, obj) -> New, allocates().raises();
     /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
+    /// `x.__dict__` for an instance whose type manages its dictionary. It is made if there is none, and has the instance's attributes from then on.
+    OwnDict = own_dict(obj) -> New, reads(M::INLINE).writes(M::INLINE).allocates().raises();
     /// Whether an instance has no attribute of its own with this name: 1; 0 if it has, or that cannot be told simply.
     InstanceLacks = instance_lacks(obj, obj) -> I64, reads(M::INLINE).reads(M::DICT);
     /// An attribute of an object of any type; null if code would have to run to get it, or there is none.

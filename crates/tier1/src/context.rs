@@ -84,6 +84,8 @@ pub struct Known {
     pub small_ints: *mut PyLongObject,
     /// `_PyFunction_Vectorcall`: how functions are called unless somebody changed it.
     pub function_vectorcall: *const c_void,
+    /// What gets `__dict__` of instances of classes that are written in Python.
+    pub dict_getter: *const c_void,
     /// `object.__new__`, `object.__init__` as slots.
     pub object_new: *const c_void,
     pub name_import: *mut PyObject,
@@ -364,6 +366,13 @@ unsafe fn look_up_known() -> Option<Known> {
     }
     let vectorcall = (*function.cast::<PyFunctionObject>()).vectorcall? as *const c_void;
     decref(function);
+    // And so will any class.
+    let class = ffi::PyRun_String(c"type('', (), {})".as_ptr(), ffi::Py_eval_input, globals, globals);
+    if class.is_null() {
+        return None;
+    }
+    let dict_getter = getter(_PyType_Lookup(class.cast(), intern(c"__dict__")?));
+    decref(class);
     decref(globals);
     let known = Known {
         none: ffi::Py_None(),
@@ -376,6 +385,7 @@ unsafe fn look_up_known() -> Option<Known> {
         empty_string: ffi::PyUnicode_FromStringAndSize(c"".as_ptr(), 0),
         small_ints: zero,
         function_vectorcall: vectorcall,
+        dict_getter,
         object_new: ffi::PyBaseObject_Type.tp_new.map_or(ptr::null(), |f| f as *const c_void),
         name_import: intern(c"__import__")?,
         name_build_class: intern(c"__build_class__")?,
@@ -403,6 +413,14 @@ unsafe fn look_up_known() -> Option<Known> {
 #[inline(always)]
 pub(crate) unsafe fn last_context() -> *mut Context {
     (*HOT.0.get()).1
+}
+
+/// The C function that gets an attribute, by the attribute's descriptor. Null if it is not one of those.
+pub unsafe fn getter(descriptor: *mut PyObject) -> *const c_void {
+    if descriptor.is_null() || !is_type(descriptor, &raw mut ffi::PyGetSetDescr_Type) {
+        return ptr::null();
+    }
+    (*(*descriptor.cast::<PyGetSetDescrObject>()).d_getset).get.map_or(ptr::null(), |f| f as *const c_void)
 }
 
 /// The context of a thread.

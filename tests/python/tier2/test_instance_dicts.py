@@ -152,5 +152,104 @@ class InstanceDicts(Tier2Case):
         self.assertEqual(run(), on_stock(run))
 
 
+class Asked(Tier2Case):
+    """`x.__dict__` is an op: the dictionary is made when it is first asked for, and has the instance's attributes from then on."""
+
+    def asked(self, function, *args, expect, helpers=True):
+        self.hot(function, *args, expect=expect)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            text = "\n".join(executor.text for executor in hotspur.executors(function))
+            self.assertEqual("call_helper own_dict" in text, helpers, text)
+
+    def test_of_new_instances(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                thing = Inline(i)
+                before = thing.x
+                attributes = thing.__dict__
+                attributes["x"] += 1
+                thing.y = 5
+                total += thing.x - before + attributes["y"] + (thing.__dict__ is attributes)
+            return total
+
+        self.asked(f, N, expect=7 * N)
+
+    def test_what_is_stored_afterwards_is_in_it(self):
+        """An instance without a dictionary need not tell anybody of a store; one with a dictionary has to."""
+
+        def f(n):
+            things = [Inline(0) for _ in range(n)]
+            for i, thing in enumerate(things):
+                thing.x = i
+                attributes = thing.__dict__
+                thing.x = i + 1
+                thing.z = i
+                if attributes != {"x": i + 1, "y": 1, "z": i}:
+                    return i
+                del thing.x
+                attributes.update(x=3)
+                if thing.x != 3 or list(thing.__dict__) != ["y", "z", "x"]:
+                    return i
+            return n
+
+        self.asked(f, N, expect=N)
+
+    def test_it_outlives_the_instance(self):
+        def f(n):
+            return sum([attributes["x"] for attributes in [Inline(i).__dict__ for i in range(n)]])
+
+        self.hot(f, N, expect=sum(range(N)))
+
+    def test_of_those_that_have_one(self):
+        def f(things):
+            total = 0
+            for thing in things:
+                total += len(thing.__dict__) + thing.x
+            return total
+
+        things = [Thing(1) for _ in range(N)]
+        self.asked(f, things, expect=3 * N)
+        things[3].__dict__ = Own(x=1)
+        things[4].__dict__ = {"x": 5}
+        self.assertEqual(f(things), 3 * N - 1 - 1 + 4)
+
+    def test_what_is_called_like_it(self):
+        """A class may say itself what it is, and what a class in C says comes before."""
+
+        class Says:
+            @property
+            def __dict__(self):
+                return {"said": 1}
+
+        class Sub(Inline):
+            pass
+
+        class Fails(Exception):
+            pass
+
+        def f(things):
+            return [list(thing.__dict__) for thing in things]
+
+        for thing, expect in (Says(), ["said"]), (Sub(1), ["x", "y"]), (Fails(), []):
+            self.hot(f, [thing] * N, expect=[expect] * N, share=0)
+
+    def test_there_is_none(self):
+        class Slots:
+            __slots__ = ("x",)
+
+        def f(things):
+            caught = 0
+            for thing in things:
+                try:
+                    thing.__dict__
+                except AttributeError:
+                    caught += 1
+            return caught
+
+        self.hot(f, [Slots()] * N, expect=N, share=0)
+        self.assertEqual(f([Slots(), Inline(1)]), 1)
+
+
 if __name__ == "__main__":
     unittest.main()

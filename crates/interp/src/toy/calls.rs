@@ -404,6 +404,14 @@ impl Toy {
                     matches!(self.look(o), Kind::Dict { .. }) && matches!(*self.look(arg(1)?), Kind::Int(n) if n == i);
                 Register::Obj(is_there.then_some(o))
             }
+            Helper::OwnDict => {
+                let o = arg(0)?;
+                if !matches!(self.look(o), Kind::Dict { .. }) {
+                    return Err(());
+                }
+                self.adjust(o, 1);
+                Register::Obj(Some(o))
+            }
             Helper::AnyAttribute => {
                 let value = *self.attribute(arg(0)?, arg(1)?)?;
                 if let Some(value) = value {

@@ -12,7 +12,7 @@ use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{Helper, Value};
-use hotspur_tier1::context::known;
+use hotspur_tier1::context::{getter, known};
 use hotspur_tier1::polymorphic;
 use hotspur_tier1::table::op;
 
@@ -218,6 +218,14 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
         let property = l.f.constant(found, Keep::Guarded);
         let function = function_of(l, property, offset_of!(PropertyObject, prop_get), getter);
         return super::calls::enter_known(l, getter, 1, |l| l.f.borrowed(function));
+    }
+    // The getter of a base in C would be asked first; where the type manages the dictionary, there is none.
+    let is_own_dict = has_feature(class, TPFLAGS_MANAGED_DICT) && getter(found) == known().dict_getter;
+    if is_own_dict {
+        let owner = l.f.peek(1)?;
+        l.guard_version(owner, real, (*class).tp_version_tag);
+        let dict = l.raising(Helper::OwnDict, &[owner])?;
+        return l.loaded(dict);
     }
     if !has_feature(kind, ffi::Py_TPFLAGS_IMMUTABLETYPE) || (*kind).tp_descr_set.is_some() {
         return None;

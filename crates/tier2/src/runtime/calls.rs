@@ -92,6 +92,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::BindBuiltin => new(containers::bind_builtin(object(0), object(1))),
         Helper::IterFinish => new(quiet::finish(object(0))),
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
+        Helper::OwnDict => new(ffi::PyObject_GenericGetDict(object(0), core::ptr::null_mut())),
         Helper::AnyAttribute => new(polymorphic::attribute(object(0), object(1))),
         Helper::HasAttribute => Register::I64(polymorphic::has_attribute(object(0), object(1)).map_or(-1, i64::from)),
         Helper::AnyInstance => Register::I64(polymorphic::is_instance(object(0), object(1)).map_or(-1, i64::from)),
