@@ -50,6 +50,7 @@ fn limits() -> Limits {
         snapshot_slots: Parameter::SnapshotSlots.get() as usize,
         constants: Parameter::Constants.get() as usize,
         kinds: Parameter::Kinds.get(),
+        inner_calls: Parameter::InnerCalls.get() as i32,
         check: Limits::default().check || std::env::var_os("HOTSPUR_STRESS").is_some_and(|v| v == "1"),
         ..Limits::default()
     }

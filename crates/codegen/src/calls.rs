@@ -54,7 +54,7 @@ impl Translator<'_> {
         let (fixed, more) = args.split_at(info.args.len());
         let mut values = vec![self.state];
         values.extend(fixed.iter().map(|&v| self.v(v)));
-        if info.variadic {
+        if info.more.is_some() {
             // One place is left before them.
             if more.len() >= MAX_VALUES {
                 return Err(too_large(format!("{} arguments", more.len())));

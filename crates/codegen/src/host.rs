@@ -465,7 +465,7 @@ fn helper_params(helper: Helper) -> (Vec<AbiParam>, Option<AbiParam>) {
         OperandKind::Borrowed | OperandKind::Stolen | OperandKind::Any => types::I64,
         OperandKind::Unboxed(ty) => machine_type(*ty),
     };
-    let more = if info.variadic { 2 } else { 0 };
+    let more = if info.more.is_some() { 2 } else { 0 };
     let params = info.args.iter().map(ty).chain(std::iter::repeat_n(types::I64, more));
     (params.map(AbiParam::new).collect(), info.result.ty().map(|t| AbiParam::new(machine_type(t))))
 }

@@ -1,7 +1,7 @@
 //! The table of helpers: functions of the host that `call_helper` calls.
 //!
 //! A row gives the kinds of the arguments (as in the table of ops: `own` is stolen), the result, and the effects. The
-//! last kind may be `objs`: any number of further borrowed objects. A helper that raises yields null, or a negative
+//! last kind may be `objs` or `owns`: any number of further objects, borrowed or stolen. A helper that raises yields null, or a negative
 //! number, with an exception set; stolen arguments are gone in that case too.
 
 use crate::effects::{Effects, MemorySet as M};
@@ -17,8 +17,8 @@ pub struct HelperInfo {
     pub doc: &'static str,
     /// The arguments that it always has.
     pub args: &'static [OperandKind],
-    /// Whether more borrowed objects may follow.
-    pub variadic: bool,
+    /// What may follow them, any number of it.
+    pub more: Option<OperandKind>,
     /// What it yields.
     pub result: ResultKind,
     /// What else it does.
@@ -37,6 +37,21 @@ macro_rules! arg {
     };
     (f64) => {
         OperandKind::Unboxed(Type::F64)
+    };
+    (objs) => {
+        OperandKind::Borrowed
+    };
+    (owns) => {
+        OperandKind::Stolen
+    };
+}
+
+macro_rules! more {
+    () => {
+        None
+    };
+    ($rest:ident) => {
+        Some(arg!($rest))
     };
 }
 
@@ -61,7 +76,7 @@ macro_rules! helpers {
                         name: stringify!($name),
                         doc: concat!($($doc, "\n"),+),
                         args: &[$(arg!($arg)),*],
-                        variadic: [$(stringify!($rest),)? ""].len() == 2,
+                        more: more!($($rest)?),
                         result: ResultKind::$result,
                         effects: Effects::NONE$(.$effect($($e),*))*,
                     } },)*
@@ -108,6 +123,11 @@ helpers! {
     /// Calls the first argument with all behind the second, which is a tuple with the names of the last of them; the first of them is left out if
     /// it is null.
     CallKw = call_kw(obj, obj; objs) -> New, escapes().raises();
+    /// Calls whatever the first argument is as `call` does, and as the instruction CALL does it: it and what it is called with are passed on to the
+    /// function's frame, if it is one in Python.
+    CallAny = call_any(own, own; owns) -> New, escapes().raises();
+    /// Whether there is room for another activation, such as `call_any` begins: 1 or 0.
+    HasRoom = has_room(obj) -> I64, reads(M::THREAD);
     /// Appends to exactly a list: 0, or negative when memory is short.
     ListAppend = list_append(obj, own) -> I64, reads(M::LIST).writes(M::LIST).raises();
     /// Concatenates two exact strings. Null with an exception when memory is short.

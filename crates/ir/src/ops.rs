@@ -140,7 +140,7 @@ impl Op {
                 (Field::Values(vs), None) => out.extend(vs.iter().map(|&v| (v, kind))),
                 (Field::Values(vs), Some(helper)) => {
                     let info = helper.info();
-                    let beyond = if info.variadic { OperandKind::Borrowed } else { OperandKind::Any };
+                    let beyond = info.more.unwrap_or(OperandKind::Any);
                     let kinds = info.args.iter().copied().chain(std::iter::repeat(beyond));
                     out.extend(vs.iter().copied().zip(kinds));
                 }

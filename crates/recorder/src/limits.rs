@@ -28,6 +28,8 @@ pub struct Limits {
     pub foreign: u32,
     /// For how many kinds of operands of an instruction there may be alternatives. What has met more is left to tier 1.
     pub kinds: u32,
+    /// How deep C calls may be nested for a function that is not known to be called in an activation of its own.
+    pub inner_calls: i32,
     /// Check mode: after each instruction, the recorder's frames are compared with the real ones.
     pub check: bool,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             exits: 10_000,
             foreign: 4_000,
             kinds: 8,
+            inner_calls: 100,
             check: cfg!(debug_assertions),
         }
     }

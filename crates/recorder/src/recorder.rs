@@ -28,7 +28,7 @@
 mod arrive;
 mod end;
 
-use crate::check;
+use crate::{check, history};
 use crate::inherit::{self, Inherited};
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
@@ -63,6 +63,8 @@ enum Pending {
     Jump(Jump),
     /// At the beginning of the function whose frame is the top one.
     Call,
+    /// It goes on at this position of the same frame, when what it calls has returned.
+    Around { position: u32 },
     /// Wherever tier 1 goes. All frames are in memory. `below`: the frame below the top one.
     Execute { below: *mut InterpreterFrame },
     /// Behind the call in this frame, the top one being left.
@@ -182,7 +184,14 @@ impl Recorder {
         }
         let Some(back_edge) = self.arrive(state)? else {
             self.foreign += 1;
-            return if self.foreign > self.limits.foreign { Err(AbortReason::TooLong) } else { Ok(false) };
+            if self.foreign <= self.limits.foreign {
+                return Ok(false);
+            }
+            if let Pending::Around { .. } = self.pending {
+                // It is not called like that the next time: the trace ends there, and what is called has its own.
+                history::note_raised(self.f.top().cs, self.f.top().pc);
+            }
+            return Err(AbortReason::TooLong);
         };
         if self.ended {
             return Ok(true);
@@ -217,11 +226,11 @@ impl Recorder {
         }
         let index = state.index() as u32;
         let place = Place { code: state.cs, position: index as usize };
-        let is_polymorphic = crate::history::has_more_kinds_than(self.limits.kinds, place);
-        let lowered = if crate::history::has_raised(state.cs, index) {
+        let is_polymorphic = history::has_more_kinds_than(self.limits.kinds, place);
+        let lowered = if history::has_raised(state.cs, index) {
             None
         } else if is_polymorphic {
-            lower::lower_polymorphic(&mut self.f, state, base)
+            lower::lower_polymorphic(&mut self.f, state, base, self.limits.inner_calls)
         } else {
             lower::lower(&mut self.f, state, base)
         };
@@ -246,6 +255,10 @@ impl Recorder {
             Some(Outcome::Call) => {
                 self.f.count += 1;
                 self.pending = Pending::Call;
+            }
+            Some(Outcome::Around(position)) => {
+                self.f.count += 1;
+                self.pending = Pending::Around { position };
             }
             Some(Outcome::Jump(jump)) => self.pending = Pending::Jump(jump),
             None => self.execute(state, base),

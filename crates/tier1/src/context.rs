@@ -425,7 +425,7 @@ pub unsafe fn getter(descriptor: *mut PyObject) -> *const c_void {
 
 /// The context of a thread.
 #[inline(always)]
-pub(crate) unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
+pub unsafe fn context_of(tstate: *mut ThreadState) -> *mut Context {
     let last = last_context();
     if !last.is_null() && (*last).tstate == tstate {
         return last;

@@ -10,6 +10,7 @@
 #![allow(clippy::missing_safety_doc, reason = "one contract for the whole crate, stated in `dispatch`")]
 
 pub mod boxes;
+pub mod calling;
 pub mod code;
 pub mod consumers;
 pub mod context;

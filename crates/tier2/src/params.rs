@@ -106,6 +106,8 @@ parameters! {
     TrialSlice = trial_slice, 10 "ms", 0..=10000;
     /// Nested C calls, as CPython counts them, beyond which no executor is entered: each takes C stack.
     NestedCalls = nested_calls, 1000 "calls", 0..=10000;
+    /// Nested C calls, as CPython counts them, beyond which functions that executors call without knowing which are not begun on the C stack.
+    InnerCalls = inner_calls, 100 "calls", 0..=10000;
     /// For tests that compile at first sight: one of so many places is recorded from, the others are left to tier 1. Which ones they
     /// are follows from the code's name, the position in it, and `sample_seed`.
     Sample = sample, 1 "places", 1..=65535;

@@ -404,9 +404,14 @@ impl Model {
         let mut args = vec![function, null];
         args.extend((0..self.pick(3)).map(|_| self.constant()));
         self.borrowed.clear();
+        let helper = if self.pick(2) == 0 { Helper::Call } else { Helper::CallAny };
+        if helper == Helper::CallAny {
+            // What is stolen is gone, whatever happens.
+            args.iter().filter(|&&v| v != null).for_each(|&v| self.b.incref(v));
+        }
         let pc = self.at();
-        let result = self.b.call_helper(Helper::Call, &args).expect("it yields something");
-        self.checked(Helper::Call, result, pc);
+        let result = self.b.call_helper(helper, &args).expect("it yields something");
+        self.checked(helper, result, pc);
     }
 
     /// Checks what a helper has yielded, and validity.

@@ -197,6 +197,12 @@ impl Toy {
                 obj(item)
             }
             Helper::Call | Helper::CallKw => obj(self.call(arg(0)?)?),
+            Helper::CallAny => {
+                let result = self.call(arg(0)?);
+                a.iter().filter_map(|&r| object(r).ok()).for_each(|o| self.release(o));
+                obj(result?)
+            }
+            Helper::HasRoom => Register::I64(1),
             Helper::ListAppend => {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 items.push(Some(arg(1)?));

@@ -107,8 +107,8 @@ pub(super) fn values(sb: &Superblock, report: &mut Report) {
         }
         if let Op::CallHelper { helper, args } = &inst.op {
             let info = helper.info();
-            if args.len() < info.args.len() || args.len() > info.args.len() && !info.variadic {
-                let least = if info.variadic { "at least " } else { "" };
+            if args.len() < info.args.len() || args.len() > info.args.len() && info.more.is_none() {
+                let least = if info.more.is_some() { "at least " } else { "" };
                 let message = format!("{} takes {least}{} arguments, not {}", info.name, info.args.len(), args.len());
                 report.add(Rule::HelperArgs, inst, message);
             }

@@ -111,3 +111,28 @@ pub(super) unsafe fn call_function_ex(l: &mut Lowering, at: usize) -> Option<Out
     }
     l.done()
 }
+
+/// CALL of whatever it is, where alternatives for each of the functions would be too many. It runs in an activation of its own, so that all that is known
+/// here stays known. None: C calls are nested too deep for that, so that tier 1 has to push the frame.
+pub(super) unsafe fn call_any(l: &mut Lowering, room: i32) -> Option<Outcome> {
+    let nested = PY_C_RECURSION_LIMIT - (*(*l.s.cx).tstate).c_recursion_remaining;
+    if nested >= room || l.op() == op::CALL_CONSUMER {
+        return None;
+    }
+    let n = l.oparg();
+    let callable = l.f.peek(n + 2)?;
+    for i in 1..=n {
+        l.f.peek(i)?;
+    }
+    l.movable(n + 1);
+    l.done_unless_zero(Helper::HasRoom, &[callable])?;
+    l.f.flush_visible();
+    // The callee's frame gets them, as in tier 1.
+    let mut operands: Vec<_> = (0..n + 2).map(|_| l.f.pop_moved()).collect();
+    operands.reverse();
+    let result = l.raising(Helper::CallAny, &operands)?;
+    l.f.runs_code();
+    l.f.push_value(result);
+    l.f.drop_dead(None);
+    Some(Outcome::Around(l.position(l.length())))
+}

@@ -54,6 +54,8 @@ pub(crate) enum Outcome {
     Yielded(u32),
     /// At the beginning of the function whose frame was pushed.
     Call,
+    /// At this position of the same frame, once the frames that tier 1 pushes are gone.
+    Around(u32),
     /// At one of two positions of the same frame: the guard is emitted once it is known which.
     Jump(Jump),
 }
@@ -74,14 +76,16 @@ pub(crate) unsafe fn lower(f: &mut Frames, s: State, base: u16) -> Option<Outcom
     function(&mut Lowering { f, s })
 }
 
-/// Lowers an instruction that has met too many kinds of operands, so that it does not matter what they are. None: it is left to tier 1.
-pub(crate) unsafe fn lower_polymorphic(f: &mut Frames, s: State, base: u16) -> Option<Outcome> {
+/// Lowers an instruction that has met too many kinds of operands, so that it does not matter what they are. `room`: how deep C calls may be
+/// nested. None: it is left to tier 1.
+pub(crate) unsafe fn lower_polymorphic(f: &mut Frames, s: State, base: u16, room: i32) -> Option<Outcome> {
     let mut l = Lowering { f, s };
     match base {
         op::LOAD_ATTR => attributes::load_any_attr(&mut l),
         op::CALL => {
             let told = calls::isinstance_of_any(&mut l);
-            if told.is_some() { told } else { builtin_calls::call_of_any(&mut l) }
+            let told = if told.is_some() { told } else { builtin_calls::call_of_any(&mut l) };
+            if told.is_some() { told } else { c_calls::call_any(&mut l, room) }
         }
         _ => None,
     }

@@ -43,6 +43,9 @@ impl Recorder {
             self.returned(state)?;
             return Ok(Some(false));
         }
+        if let Pending::Around { position: expected } = self.pending {
+            return self.returned_to(state, expected);
+        }
         if let Pending::Call = self.pending {
             // The frame is new; where the call goes through a shim, the shim's, below it, is new as well.
             let new = self.f.frames.iter().rev().take_while(|f| f.real.is_null()).count();
@@ -91,8 +94,29 @@ impl Recorder {
                 self.jumped(jump, position);
                 Ok(Some(false))
             }
-            Pending::Call | Pending::Execute { .. } | Pending::Return { .. } => Ok(None),
+            Pending::Call | Pending::Around { .. } | Pending::Execute { .. } | Pending::Return { .. } => Ok(None),
         }
+    }
+
+    /// What the instruction has called runs, or has returned to this position of the top frame.
+    unsafe fn returned_to(&mut self, state: State, expected: u32) -> Step<Option<bool>> {
+        let (top, pc) = (self.f.top().real, self.f.top().pc);
+        let position = state.index() as u32;
+        if state.frame != top {
+            return if lies_on(state.frame, top) { Ok(None) } else { Err(AbortReason::ExceptionRaised) };
+        }
+        if state.cs != self.f.top().cs {
+            return Err(AbortReason::CodeChanged);
+        }
+        if position == expected || self.taken_along(expected, position) {
+            return Ok(Some(false));
+        }
+        if pc < position && position < expected {
+            // What waits for the end of `__init__`, for one.
+            return Ok(None);
+        }
+        history::note_raised(self.f.top().cs, pc);
+        Err(AbortReason::ExceptionRaised)
     }
 
     /// Whether this is the frame below the caller of the top one.
@@ -211,6 +235,15 @@ impl Recorder {
         self.f.builder.guard_landed(code, position, height as u32);
         Ok(())
     }
+}
+
+/// Whether `frame` is one of those above `below`.
+unsafe fn lies_on(frame: *mut InterpreterFrame, below: *mut InterpreterFrame) -> bool {
+    let mut at = frame;
+    while !at.is_null() && at != below {
+        at = (*at).previous;
+    }
+    !at.is_null()
 }
 
 /// Whether `frame` runs in an activation that was begun on top of `below`: by C code that an instruction of it called.

@@ -112,6 +112,17 @@ impl Frames {
         }
     }
 
+    /// Pops a stack item, with a reference to it for an op that steals it.
+    pub fn pop_moved(&mut self) -> Value {
+        match self.pop() {
+            Content::Null | Content::Memory => self.builder.const_null(),
+            Content::Value(v) => {
+                let object = self.boxed(v);
+                self.take(object)
+            }
+        }
+    }
+
     /// The slot's content is in memory now, which owns it.
     fn settled(&mut self, content: Content) -> Slot {
         let Content::Value(v) = content else { return Slot::MEMORY };

@@ -11,6 +11,7 @@
 use crate::adapt;
 use crate::code::CodeState;
 use crate::consumers::consumer;
+use crate::context::Known;
 use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::handler;
@@ -63,14 +64,20 @@ impl State {
 /// Whether a function is called the way functions are, so that pushing a frame is the same as calling it.
 #[inline(always)]
 pub(crate) unsafe fn is_plain_function(s: State, callable: *mut PyObject) -> bool {
+    is_plain(callable, s.known())
+}
+
+/// [`is_plain_function`] without registers.
+#[inline(always)]
+pub(crate) unsafe fn is_plain(callable: *mut PyObject, known: &Known) -> bool {
     ty(callable) == &raw mut PyFunction_Type
         && (*callable.cast::<PyFunctionObject>()).vectorcall.map_or(ptr::null(), |f| f as *const _)
-            == s.known().function_vectorcall
+            == known.function_vectorcall
 }
 
 /// `f_locals` of a new frame for a function: its globals, if its code is not optimized (class bodies, `exec`).
 #[inline(always)]
-pub(super) unsafe fn frame_locals_for(func: *mut PyFunctionObject) -> *mut PyObject {
+pub(crate) unsafe fn frame_locals_for(func: *mut PyFunctionObject) -> *mut PyObject {
     if (*(*func).func_code.cast::<PyCodeObject>()).co_flags & CO_OPTIMIZED != 0 {
         ptr::null_mut()
     } else {

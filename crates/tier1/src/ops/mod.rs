@@ -3,7 +3,7 @@
 mod argument_calls;
 mod attributes;
 mod c_calls;
-mod calls;
+pub(crate) mod calls;
 mod cells;
 pub(crate) mod compare;
 mod containers;

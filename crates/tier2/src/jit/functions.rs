@@ -20,6 +20,7 @@ use hotspur_cpython_sys::{
 };
 use hotspur_interp::{Register, Runtime};
 use hotspur_ir::{FloatKind, Helper, IntKind, Moves, SnapshotId, Type, VirtualKind};
+use hotspur_tier1::calling::call_any;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
 use hotspur_tier1::generators::free_finished;
@@ -541,6 +542,18 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
+    (@function calling_any $helper:ident) => {{
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
+            // SAFETY: as above; the references pass on.
+            unsafe {
+                let args = more.cast::<*mut PyObject>().sub(1);
+                *args = b.cast();
+                let cx = run_of(state).context();
+                called(state, call_any(cx, a.cast(), args, count as usize + 1))
+            }
+        }
+        f as *const c_void
+    }};
     (@function calling_with_names $helper:ident) => {{
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
             // SAFETY: as above.
@@ -559,7 +572,7 @@ macro_rules! helpers {
 }
 
 helpers! {
-    one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict;
+    one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict HasRoom;
     two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
@@ -569,6 +582,7 @@ helpers! {
     many: BuildMap;
     in_place: QuietCall JoinStrings;
     calling: Call;
+    calling_any: CallAny;
     calling_with_names: CallKw;
     doubles: FloatPow;
 }

@@ -1,11 +1,14 @@
 //! Helpers.
 
 use super::functions::new_function;
+use crate::params::Parameter;
 use super::{Obj, containers, cooked, lists, quiet, raw};
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
 use hotspur_ir::Helper;
+use hotspur_tier1::calling::call_any;
+use hotspur_tier1::context::context_of;
 use hotspur_tier1::polymorphic;
 use smallvec::SmallVec;
 
@@ -47,6 +50,12 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let operands: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
             new(call_named(object(0), object(1), operands.as_ptr(), operands.len()))
         }
+        Helper::CallAny => {
+            let mut operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
+            let cx = context_of(ffi::PyThreadState_Get().cast());
+            new(call_any(cx, object(0), operands.as_mut_ptr(), operands.len()))
+        }
+        Helper::HasRoom => Register::I64(has_room().into()),
         Helper::ListAppend => {
             let failed = ffi::PyList_Append(object(0), object(1));
             decref(object(1));
@@ -120,6 +129,12 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         }
         Helper::FloatPow => Register::F64(double(0).powf(double(1))),
     }
+}
+
+/// Whether C calls are nested so little that more of them, where CPython would not make any, cannot be noticed.
+unsafe fn has_room() -> bool {
+    let ts = ffi::PyThreadState_Get().cast::<ThreadState>();
+    PY_C_RECURSION_LIMIT - (*ts).c_recursion_remaining < Parameter::InnerCalls.get() as i32
 }
 
 unsafe fn list_extend(list: *mut PyObject, items: *mut PyObject) -> core::ffi::c_int {

@@ -523,7 +523,7 @@ impl Runtime for Host {
     fn call_helper(&mut self, helper: Helper, args: &[Register<Obj>]) -> Option<Register<Obj>> {
         // SAFETY: see the module's documentation.
         let result = unsafe { calls::call(helper, args) };
-        if let (Helper::Call | Helper::CallKw, Register::Obj(Some(object))) = (helper, result) {
+        if let (Helper::Call | Helper::CallKw | Helper::CallAny, Register::Obj(Some(object))) = (helper, result) {
             // SAFETY: as above; the result is owned.
             let served = unsafe { calls::called(self.ts, object.as_ptr()) };
             return Some(Register::Obj(cooked(served)));
