@@ -129,6 +129,7 @@ reasons! {
         Cold = cold, "it was not entered between two sweeps";
         CodeMemory = code_memory, "its code memory was needed";
         Losing = losing, "it leaves more often, or costs more, than it gains";
+        ManyKinds = many_kinds, "what it calls is something else too often";
         NotCompiled = not_compiled, "it was recorded, but could not be compiled";
         LinkLost = link_lost, "an executor that it cannot run without was removed";
         Forked = forked, "the process forked while it was being compiled";

@@ -28,13 +28,13 @@
 mod arrive;
 mod end;
 
-use crate::{check, history};
 use crate::inherit::{self, Inherited};
 use crate::limits::Limits;
 use crate::lower::{self, Jump, Outcome};
 use crate::ownership::TakenOver;
 use crate::state::{Frame, Frames, Slot};
 use crate::trace::{Keep, Noted, Place, Trace};
+use crate::{check, history};
 use hotspur_cpython_sys::*;
 use hotspur_ir::{AbortReason, CodeRef, Moves, Resume};
 use hotspur_tier1::code::{CodeState, Word};

@@ -36,7 +36,7 @@ use hotspur_codegen::Failing;
 use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
-use hotspur_recorder::{Place, has_more_kinds_than};
+use hotspur_recorder::{Place, has_more_kinds_than, note_kind};
 use hotspur_tier1::code::CodeState;
 use hotspur_tier1::context::Context;
 use hotspur_tier1::dispatch::State;
@@ -343,6 +343,12 @@ fn without_args(executor: Rc<Executor>) -> Next {
 /// How often a link has to lead nowhere until somebody looks why.
 const LOOK_EVERY: u64 = 32;
 
+/// Whether a function is called at a landing.
+unsafe fn calls(at: &Landing) -> bool {
+    // SAFETY: as the caller promises.
+    INFO[usize::from(unsafe { (*at.pc).op })].base == op::CALL
+}
+
 /// Counts an exit that nothing is attached to; if it is hot, asks for a recording.
 #[cold]
 pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Landing, number: usize) {
@@ -383,6 +389,14 @@ pub(crate) unsafe fn warm_up(cx: *mut Context, executor: &Rc<Executor>, at: &Lan
         exit.tells_kinds_apart() && unsafe { has_more_kinds_than(Parameter::Kinds.get() - 1, place_of(at)) };
     // What is recorded then is for all kinds that there is no alternative for, so it does not matter what came of those.
     let is_for_others = has_many_kinds && exit.is_for_others();
+    // SAFETY: the landing's code is live, the GIL is held.
+    if is_for_others && unsafe { calls(at) && losing::is_outgrown(executor, number) } {
+        // One kind more: from now on it is whatever it is.
+        // SAFETY: as above.
+        unsafe { note_kind(place_of(at)) };
+        exit.temperature.cool();
+        return;
+    }
     // SAFETY: the GIL is held.
     let waits = || exit.has_to_wait() || exit.does_nothing() && unsafe { losing::thins_out(executor, number) };
     if !is_for_others && (is_one_too_many || waits()) {

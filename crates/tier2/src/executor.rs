@@ -251,11 +251,21 @@ impl Executor {
         if self.alternative.get() == 0 {
             return None;
         }
+        self.come_from(|exit| exit.does_nothing())
+    }
+
+    /// The executor, and its exit, that it goes on from, it being the first of those that begin there.
+    pub(crate) fn grown_from_exit(&self) -> Option<(Rc<Executor>, usize)> {
+        self.come_from(|exit| !exit.does_nothing())
+    }
+
+    /// An executor, and such an exit of it, that leads here.
+    fn come_from(&self, is_such: impl Fn(&Exit) -> bool) -> Option<(Rc<Executor>, usize)> {
         let incoming = self.incoming.borrow();
         incoming.iter().find_map(|&(id, number)| {
             let parent = graph::find(id)?;
             let exit = &parent.exits()[number];
-            if exit.does_nothing() && exit.leads_to(self) {
+            if is_such(exit) && exit.leads_to(self) {
                 return Some((parent, number));
             }
             graph::bury_executor(Some(parent));
@@ -311,6 +321,11 @@ impl Executor {
     /// Whether it is being run: then it must not be freed.
     pub(crate) fn is_active(&self) -> bool {
         self.running.get() > 0 || crate::jit::run::is_active(self)
+    }
+
+    /// How often its first instruction was executed, or that of its loop.
+    pub(crate) fn begun(&self) -> u64 {
+        self.runs.get() + self.rounds.get()
     }
 
     /// How often it was run.

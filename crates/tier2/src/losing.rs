@@ -19,7 +19,8 @@
 //! # Alternatives
 //! Where a guard fails before anything was done, an alternative is recorded; so there are chains of executors that begin at the same
 //! instruction. If one is not worth it (yet), that is a loss for the exit which the next is to be recorded from, and those before it count
-//! there, too. Before a chain becomes longer than a few, it is looked which of them are of use still ([`thins_out`]).
+//! there, too. Before a chain becomes longer than a few, it is looked which of them are of use still ([`thins_out`]). If what is called is none of
+//! what there are alternatives for more often than not, the executor that they are alternatives in is better recorded anew ([`is_outgrown`]).
 
 use crate::executor::Executor;
 use crate::graph;
@@ -168,6 +169,7 @@ pub(crate) fn is_telling(reason: InvalidationReason) -> bool {
         | InvalidationReason::Losing => true,
         InvalidationReason::Cold
         | InvalidationReason::CodeMemory
+        | InvalidationReason::ManyKinds
         | InvalidationReason::NotCompiled
         | InvalidationReason::LinkLost
         | InvalidationReason::Forked
@@ -222,4 +224,34 @@ pub(crate) unsafe fn thins_out(last: &Rc<Executor>, exit: usize) -> bool {
     unsafe { invalidate(&executor, InvalidationReason::Losing) };
     graph::bury_executor(Some(executor));
     true
+}
+
+/// There are so many kinds of what an instruction calls that what is recorded next is for all others, and the exit of the last alternative has become
+/// hot. If it is they that are called, mostly, the alternatives are in the way: the executor where the first of them begins is made
+/// invalid, so that it is recorded anew, as one that calls whatever it is. Answers whether it was.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn is_outgrown(last: &Rc<Executor>, exit: usize) -> bool {
+    let mut share = 1.0;
+    let (mut here, mut exit) = (Rc::clone(last), exit);
+    loop {
+        share *= here.exits()[exit].hits() as f64 / here.begun() as f64;
+        let next = here.alternative_to().or_else(|| here.grown_from_exit());
+        let is_first = !here.exits()[exit].does_nothing();
+        if is_first {
+            graph::bury_executor(next.map(|(executor, _)| executor));
+            break;
+        }
+        graph::bury_executor(Some(here));
+        let Some(next) = next else { return false };
+        (here, exit) = next;
+    }
+    let is_outgrown = share > 0.5;
+    if is_outgrown {
+        // SAFETY: the GIL is held.
+        unsafe { invalidate(&here, InvalidationReason::ManyKinds) };
+    }
+    graph::bury_executor(Some(here));
+    is_outgrown
 }

@@ -1,8 +1,8 @@
 //! Helpers.
 
 use super::functions::new_function;
-use crate::params::Parameter;
 use super::{Obj, containers, cooked, lists, quiet, raw};
+use crate::params::Parameter;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
 use hotspur_interp::Register;
