@@ -206,6 +206,12 @@ INVALIDATIONS = {
         f = make("def g(a): return a\\ndef f(n):\\n for i in range(n): repr(C())\\n return i\\nclass C:\\n def __repr__(self): return 'x'\\n")["f"]
         assert f(5000) == 4999
         """, {"entry_threshold": 100, "losing_interval": 500}),
+    "many_kinds": ("""
+        many = [make(f"def g(i): return i + {k}")["g"] for k in range(32)]
+        f = make("def f(n):\\n t = 0\\n for i in range(n): t += many[i % 32](i)\\n return t\\n", many=many)["f"]
+        for _ in range(10):
+            assert f(4000) == sum(i + i % 32 for i in range(4000))
+        """, {}),
     "link_lost": ("""
         for k in range(205, 240):
             # As for `executor_removed`, where an instruction that tier 1 executes leads elsewhere: that is no bridge, which could not be compiled.
