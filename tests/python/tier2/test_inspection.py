@@ -151,13 +151,15 @@ class Stats(UsualThresholds):
         self.hot(f, N, expect=N)
         [executor] = hotspur.executors(f)
         in_loop = executor.ops[[op.startswith("enter_loop") for op in executor].index(True) + 1 :]
-        few = counted(f, N)[1]
-        many = counted(f, N + 1000)[1]
-        # (Whoever calls may be hot as well.)
-        self.assertEqual(few["runs"], many["runs"], describe(f))
+        def more():
+            few, many = counted(f, N)[1], counted(f, N + 1000)[1]
+            # (Whoever calls may be hot as well.)
+            return few, many, few["runs"] == many["runs"] and many["micro_ops"] - few["micro_ops"] == 1000 * len(in_loop)
+
+        # A thousand rounds more are as many times the loop; unless another thread wanted to run in between.
+        few, many, is_so = next((found for found in (more() for _ in range(10)) if found[2]), more())
+        self.assertTrue(is_so, (few["runs"], many["runs"], few["micro_ops"], many["micro_ops"], len(in_loop), describe(f)))
         self.assertLess(few["runs"], 5, describe(f))
-        # A thousand rounds more are as many times the loop.
-        self.assertEqual(many["micro_ops"] - few["micro_ops"], 1000 * len(in_loop))
         self.assertLess(few["micro_ops"], (N + 1) * len(in_loop) + len(executor) + 500)
 
     def test_what_is_swept_is_invalidated(self):
