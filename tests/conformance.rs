@@ -55,6 +55,8 @@ fn conformance(name: &str, files: &[&str], variables: &[(&str, &str)], least: u3
             .arg("--output")
             .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("conformance-{name}.json")))
             .arg("--verbose")
+            // What takes a minute where nothing else runs may take several: where everything is traced, most of it is compiling.
+            .args(["--timeout", "900"])
             .args(variables.iter().flat_map(|(name, value)| ["--env".into(), format!("{name}={value}")]))
             .args(files),
     )
