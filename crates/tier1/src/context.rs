@@ -366,13 +366,17 @@ unsafe fn look_up_known() -> Option<Known> {
     }
     let vectorcall = (*function.cast::<PyFunctionObject>()).vectorcall? as *const c_void;
     decref(function);
-    // And so will any class.
-    let class = ffi::PyRun_String(c"type('', (), {})".as_ptr(), ffi::Py_eval_input, globals, globals);
+    // And so will any class in Python. One that is made and dropped would be garbage for the collector to count.
+    let class = c"__import__('_frozen_importlib').ModuleSpec";
+    let class = ffi::PyRun_String(class.as_ptr(), ffi::Py_eval_input, globals, globals);
     if class.is_null() {
         return None;
     }
     let dict_getter = getter(_PyType_Lookup(class.cast(), intern(c"__dict__")?));
     decref(class);
+    if dict_getter.is_null() {
+        return None;
+    }
     decref(globals);
     let known = Known {
         none: ffi::Py_None(),
