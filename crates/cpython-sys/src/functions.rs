@@ -221,6 +221,12 @@ pub unsafe fn check_recursion_limit(ts: *mut ThreadState) -> bool {
     true
 }
 
+/// How deep C calls are nested, as CPython counts them.
+#[inline(always)]
+pub unsafe fn nested_c_calls(ts: *mut ThreadState) -> c_int {
+    PY_C_RECURSION_LIMIT - (*ts).c_recursion_remaining
+}
+
 /// `_Py_EnterRecursiveCallTstate`: counts one C call in; false (with RecursionError set) when the C stack is used up.
 #[inline(always)]
 pub unsafe fn enter_recursive_c(ts: *mut ThreadState) -> bool {

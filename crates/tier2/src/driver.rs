@@ -33,7 +33,7 @@ use crate::runtime::{Host, Obj};
 use crate::{graph, jit, losing, pending, recording, stats, trial};
 use cranelift_entity::EntityRef;
 use hotspur_codegen::Failing;
-use hotspur_cpython_sys::{EVAL_EVENTS_MASK, PY_C_RECURSION_LIMIT, allocations_are_watched, ffi};
+use hotspur_cpython_sys::{EVAL_EVENTS_MASK, allocations_are_watched, ffi, nested_c_calls};
 use hotspur_interp::{Leave, Outcome, Register};
 use hotspur_ir::{ExitId, ExitReason, Resume};
 use hotspur_recorder::{Place, has_more_kinds_than, note_kind};
@@ -105,8 +105,7 @@ pub unsafe fn enter(cx: *mut Context, at: State) {
         }
         let start = start_of(at);
         let place = place_of(&start);
-        let nested = PY_C_RECURSION_LIMIT - (*(*cx).tstate).c_recursion_remaining;
-        if nested > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
+        if nested_c_calls((*cx).tstate) > Parameter::NestedCalls.get() as i32 || !may_run(cx) {
             step(at);
             return;
         }

@@ -132,9 +132,11 @@ pub(super) fn in_dictionaries(sources: &[Source]) -> Vec<usize> {
 }
 
 impl Lowering<'_> {
-    /// Before the arguments are taken off the stack, where the first one is so far from the top: guards defaults, then makes dictionaries. No guard of
-    /// the call may follow.
+    /// Before the arguments are taken off the stack, where the first one is so far from the top: guards that there is space for the frame, and
+    /// defaults, then makes dictionaries. No guard of the call may follow.
     pub(super) unsafe fn prepared(&mut self, mut sources: Vec<Source>, first: usize) -> Option<Vec<Source>> {
+        self.f.at();
+        self.f.builder.check_stack_space();
         for source in &mut sources {
             if let Source::KeywordDefault(KeywordDefault { dict, version, index }) = *source {
                 let dict = self.f.constant(dict, Keep::Guarded);

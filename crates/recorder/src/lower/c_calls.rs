@@ -16,9 +16,17 @@ fn is_c_function(class: *mut PyTypeObject) -> bool {
 }
 
 impl Lowering<'_> {
+    /// Calls a helper that may run any code and yields a new object or raises. It sees frames and locals in memory.
+    pub(super) unsafe fn running_code(&mut self, helper: Helper, args: &[Value]) -> Option<Value> {
+        self.f.flush_visible();
+        let result = self.raising(helper, args)?;
+        self.f.runs_code();
+        Some(result)
+    }
+
     /// Guards that a call is left to C code, as it is now. None: tier 1 would or might enter a frame. `at`: where the callable is, from the top of the
     /// stack.
-    unsafe fn guard_c_code(&mut self, at: usize) -> Option<Value> {
+    pub(super) unsafe fn guard_c_code(&mut self, at: usize) -> Option<Value> {
         let real = self.real(at);
         let class = ty(real);
         // With its arguments in a tuple, whatever is not a function is called by C.
@@ -62,9 +70,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
     let mut values = vec![l.guard_c_code(n + 2)?];
     values.extend(l.call_operands(n + 1, 1));
-    l.f.flush_visible();
-    let result = l.raising(Helper::Call, &values)?;
-    l.f.runs_code();
+    let result = l.running_code(Helper::Call, &values)?;
     l.called(n, result)
 }
 
@@ -77,9 +83,7 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     let callable = l.guard_c_code(n + 3)?;
     let mut values = vec![callable, l.f.peek(1)?];
     values.extend(l.call_operands(n + 1, 2));
-    l.f.flush_visible();
-    let result = l.raising(Helper::CallKw, &values)?;
-    l.f.runs_code();
+    let result = l.running_code(Helper::CallKw, &values)?;
     // As tier 1 drops them.
     let names = l.f.pop();
     let mut operands: Vec<_> = (0..n + 2).map(|_| l.f.pop()).collect();
@@ -92,31 +96,10 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
-/// CALL_FUNCTION_EX with a tuple, and no keywords: `at` is where the tuple is, from the top of the stack.
-pub(super) unsafe fn call_function_ex(l: &mut Lowering, at: usize) -> Option<Outcome> {
-    let n = size(l.real(at)) as usize;
-    let callable = l.guard_c_code(at + 2)?;
-    let tuple = l.arguments_in_tuple(at)?;
-    let mut values = vec![callable, l.f.builder.const_null()];
-    values.extend(l.items_of(tuple, n));
-    l.f.flush_visible();
-    let result = l.raising(Helper::Call, &values)?;
-    l.f.runs_code();
-    // As tier 1 drops them.
-    let mut operands: Vec<_> = (0..at + 2).map(|_| l.f.pop()).collect();
-    operands.reverse();
-    l.f.push_value(result);
-    for operand in operands {
-        l.f.release(operand);
-    }
-    l.done()
-}
-
 /// CALL of whatever it is, where alternatives for each of the functions would be too many. It runs in an activation of its own, so that all that is known
 /// here stays known. None: C calls are nested too deep for that, so that tier 1 has to push the frame.
 pub(super) unsafe fn call_any(l: &mut Lowering, room: i32) -> Option<Outcome> {
-    let nested = PY_C_RECURSION_LIMIT - (*(*l.s.cx).tstate).c_recursion_remaining;
-    if nested >= room || l.op() == op::CALL_CONSUMER {
+    if nested_c_calls((*l.s.cx).tstate) >= room || l.op() == op::CALL_CONSUMER {
         return None;
     }
     let n = l.oparg();

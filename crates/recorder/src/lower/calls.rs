@@ -234,8 +234,6 @@ unsafe fn python(
         l.f.peek(i)?;
     }
     let code = l.f.code(real_code);
-    l.f.at();
-    l.f.builder.check_stack_space();
     let kept = in_dictionaries(&sources);
     let sources = l.prepared(sources, above + count)?;
     let further: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
@@ -270,91 +268,15 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     python(l, n, 1, has_receiver, &all)
 }
 
-/// CALL_FUNCTION_EX with a tuple, and no keywords, or an empty dict of them: the tuple's items are the arguments. It is dropped once they have references of
-/// their own. A method of a function in Python is entered like that.
-pub(super) unsafe fn call_function_ex(l: &mut Lowering) -> Option<Outcome> {
-    let at = 1 + (l.oparg() & 1);
-    let (real_tuple, real_callable) = (l.real(at), l.real(at + 2));
-    if !is_type(real_tuple, &raw mut ffi::PyTuple_Type) {
-        return None;
-    }
-    let n = size(real_tuple) as usize;
-    let is_method = ty(real_callable) == &raw mut PyMethod_Type;
-    let real = if is_method { (*real_callable.cast::<PyMethodObject>()).im_func } else { real_callable };
-    if ty(real) != &raw mut PyFunction_Type {
-        return super::c_calls::call_function_ex(l, at);
-    }
-    let (real_function, cs) = plain(real)?;
-    let sources = bind(real_function, n + usize::from(is_method), &[])?;
-    let callable = l.f.peek(at + 2)?;
-    let parts = is_method.then(|| l.parts_of_method(callable));
-    let function = parts.map_or(callable, |[function, _]| function);
-    if has_defaults(&sources) && !can_be_known(l, function, real) {
-        return None;
-    }
-    let tuple = l.arguments_in_tuple(at)?;
-    let is_known = guard_function(l, function, real);
-    let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
-    let sources = l.prepared(sources, 0)?;
-    let mut arguments = Vec::new();
-    if let Some([function, receiver]) = parts {
-        l.f.keep_alive(function);
-        l.f.keep_alive(receiver);
-        arguments.push(Content::Value(receiver));
-    }
-    for item in l.items_of(tuple, n) {
-        arguments.push(Content::Value(l.f.borrowed(item)));
-    }
-    // A function goes on being referred to, by its frame.
-    let mut dropped: Vec<_> = (0..at).map(|_| l.f.pop()).collect();
-    l.f.pop();
-    let callable = l.f.pop();
-    if is_method {
-        dropped.push(callable);
-    }
-    let locals = l.bound(sources, &arguments);
-    enter(l, real_function, cs, code, function, locals, is_known);
-    for content in dropped {
-        l.f.release(content);
-    }
-    l.f.drop_dead(Some(0));
-    Some(Outcome::Call)
-}
-
 impl Lowering<'_> {
     /// The function and the receiver (borrowed) of what really is a bound method. That is guarded, unless the superblock has made it.
-    fn parts_of_method(&mut self, method: Value) -> [Value; 2] {
+    pub(super) fn parts_of_method(&mut self, method: Value) -> [Value; 2] {
         if let Some(parts) = self.f.info(method).bound {
             return parts;
         }
         self.f.guard_class(method, &raw mut PyMethod_Type);
         [offset_of!(PyMethodObject, im_func), offset_of!(PyMethodObject, im_self)]
             .map(|offset| self.f.builder.load_slot(method, offset as u32))
-    }
-
-    /// The tuple so far from the top of the stack, guarded to have the length that it really has. What may be above it is a dict, which is guarded to be
-    /// empty.
-    pub(super) unsafe fn arguments_in_tuple(&mut self, at: usize) -> Option<Value> {
-        if at > 1 {
-            self.lacks_items(1)?;
-        }
-        let tuple = self.f.peek(at)?;
-        let length = self.length_of(tuple, &raw mut ffi::PyTuple_Type);
-        let expected = self.f.builder.const_i64(size(self.real(at)) as i64);
-        self.f.at();
-        self.f.builder.guard_cmp_i64(Cond::Eq, length, expected);
-        Some(tuple)
-    }
-
-    /// The items (borrowed) of a tuple of this length.
-    pub(super) fn items_of(&mut self, tuple: Value, length: usize) -> Vec<Value> {
-        let item = |i| {
-            let index = self.f.builder.const_i64(i as i64);
-            self.f.builder.load_tuple_item(tuple, index)
-        };
-        (0..length).map(item).collect()
     }
 }
 
@@ -375,8 +297,6 @@ unsafe fn instance(l: &mut Lowering) -> Option<Outcome> {
     l.guard_version(v, real, (*class).tp_version_tag);
     l.guard_receiver(n, false);
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     let callee = l.type_function(class, function.cast());
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
@@ -401,8 +321,6 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let v = l.f.peek(1)?;
     l.guard_version(v, real, (*class).tp_version_tag);
     let code = l.f.code((*function).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     let exit = l.type_constant(class, exit.cast());
     l.f.info(exit).class = &raw mut PyFunction_Type;
@@ -448,8 +366,6 @@ unsafe fn method(l: &mut Lowering) -> Option<Outcome> {
     l.guard_receiver(n, false);
     let real_code = (*real_function).func_code.cast::<PyCodeObject>();
     let code = l.f.code(real_code);
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     l.f.borrowed(function);
     l.f.borrowed(receiver);
@@ -481,8 +397,6 @@ unsafe fn leaving(l: &mut Lowering) -> Option<Outcome> {
     }
     let is_known = guard_function(l, function, real);
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
@@ -527,8 +441,6 @@ unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Opt
     let is_known = guard_function(l, function, real);
     l.guard_receiver(n, false);
     let code = l.f.code((*real_function).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     l.f.keep_alive(function);
     l.f.keep_alive(receiver);
@@ -568,8 +480,6 @@ unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
     }
     l.guard_receiver(n, false);
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     l.depend_on_type(class);
     l.f.rely_on(init);
@@ -668,8 +578,6 @@ pub(super) unsafe fn enter_known(
         l.f.peek(i)?;
     }
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
-    l.f.at();
-    l.f.builder.check_stack_space();
     let sources = l.prepared(sources, 0)?;
     let v = value(l);
     let mut arguments: Vec<_> = (0..n).map(|_| l.f.pop()).collect();
@@ -680,7 +588,7 @@ pub(super) unsafe fn enter_known(
 }
 
 /// Whether it makes sense to expect the very same function again.
-unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
+pub(super) unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
     let info = *l.f.info(function);
     let real_function = real.cast::<PyFunctionObject>();
     let is_lasting =
@@ -692,7 +600,7 @@ unsafe fn can_be_known(l: &mut Lowering, function: Value, real: *mut PyObject) -
 ///
 /// A function that was made once is compared by identity, and watched: its code and defaults stay. Closures, and functions with code
 /// whose functions have died before, are made again and again, so theirs is the version, which stands for the code.
-unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
+pub(super) unsafe fn guard_function(l: &mut Lowering, function: Value, real: *mut PyObject) -> bool {
     let real_function = real.cast::<PyFunctionObject>();
     if !can_be_known(l, function, real) {
         l.f.guard_class(function, &raw mut PyFunction_Type);

@@ -412,9 +412,7 @@ unsafe fn any_iter(l: &mut Lowering) -> Option<Outcome> {
     if is_its_own_iterator(class) {
         return l.done();
     }
-    l.f.flush_visible();
-    let iter = l.raising(Helper::GetIter, &[iterable])?;
-    l.f.runs_code();
+    let iter = l.running_code(Helper::GetIter, &[iterable])?;
     l.replace(1, iter)
 }
 

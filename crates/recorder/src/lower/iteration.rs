@@ -82,13 +82,10 @@ pub(super) unsafe fn for_iter(l: &mut Lowering) -> Option<Outcome> {
 unsafe fn next(l: &mut Lowering, iter: Value) -> Option<Outcome> {
     let real = l.real(1);
     let class = ty(real);
-    if facts::is_static(class) {
-        l.f.guard_class(iter, class);
-    } else if facts::has_version(class) {
-        l.guard_version(iter, real, (*class).tp_version_tag);
-    } else {
+    if !facts::is_reliable(class) {
         return None;
     }
+    l.guard_version(iter, real, (*class).tp_version_tag);
     l.f.flush_visible();
     let item = l.raising(Helper::Next, &[iter])?;
     l.f.push_value(item);

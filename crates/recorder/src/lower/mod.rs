@@ -40,6 +40,7 @@ mod numbers;
 mod ranges;
 mod sequences;
 mod shims;
+mod unpacked_calls;
 
 pub(crate) use control::{Jump, finish_jump, resumed};
 pub(crate) use generators::{begins_generator, goes_down_a_chain};
@@ -141,7 +142,9 @@ functions! {
         SEND => send, YIELD_VALUE => yield_value, RETURN_GENERATOR => return_generator, GET_AWAITABLE => get_awaitable,
         GET_YIELD_FROM_ITER => get_yield_from_iter;
     calls:
-        CALL => call, CALL_KW => call_kw, CALL_FUNCTION_EX => call_function_ex, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+        CALL => call, CALL_KW => call_kw, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+    unpacked_calls:
+        CALL_FUNCTION_EX => call_function_ex;
     shims:
         METHOD_RETURN => method_return, NEXT_RETURN => next_return;
 }

@@ -133,8 +133,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
 
 /// Whether C calls are nested so little that more of them, where CPython would not make any, cannot be noticed.
 unsafe fn has_room() -> bool {
-    let ts = ffi::PyThreadState_Get().cast::<ThreadState>();
-    PY_C_RECURSION_LIMIT - (*ts).c_recursion_remaining < Parameter::InnerCalls.get() as i32
+    nested_c_calls(ffi::PyThreadState_Get().cast()) < Parameter::InnerCalls.get() as i32
 }
 
 unsafe fn list_extend(list: *mut PyObject, items: *mut PyObject) -> core::ffi::c_int {
