@@ -114,6 +114,7 @@ class Shims(unittest.TestCase):
                 3 in v
                 v[1] = 2
                 v(1)
+                Value(x=1)
 
         run()
         before = hotspur.info()["counters"]["entries"]
@@ -176,6 +177,28 @@ class Shims(unittest.TestCase):
         self.often(lambda: v(1, 3, 4, k=5), expect=(2, 1, 3, (4,), {"k": 5}))
         message = "TypeError: Value.__call__() missing 1 required positional argument: 'a'"
         self.fails(lambda: v(), message=message, frames=[])
+
+    def test_classes_with_keywords(self):
+        class Initialized:
+            def __init__(self, a, b=2, *rest, c=3, **keywords):
+                self.seen = a, b, rest, c, keywords
+                self.callers = [sys._getframe(i).f_code.co_name for i in range(2)]
+
+        class Returning:
+            def __init__(self, result):
+                if result == 0:
+                    raise KeyError("zero")
+                return result
+
+        self.often(lambda: Initialized(a=1).seen, expect=(1, 2, (), 3, {}))
+        self.often(lambda: Initialized(1, 5, 6, c=7, d=8).seen, expect=(1, 5, (6,), 7, {"d": 8}))
+        self.often(lambda: Initialized(a=1).callers, expect=["__init__", "<lambda>"])
+        self.often(lambda: type(Returning(result=None)), expect=Returning)
+        self.fails(lambda: Returning(result=1), message="TypeError: __init__() should return None, not 'int'", frames=[])
+        self.fails(lambda: Returning(result=0), message="KeyError: 'zero'", frames=["__init__"])
+        name = Returning.__init__.__qualname__
+        message = f"TypeError: {name}() got an unexpected keyword argument 'x'"
+        self.fails(lambda: Returning(x=1), message=message, frames=[])
 
     def test_recursion_counts_methods_only(self):
         class Deep:

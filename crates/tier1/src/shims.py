@@ -87,6 +87,13 @@ def next_item(function):
         return exhausted
 
 
+def instance(instance, function):
+    result = function()
+    if result is None:
+        return instance
+    return no_none(result)
+
+
 class Operators:
     def __add__(self, other): ...
 

@@ -30,10 +30,13 @@ use hotspur_cpython_sys::*;
 
 mod enter;
 mod find;
+mod instances;
 mod rest;
 
 pub use enter::attribute_name;
 pub use find::*;
+pub(crate) use instances::enter_initializer;
+pub use instances::{initialized, initializer, instance_shim};
 pub use rest::is_length;
 
 const SOURCE: &CStr = {
@@ -247,6 +250,8 @@ const FUNCTIONS: [(Function, &CStr); 5] = [
 
 struct Shims {
     shims: [Shim; COUNT],
+    /// CALL_KW of a class.
+    instance: Shim,
     operators: [Operator; OPERATORS.len()],
     comparisons: [*mut PyObject; 6],
     slots: Slots,
@@ -325,7 +330,7 @@ pub unsafe fn checked_length() -> *mut PyObject {
 // -- setting up
 
 /// Method definitions, which function objects refer to.
-struct Definitions([ffi::PyMethodDef; 7]);
+struct Definitions([ffi::PyMethodDef; 8]);
 // SAFETY: never written.
 unsafe impl Sync for Definitions {}
 static DEFINITIONS: Definitions = Definitions([
@@ -336,6 +341,7 @@ static DEFINITIONS: Definitions = Definitions([
     definition(c"no_bool", rest::no_bool),
     definition(c"checked_length", rest::checked_length),
     definition(c"checked_iterator", rest::checked_iterator),
+    definition(c"no_none", rest::no_none),
 ]);
 
 /// What a function object refers to that is to be found under this name.
@@ -453,6 +459,7 @@ unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
     };
     Some(Shims {
         shims,
+        instance: make_shim(ffi::PyDict_GetItemString(globals, c"instance".as_ptr()))?,
         operators,
         comparisons,
         slots: find::slots_of(class),

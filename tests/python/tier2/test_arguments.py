@@ -185,6 +185,28 @@ class Followed(FollowedCase):
 
         self.lowered(f, N, expect=N, followed=False)
 
+    def test_c_code_of_several_types(self):
+        """The second trace begins at the call, with its operands in memory."""
+
+        class Empty:
+            pass
+
+        def new(cls):
+            return object.__new__(cls)
+
+        def f(n, function, arguments):
+            total = 0
+            for i in range(n):
+                result = function(*arguments)
+                total += 1 if type(result) is Empty else len(result)
+            return total
+
+        before = hotspur.stats()["traces"]["aborted"].get("verifier_failed", 0)
+        self.hot(f, N, new, (Empty,), expect=N)
+        self.hot(f, N, Empty, (), expect=N)
+        self.hot(f, N, bytes.partition, (b"a", b"b"), expect=3 * N)
+        self.assertEqual(hotspur.stats()["traces"]["aborted"].get("verifier_failed", 0), before)
+
     def test_c_code_that_raises(self):
         def f(n):
             args, caught = (1, 2), 0
@@ -235,6 +257,64 @@ class Followed(FollowedCase):
         for by_keyword in False, True:
             self.hot(f, N // 5, by_keyword, expect=sum(i & 3 for i in range(N // 5)) * 5, share=0)
 
+    def test_classes_with_keywords(self):
+        class C:
+            def __init__(self, a, b=2, *, c=3):
+                self.total = a + b + c
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += C(i, b=1).total + C(a=1, c=i).total
+            return total
+
+        self.lowered(f, N, expect=2 * sum(range(N)) + 7 * N)
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            for executor in hotspur.executors(f):
+                self.assertNotIn("call_kw", executor.text, "made by C code")
+
+    def test_classes_that_collect_keywords(self):
+        class C:
+            def __init__(self, *args, **keywords):
+                self.args = args
+                self.keywords = keywords
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                made = C(i, x=i, y=2)
+                total += made.args[0] + made.keywords["x"] + len(made.keywords)
+            return total
+
+        self.followed(f, N, expect=2 * sum(range(N)) + 2 * N)
+
+    def test_another_initializer(self):
+        class C:
+            def __init__(self, *, a):
+                self.a = a
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += C(a=i).a
+            return total
+
+        self.followed(f, N, expect=sum(range(N)))
+        C.__init__ = lambda self, *, a: setattr(self, "a", -a)
+        self.assertEqual(f(N), -sum(range(N)))
+        C.__new__ = lambda cls, *, a: object.__new__(cls)
+        C.__init__ = lambda self, *, a: setattr(self, "a", 1)
+        self.assertEqual(f(N), N)
+
+    def test_built_in_classes_with_keywords(self):
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += len(dict(a=i, b=2)) + int(str(object=i), base=36)
+            return total
+
+        self.lowered(f, N, expect=2 * N + sum(int(str(i), 36) for i in range(N)), followed=False)
+
     def test_deaths(self):
         log = []
         Dying = dying(log, lambda variables: ())
@@ -284,4 +364,79 @@ for i in range(200):
     seen = [outcome(call) for call in calls]
 for result in seen:
     print(result)
+""")
+
+    def test_instances_made_with_keywords(self):
+        """What is wrong with the call, `__init__` or the instance, and who sees what meanwhile."""
+        self.check("""
+import sys
+log = []
+class Plain:
+    def __init__(self, a, *, b=1): self.a = a, b
+class Returns:
+    def __init__(self, a): return a
+class Generates:
+    def __init__(self, a): yield a
+class Raises:
+    def __init__(self, a): raise ValueError(a)
+    def __del__(self): log.append(("dead", sorted(self.__dict__)))
+class Looks:
+    def __init__(self, a):
+        frame = sys._getframe(1)
+        self.seen = frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno, a
+class Changes:
+    def __init__(self, a): self.__class__ = Plain
+class Own:
+    def __new__(cls, a): return a
+    def __init__(self, a): self.never = a
+class Meta(type):
+    def __call__(cls, **keywords): return cls.__name__, keywords
+class OfMeta(metaclass=Meta): pass
+class Abstract(__import__("abc").ABC):
+    @__import__("abc").abstractmethod
+    def m(self): pass
+    def __init__(self, a): pass
+class Static:
+    @staticmethod
+    def __init__(a): log.append(a)
+class Counted(int):
+    def __init__(self, x, base=10): self.extra = base
+def describe(error):
+    names, traceback = [], error.__traceback__
+    while traceback:
+        names.append((traceback.tb_frame.f_code.co_name, traceback.tb_lineno - traceback.tb_frame.f_code.co_firstlineno))
+        traceback = traceback.tb_next
+    return type(error).__name__, str(error), names
+def outcome(call):
+    try:
+        result = call()
+        return type(result).__name__, getattr(result, "a", None), getattr(result, "seen", None)
+    except Exception as error:
+        return describe(error)
+calls = [
+    lambda: Plain(a=1), lambda: Plain(1, b=2), lambda: Plain(1, 2), lambda: Plain(b=2), lambda: Plain(1, a=2), lambda: Plain(a=1, c=2),
+    lambda: Returns(a=None), lambda: Returns(a=5), lambda: Generates(a=1), lambda: Raises(a=1), lambda: Raises(b=1),
+    lambda: Looks(a=2), lambda: Changes(a=1), lambda: Own(a=3), lambda: OfMeta(a=4), lambda: Abstract(a=1), lambda: Static(a=1),
+    lambda: Counted("12", base=8), lambda: object(a=1), lambda: dict(a=1), lambda: type(name=1), lambda: Plain(**{"a": 1, "b": 5}),
+]
+seen = []
+for i in range(200):
+    log.clear()
+    seen = [outcome(call) for call in calls]
+for result in seen:
+    print(result)
+print(log)
+def deep(n): return Deep(n=n - 1).n if n else 0
+class Deep:
+    def __init__(self, n): self.n = deep(n) + 1
+for i in range(100):
+    result = deep(50)
+print(result)
+sys.setrecursionlimit(400)
+for i in range(20):
+    try:
+        deep(10000)
+    except RecursionError as error:
+        print(str(error)[:32])
+        break
 """)

@@ -29,9 +29,10 @@ impl Lowering<'_> {
     pub(super) unsafe fn guard_c_code(&mut self, at: usize) -> Option<Value> {
         let real = self.real(at);
         let class = ty(real);
-        // With its arguments in a tuple, whatever is not a function is called by C.
+        // With its arguments in a tuple, whatever is not a function is called by C; with names of arguments, what has been looked at before is not.
         let is_unpacked = self.op() == op::CALL_FUNCTION_EX;
-        let is_general = is_unpacked || matches!(self.op(), op::CALL_NON_PY_GENERAL | op::CALL_BUILTIN_CLASS);
+        let is_general =
+            is_unpacked || matches!(self.op(), op::CALL_NON_PY_GENERAL | op::CALL_BUILTIN_CLASS | op::CALL_KW);
         let callable = self.f.peek(at)?;
         if ffi::PyType_Check(real) != 0 {
             if !is_general && !facts::is_static(real.cast()) {
@@ -77,9 +78,6 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
 /// CALL_KW. The names are a constant.
 pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
-    if !is_c_function(ty(l.real(n + 3))) {
-        return None;
-    }
     let callable = l.guard_c_code(n + 3)?;
     let mut values = vec![callable, l.f.peek(1)?];
     values.extend(l.call_operands(n + 1, 2));

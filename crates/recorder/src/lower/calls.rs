@@ -19,7 +19,7 @@ use hotspur_tier1::shims;
 use hotspur_tier1::table::{INFO, LENGTH, flag, op};
 
 /// Where INIT_RETURN is, in words behind the call of a class; EXIT_RETURN, behind that of `__exit__`.
-const INIT_RETURN: usize = 3;
+pub(super) const INIT_RETURN: usize = 3;
 
 pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     let n = l.oparg();
@@ -60,7 +60,7 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return if has_receiver { leaving(l) } else { method(l) };
     }
     if l.op() == op::CALL_ALLOC_AND_ENTER_INIT {
-        return instantiate(l, has_receiver);
+        return super::instances::instantiate(l, has_receiver);
     }
     if !shims::callable(l.s, n).is_null() {
         return instance(l);
@@ -99,7 +99,7 @@ impl Lowering<'_> {
     }
 
     /// Takes `n` arguments, and the null below them, off the stack: they are passed behind this first one.
-    fn arguments_behind(&mut self, first: Value, n: usize) -> Vec<Content> {
+    pub(super) fn arguments_behind(&mut self, first: Value, n: usize) -> Vec<Content> {
         let mut arguments: Vec<_> = (0..n).map(|_| self.f.pop()).collect();
         self.f.pop();
         arguments.push(Content::Value(first));
@@ -262,6 +262,9 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     }
     let all: Vec<_> = (0..size(names) as usize).map(|i| tuple_item(names, i)).collect();
     let has_receiver = !l.real(n + 2).is_null();
+    if !shims::initialized(l.s).is_null() {
+        return super::instances::instantiate_by_names(l, &all);
+    }
     if ty(l.real(n + 3)) != &raw mut PyFunction_Type {
         return super::c_calls::call_kw(l);
     }
@@ -451,68 +454,6 @@ unsafe fn method_made(l: &mut Lowering, [function, receiver]: [Value; 2]) -> Opt
     l.f.release(method);
     l.f.drop_dead(Some(0));
     Some(Outcome::Call)
-}
-
-/// Makes an instance of a class that is known, and enters its `__init__`, as tier 1 has specialized it. The class is relied on, with its
-/// `__init__`. The caller waits at tier 1's INIT_RETURN, which lies in the call's last cache word; it has the instance in the place of the class.
-unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option<Outcome> {
-    let n = l.oparg();
-    let real_class = l.real(n + 2);
-    let class = real_class.cast::<PyTypeObject>();
-    let v = l.f.peek(n + 2)?;
-    let (version, init_version) = l.halves();
-    if has_receiver
-        || (*class).tp_version_tag != version
-        || version == 0
-        || (*l.s.pc.add(INIT_RETURN)).op != op::INIT_RETURN
-    {
-        return None;
-    }
-    let init = l.cached();
-    let (real, cs) = plain(init)?;
-    let sources = bind(real, n + 1, &[])?;
-    if (*real).func_version != init_version {
-        return None;
-    }
-    l.know_class(v, real_class)?;
-    for i in 1..=n {
-        l.f.peek(i)?;
-    }
-    l.guard_receiver(n, false);
-    let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
-    let sources = l.prepared(sources, 0)?;
-    l.depend_on_type(class);
-    l.f.rely_on(init);
-    let function = l.f.constant(init, Keep::Guarded);
-    l.f.borrowed(function);
-    // The class has it.
-    l.f.info(function).kept = true;
-    let id = l.f.object(real_class, Keep::Guarded);
-    let instance = l.f.builder.new_instance(id);
-    l.f.owned(instance);
-    let arguments = l.arguments_behind(instance, n);
-    // The instance has a reference to its class.
-    l.f.survives(v);
-    l.f.discard();
-    l.f.push_value(instance);
-    l.f.drop_dead(None);
-    l.f.top_mut().pc += INIT_RETURN as u32;
-    let locals = l.bound(sources, &arguments);
-    enter(l, real, cs, code, function, locals, true);
-    Some(Outcome::Call)
-}
-
-/// `__init__` has returned, or the shim of an assignment: None, which is dropped.
-pub(super) unsafe fn init_return(l: &mut Lowering) -> Option<Outcome> {
-    let none = ffi::Py_None();
-    if l.real(1) != none {
-        return None;
-    }
-    let v = l.f.peek(1)?;
-    let id = l.f.object(none, Keep::Immortal);
-    l.guard_is(v, none, id);
-    l.f.discard();
-    l.done()
 }
 
 /// A function that is called as functions are, with its decoded code.

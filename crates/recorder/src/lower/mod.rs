@@ -34,6 +34,7 @@ mod deques;
 mod functions;
 mod generators;
 mod globals;
+mod instances;
 mod iteration;
 mod locals;
 mod numbers;
@@ -142,7 +143,9 @@ functions! {
         SEND => send, YIELD_VALUE => yield_value, RETURN_GENERATOR => return_generator, GET_AWAITABLE => get_awaitable,
         GET_YIELD_FROM_ITER => get_yield_from_iter;
     calls:
-        CALL => call, CALL_KW => call_kw, INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+        CALL => call, CALL_KW => call_kw, EXIT_RETURN => exit_return, RETURN_VALUE => return_value, RETURN_CONST => return_const, BEFORE_WITH => before_with, BEFORE_ASYNC_WITH => before_with;
+    instances:
+        INIT_RETURN => init_return, ASSIGNMENT_RETURN => init_return;
     unpacked_calls:
         CALL_FUNCTION_EX => call_function_ex;
     shims:

@@ -63,6 +63,8 @@ unsafe fn of_c_code(l: &mut Lowering, at: usize) -> Option<Outcome> {
     let n = size(l.real(at)) as usize;
     let callable = l.guard_c_code(at + 2)?;
     let tuple = l.arguments_in_tuple(at)?;
+    // The null below the tuple is dropped as well: it is read before the call, since a trace may begin here (an exit at this instruction).
+    l.f.peek_or_null(at + 1);
     let mut values = vec![callable, l.f.builder.const_null()];
     values.extend(l.items_of(tuple, n));
     let result = l.running_code(Helper::Call, &values)?;

@@ -2,6 +2,7 @@
 
 use super::calls::{expand_method, frame_locals_for, is_plain_function};
 use crate::handler;
+use crate::shims;
 use core::ptr;
 use ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -9,6 +10,10 @@ use hotspur_cpython_sys::*;
 handler! {
     CALL_KW(s) {
         s.save_ip();
+        let init = shims::initialized(s);
+        if !init.is_null() {
+            return s.tail_with(shims::enter_initializer, init as usize);
+        }
         let kwnames = s.pop();
         let n = s.oparg();
         if s.peek(n + 1).is_null() && ty(s.peek(n + 2)) == &raw mut PyMethod_Type {

@@ -65,9 +65,22 @@ impl State {
             frame_locals(callee).add(i).write_volatile(newref(operand.get(self)));
         }
         self.shrink(row.pops);
-        self.save_sp();
         let length = usize::from(LENGTH[usize::from((*self.pc).op)]);
-        (*self.frame).return_offset = if row.waits == 0 { length } else { row.waits } as u16;
+        self.enter_on_shim(shim, frame, callee, if row.waits == 0 { length } else { row.waits })
+    }
+
+    /// Enters a callee, as if the shim, whose frame is filled in, had called it. The shim returns to so many words behind the instruction, which is saved,
+    /// and whose operands are popped.
+    #[inline(always)]
+    pub(super) unsafe fn enter_on_shim(
+        self,
+        shim: *const Shim,
+        frame: *mut InterpreterFrame,
+        callee: *mut InterpreterFrame,
+        return_offset: usize,
+    ) -> Ret {
+        self.save_sp();
+        (*self.frame).return_offset = return_offset as u16;
         (*frame).previous = self.frame;
         let cs = (*shim).cs;
         let sp = frame_locals(frame).add((*(*cs).code).co_nlocalsplus as usize);

@@ -182,6 +182,12 @@ pub(super) unsafe extern "C" fn no_bool(_: *mut PyObject, args: *mut *mut PyObje
     ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(*args)).tp_name)
 }
 
+/// `__init__` has returned something else.
+pub(super) unsafe extern "C" fn no_none(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    let format = c"__init__() should return None, not '%.200s'";
+    ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(*args)).tp_name)
+}
+
 /// Whether an object is an int that a length can be as it is, and no large one.
 pub unsafe fn is_length(op: *mut PyObject) -> bool {
     is_type(op, &raw mut ffi::PyLong_Type) && long_is_compact(op) && long_compact_value(op) >= 0

@@ -6,7 +6,6 @@ use crate::dispatch::State;
 use crate::ops::is_plain_function;
 use crate::shims;
 use crate::table::op;
-use core::ptr;
 use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
@@ -148,30 +147,16 @@ unsafe fn number_of_defaults(function: *mut PyFunctionObject) -> usize {
 
 /// A class whose instances `object.__new__` makes and a plain Python function initializes.
 unsafe fn python_class(s: State, class: *mut PyTypeObject, n: usize) -> bool {
-    let slot = |f: Option<ffi::newfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
-    let alloc = |f: Option<ffi::allocfunc>| f.map_or(ptr::null(), |f| f as *const core::ffi::c_void);
-    let abstract_ = (*class).tp_flags & (1 << 20) != 0;
-    if ty(class.cast()) != &raw mut ffi::PyType_Type
-        || !has_feature(class, TPFLAGS_HEAPTYPE)
-        || slot((*class).tp_new) != s.known().object_new
-        || alloc((*class).tp_alloc) != ffi::PyType_GenericAlloc as *const core::ffi::c_void
-        || abstract_
-    {
+    let init = shims::initializer(class, s.known());
+    if init.is_null() {
         return false;
     }
-    let init = _PyType_Lookup(class, s.known().name_init);
-    if init.is_null() || ty(init) != &raw mut PyFunction_Type {
-        return false;
-    }
-    let init = init.cast::<PyFunctionObject>();
     let code = (*init).func_code.cast::<PyCodeObject>();
     let simple = (*code).co_flags & (CO_OPTIMIZED | CO_VARARGS | CO_VARKEYWORDS) == CO_OPTIMIZED
         && (*code).co_kwonlyargcount == 0
         && (*code).co_argcount as usize > n
         && (*code).co_argcount as usize - (n + 1) <= number_of_defaults(init);
-    let plain = is_plain_function(s, init.cast());
     if !simple
-        || !plain
         || (*init).func_version == 0
         // A call that waits here for an `__exit__` needs what is there.
         || (*s.pc.add(3)).op == op::EXIT_RETURN
