@@ -1,6 +1,7 @@
 """How arguments become locals: keywords in dictionaries, defaults of parameters that are passed by keyword only, arguments in tuples."""
 
 import os
+import re
 import sys
 
 import hotspur
@@ -31,16 +32,22 @@ class Target:
 class Followed(FollowedCase):
     def lowered(self, function, *args, expect, followed=True):
         """Nothing in the function's executors is left to tier 1."""
-        if followed:
-            self.followed(function, *args, expect=expect)
-        else:
-            self.hot(function, *args, expect=expect, share=0.9)
-        # (What is recorded before tier 1 has specialized it is another matter.)
-        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+        # What is recorded before tier 1 has specialized it, because it paused or something else was recorded, is another matter.
+        for last in False, False, True:
+            if followed:
+                self.followed(function, *args, expect=expect)
+            else:
+                self.hot(function, *args, expect=expect, share=0.9)
+            if "HOTSPUR_BACK_EDGE_THRESHOLD" in os.environ:
+                return
             executors = hotspur.executors(function)
             self.assertTrue(executors)
-            for executor in executors:
-                self.assertNotRegex(executor.text, r"\bexecute\b", describe(function))
+            left = [executor for executor in executors if re.search(r"\bexecute\b", executor.text)]
+            if not left:
+                return
+            self.assertFalse(last, describe(function))
+            for executor in left:
+                hotspur._hotspur.remove_executors(executor.number)
 
     def test_keyword_only_defaults(self):
         def g(a, *, b=1, c):

@@ -215,9 +215,9 @@ INVALIDATIONS = {
     "link_lost": ("""
         for k in range(205, 240):
             # As for `executor_removed`, where an instruction that tier 1 executes leads elsewhere: that is no bridge, which could not be compiled.
-            f = make("def f(n, k):\\n t = 0\\n for i in range(n):\\n  try: convert(xs[i], base=16)\\n  except ValueError:\\n   t += 1\\n"
-                     "   if i == k: remove()\\n   t += 1\\n return t\\n", convert=int, remove=hotspur._hotspur.remove_executors,
-                     xs=["00"] * 200 + ["x"] * 300)["f"]
+            f = make("def f(n, k):\\n t = 0\\n for i in range(n):\\n  try: a, *b = xs[i]\\n  except ValueError:\\n   t += 1\\n"
+                     "   if i == k: remove()\\n   t += 1\\n return t\\n", remove=hotspur._hotspur.remove_executors,
+                     xs=["00"] * 200 + [""] * 300)["f"]
             assert f(500, k) == 2 * 300
         """, {}),
     "shutdown": ("""
