@@ -7,7 +7,7 @@ import statistics
 
 from . import figures, warmup
 from .figures import Mean, Row
-from .programs import OWN, PYPERFORMANCE
+from .programs import IN_C, OWN, PYPERFORMANCE
 
 
 @dataclasses.dataclass
@@ -41,6 +41,10 @@ class Comparison:
 
     def mean(self, suite: str | None = None) -> Mean | None:
         return figures.mean([row for row in self.rows if suite in (None, row.suite)])
+
+    def mean_in_python(self) -> Mean | None:
+        """Over pyperformance's benchmarks that are not `IN_C`."""
+        return figures.mean([row for row in self.rows if row.suite == PYPERFORMANCE and row.name not in IN_C])
 
     def peak_growth(self) -> float | None:
         """Geometric mean of this configuration's peak memory over the base's, over all processes."""
@@ -106,6 +110,7 @@ def summary(comparison: Comparison, threshold: float) -> dict:
     return {
         "steady": plain_mean(comparison.mean()),
         "steady_by_suite": {suite: plain_mean(comparison.mean(suite)) for suite in (PYPERFORMANCE, OWN)},
+        "steady_in_python": plain_mean(comparison.mean_in_python()),
         "fixed_work": plain_mean(figures.mean(comparison.work_rows)),
         "whole_processes": plain_mean(figures.mean(comparison.processes)),
         "peak_memory": comparison.peak_growth(),

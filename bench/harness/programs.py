@@ -24,6 +24,16 @@ LEFT_OUT = {
     "coverage": "times a tracing tool, and grows with each loop",
     "gc_traversal": "times the collector alone, no Python code",
 }
+# What pyperformance calls these benchmarks is the speed of C code, whatever executes the few instructions around it; they are left out of the mean over its
+# programs in Python (and out of nothing else).
+IN_C = {
+    "bench_mp_pool": "processes are waited for", "bench_thread_pool": "threads are waited for", "asyncio_tcp_ssl": "OpenSSL",
+    "base64_small": "binascii", "base64_large": "binascii", "urlsafe_base64_small": "binascii", "base16_small": "binascii", "base16_large": "binascii",
+    "create_gc_cycles": "the collector", "json_dumps": "_json", "json_loads": "_json",
+    "pickle": "_pickle", "pickle_dict": "_pickle", "pickle_list": "_pickle", "unpickle": "_pickle", "unpickle_list": "_pickle",
+    "pidigits": "arithmetic of large ints", "regex_dna": "_sre", "regex_effbot": "_sre", "regex_v8": "_sre", "sqlite_synth": "SQLite", "telco": "_decimal",
+    "xml_etree_parse": "expat", "xml_etree_iterparse": "expat",
+}
 # These differ from others only in a scheduling detail and would weigh asyncio many times in the mean.
 VARIANTS = ("_tg", "_eager")
 

@@ -7,7 +7,7 @@ import statistics
 from . import comparison, figures
 from .comparison import Comparison
 from .figures import Mean, Row
-from .programs import OWN, PYPERFORMANCE
+from .programs import IN_C, OWN, PYPERFORMANCE
 
 NOTHING = "–"
 
@@ -68,7 +68,8 @@ def overview(result: dict, comparisons: list[Comparison], threshold: float) -> l
         speeds = [warm.to_speed[1] for warm in each.warmups.values() if warm.to_speed[1] is not None]
         slowest = each.rows[-1] if each.rows else None
         rows.append([
-            each.configuration, ratio(each.mean()), ratio(each.mean(PYPERFORMANCE)), ratio(each.mean(OWN)),
+            each.configuration, ratio(each.mean()), ratio(each.mean(PYPERFORMANCE)), ratio(each.mean_in_python()),
+            ratio(each.mean(OWN)),
             f"{len(figures.gains(each.rows))} / {len(figures.losses(each.rows, threshold))} of {len(each.rows)}",
             f"{slowest.name} {slowest.ratio:.3f}" if slowest else NOTHING,
             ratio(figures.mean(each.work_rows)), ratio(figures.mean(each.processes)),
@@ -76,9 +77,10 @@ def overview(result: dict, comparisons: list[Comparison], threshold: float) -> l
             number(figures.geometric_mean(seconds) if seconds else None),
             number(each.peak_growth(), ".2f", "×"),
         ])
-    head = ["configuration", "steady state, all", "pyperformance", "our programs", "gains / losses", "slowest",
+    head = ["configuration", "steady state, all", "pyperformance", "in Python", "our programs", "gains / losses", "slowest",
             "fixed work", "whole processes", "90 % of speed after", "second second", "peak memory"]
-    return ["## Geometric means", "", *table(head, rows)]
+    said = f"*in Python*: of pyperformance all but {', '.join(sorted(IN_C))}, which measure code in C (`bench/harness/programs.py` says which)."
+    return ["## Geometric means", "", *table(head, rows), "", said]
 
 
 def losses(comparisons: list[Comparison], threshold: float) -> list[str]:

@@ -47,8 +47,16 @@ class Report(unittest.TestCase):
         row = next(line for line in self.section("Geometric means").splitlines() if line.startswith("| jit"))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         self.assertTrue(cells[1].startswith("1.170 ("), cells)
-        self.assertEqual(cells[3], "–")
-        self.assertEqual(cells[4:6], ["1 / 1 of 3", "slow 0.800"])
+        self.assertEqual(cells[4], "–")
+        self.assertEqual(cells[5:7], ["1 / 1 of 3", "slow 0.800"])
+
+    def test_what_is_in_c_is_left_out_of_one_mean(self):
+        self.result["benchmarks"]["json_loads"] = self.result["benchmarks"].pop("slow")
+        row = next(line for line in self.section("Geometric means").splitlines() if line.startswith("| jit"))
+        everything, pyperformance, in_python = [cell.strip().split(" ")[0] for cell in row.strip("|").split("|")][1:4]
+        self.assertEqual(everything, pyperformance)
+        # 2.0 and 1.0 are left, 0.8 is not.
+        self.assertEqual(in_python, "1.414")
 
     def test_warm_up_processes_scaling_and_start_up(self):
         self.result["processes"] = {"script": {
