@@ -14,7 +14,8 @@ if "HOTSPUR_BACKGROUND" not in os.environ:
     hotspur.set_parameter("background", 0)
 
 # As often as tests take their exits. What they are about is executed whether that is worth it or not.
-for name, value in ("exit_threshold", 200), ("losing_interval", 2000), ("execute_cost", 0), ("publish_cost", 0), ("heat_time", 0), ("trial_slice", 0):
+for name, value in ("exit_threshold", 200), ("losing_interval", 2000), ("execute_cost", 0), ("publish_cost", 0), ("heat_time", 0), ("trial_slice", 0), \
+        ("compile_share", 1000000):
     if f"HOTSPUR_{name.upper()}" not in os.environ:
         hotspur.set_parameter(name, value)
 

@@ -296,5 +296,5 @@ for i in range(200):
 print(at_exits(["invalidated"]) - before)
 """
         # (One may have gone for another reason.)
-        self.assertLess(int(run_program(self, self.PROGRAM + text, stop_every=0)), 5)
-        self.assertGreater(int(run_program(self, self.PROGRAM + text, stop_every=1)), 50)
+        self.assertLess(int(run_program(self, self.PROGRAM + text, stop_every=0, background=0)), 5)
+        self.assertGreater(int(run_program(self, self.PROGRAM + text, stop_every=1, background=0)), 50)
