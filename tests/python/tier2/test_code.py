@@ -174,10 +174,7 @@ for begin, (size, name) in latest.items():
     kind = kind if kind in ("stub", "passage") else "executor"
     if kind == "executor" and int(name.rsplit("#", 1)[1]) not in alive: continue
     # It is in a range that is executable and no more.
-    ranges = [p for first, end, p in mappings() if first <= begin and begin + size <= end]
-    # A passage goes with its executor, and its pages with it if there is nothing else in them.
-    if kind == "passage" and not ranges: continue
-    [protection] = ranges
+    [protection] = [p for first, end, p in mappings() if first <= begin and begin + size <= end]
     assert protection == "r-xp", (name, protection)
     code = ctypes.string_at(begin, size)
     found[kind] += 1
