@@ -1,4 +1,5 @@
 """Operators of classes with methods in Python run in frames of shims, not through C: nothing but speed may show that."""
+import abc
 import sys
 import traceback
 import unittest
@@ -40,6 +41,16 @@ class Value:
 
     def __call__(self, a, b=2, *rest, **keywords):
         return self.x, a, b, rest, keywords
+
+
+class Abstract(abc.ABC):
+    def __init__(self, x):
+        self.x = x
+
+
+class KeywordOnly:
+    def __init__(self, x, *, y=1):
+        self.x = x
 
 
 class Derived(Value):
@@ -115,6 +126,8 @@ class Shims(unittest.TestCase):
                 v[1] = 2
                 v(1)
                 Value(x=1)
+                Abstract(1)
+                KeywordOnly(1)
 
         run()
         before = hotspur.info()["counters"]["entries"]

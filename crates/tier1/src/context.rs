@@ -86,7 +86,9 @@ pub struct Known {
     pub function_vectorcall: *const c_void,
     /// What gets `__dict__` of instances of classes that are written in Python.
     pub dict_getter: *const c_void,
-    /// `object.__new__`, `object.__init__` as slots.
+    /// `type.__call__` as a slot.
+    pub type_call: *const c_void,
+    /// `object.__new__` as a slot.
     pub object_new: *const c_void,
     pub name_import: *mut PyObject,
     pub name_build_class: *mut PyObject,
@@ -390,6 +392,7 @@ unsafe fn look_up_known() -> Option<Known> {
         small_ints: zero,
         function_vectorcall: vectorcall,
         dict_getter,
+        type_call: ffi::PyType_Type.tp_call.map_or(ptr::null(), |f| f as *const c_void),
         object_new: ffi::PyBaseObject_Type.tp_new.map_or(ptr::null(), |f| f as *const c_void),
         name_import: intern(c"__import__")?,
         name_build_class: intern(c"__build_class__")?,

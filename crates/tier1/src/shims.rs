@@ -35,8 +35,8 @@ mod rest;
 
 pub use enter::attribute_name;
 pub use find::*;
-pub(crate) use instances::enter_initializer;
-pub use instances::{initialized, initializer, instance_shim};
+pub(crate) use instances::{enter_initializer, enter_initializer_with_names};
+pub use instances::{initialized, initializer, instance_shim, is_called_as_type};
 pub use rest::is_length;
 
 const SOURCE: &CStr = {

@@ -341,6 +341,7 @@ instructions! {
         CALL_FOR_METHOD = 347: CALL;
         LOAD_ATTR_FOR_METHOD = 348: LOAD_ATTR;
         STORE_ATTR_FOR_METHOD = 349: STORE_ATTR;
+        CALL_INITIALIZER = 350: CALL;
     }
     ours {
         INIT_RETURN = 352, |o| 1 => 0;

@@ -1,5 +1,6 @@
 """How arguments become locals: keywords in dictionaries, defaults of parameters that are passed by keyword only, arguments in tuples."""
 
+import abc
 import os
 import re
 import sys
@@ -294,6 +295,46 @@ class Followed(FollowedCase):
             return total
 
         self.followed(f, N, expect=2 * sum(range(N)) + 2 * N)
+
+    def test_classes_whose_initializer_has_other_parameters(self):
+        class C:
+            def __init__(self, *args):
+                self.args = args
+
+        class D:
+            def __init__(self, a, *, b=1):
+                self.a = a + b
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += len(C(i, 1).args) + len(C().args) + D(i).a
+            return total
+
+        self.lowered(f, N, expect=sum(range(N)) + 3 * N)
+
+    def test_metaclasses(self):
+        class Meta(abc.ABCMeta):
+            pass
+
+        class C(metaclass=Meta):
+            def __init__(self, a):
+                self.a = a
+
+        class D(metaclass=Meta):
+            def __init__(self, a, *, b=1):
+                self.a = a + b
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += C(i).a + D(i).a + D(a=i, b=2).a
+            return total
+
+        self.lowered(f, N, expect=3 * sum(range(N)) + 3 * N)
+        # Of this the classes' versions do not tell.
+        Meta.__call__ = lambda cls, a, **keywords: type.__call__(cls, -a, **keywords)
+        self.assertEqual(f(N), -3 * sum(range(N)) + 3 * N)
 
     def test_another_initializer(self):
         class C:

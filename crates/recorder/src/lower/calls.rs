@@ -62,6 +62,10 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if l.op() == op::CALL_ALLOC_AND_ENTER_INIT {
         return super::instances::instantiate(l, has_receiver);
     }
+    if l.op() == op::CALL_INITIALIZER {
+        let init = shims::initialized::<false>(l.s);
+        return if init.is_null() { None } else { super::instances::instantiate_on_shim(l, init, 0, &[]) };
+    }
     if !shims::callable(l.s, n).is_null() {
         return instance(l);
     }
@@ -262,8 +266,9 @@ pub(super) unsafe fn call_kw(l: &mut Lowering) -> Option<Outcome> {
     }
     let all: Vec<_> = (0..size(names) as usize).map(|i| tuple_item(names, i)).collect();
     let has_receiver = !l.real(n + 2).is_null();
-    if !shims::initialized(l.s).is_null() {
-        return super::instances::instantiate_by_names(l, &all);
+    let init = shims::initialized::<true>(l.s);
+    if !init.is_null() {
+        return super::instances::instantiate_on_shim(l, init, 1, &all);
     }
     if ty(l.real(n + 3)) != &raw mut PyFunction_Type {
         return super::c_calls::call_kw(l);

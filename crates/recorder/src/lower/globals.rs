@@ -45,7 +45,7 @@ unsafe fn keep(value: *mut PyObject) -> Option<Keep> {
         let is_module = !this.is_null() && is_type(this, &raw mut ffi::PyModule_Type);
         return is_module.then_some(Keep::Hold);
     }
-    let stays = t == &raw mut PyFunction_Type || t == &raw mut ffi::PyType_Type || t == &raw mut ffi::PyModule_Type;
+    let stays = t == &raw mut PyFunction_Type || ffi::PyType_Check(value) != 0 || t == &raw mut ffi::PyModule_Type;
     stays.then_some(Keep::Guarded)
 }
 

@@ -21,6 +21,7 @@ pub(super) unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option
     let v = l.f.peek(n + 2)?;
     let (version, init_version) = l.halves();
     if has_receiver
+        || !facts::is_reliable(ty(real_class))
         || (*class).tp_version_tag != version
         || version == 0
         || (*l.s.pc.add(INIT_RETURN)).op != op::INIT_RETURN
@@ -54,31 +55,38 @@ pub(super) unsafe fn instantiate(l: &mut Lowering, has_receiver: bool) -> Option
     Some(Outcome::Call)
 }
 
-/// CALL_KW of a class, the last arguments having these names: as in tier 1, the frame of a shim, which has the instance, and that of `__init__`.
-pub(super) unsafe fn instantiate_by_names(l: &mut Lowering, names: &[*mut PyObject]) -> Option<Outcome> {
+/// CALL or CALL_KW (`above` is 0 or 1) of a class, the last arguments having these names: as in tier 1, the frame of a shim, which has the instance, and that of
+/// `__init__`.
+pub(super) unsafe fn instantiate_on_shim(
+    l: &mut Lowering,
+    init: *mut PyFunctionObject,
+    above: usize,
+    names: &[*mut PyObject],
+) -> Option<Outcome> {
     let n = l.oparg();
-    let real_class = l.real(n + 3);
+    let at = n + above + 2;
+    let real_class = l.real(at);
     let class = real_class.cast::<PyTypeObject>();
-    let init = shims::initialized(l.s).cast::<PyObject>();
+    let init = init.cast::<PyObject>();
     let shim = shims::instance_shim()?;
     let (real, cs) = plain(init)?;
     let sources = bind(real, n + 1 - names.len(), names)?;
-    let v = l.f.peek(n + 3)?;
-    if !facts::has_version(class) {
+    let v = l.f.peek(at)?;
+    if !facts::has_version(class) || !facts::is_reliable(ty(real_class)) {
         return None;
     }
     l.know_class(v, real_class)?;
-    for i in 1..=n + 1 {
+    for i in 1..=n + above {
         l.f.peek(i)?;
     }
-    l.guard_receiver(n + 1, false);
+    l.guard_receiver(n + above, false);
     let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     let kept = in_dictionaries(&sources);
     // Argument 0 is the instance.
-    let sources = l.prepared(sources, n + 2)?;
+    let sources = l.prepared(sources, n + above + 1)?;
     let function = initializer(l, class, init);
     let instance = made(l, real_class);
-    let names = l.f.pop();
+    let names: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
     let arguments = l.arguments_behind(instance, n);
     // The instance has a reference to its class.
     l.f.survives(v);
@@ -89,9 +97,8 @@ pub(super) unsafe fn instantiate_by_names(l: &mut Lowering, names: &[*mut PyObje
     enter(l, shim.function, shim.cs, shim_code, shim_function, vec![Content::Value(instance)], true);
     l.f.top_mut().pc = shim.call as u32;
     enter(l, real, cs, code, function, locals, true);
-    l.f.release(names);
-    for i in kept {
-        l.f.release(arguments[i]);
+    for content in kept.into_iter().map(|i| arguments[i]).chain(names) {
+        l.f.release(content);
     }
     l.f.drop_dead(Some(0));
     Some(Outcome::Call)
@@ -100,6 +107,8 @@ pub(super) unsafe fn instantiate_by_names(l: &mut Lowering, names: &[*mut PyObje
 /// The function that initializes instances of a class, which is relied on.
 unsafe fn initializer(l: &mut Lowering, class: *mut PyTypeObject, init: *mut PyObject) -> Value {
     l.depend_on_type(class);
+    // It may get a `__call__`.
+    l.depend_on_type(ty(class.cast()));
     l.f.rely_on(init);
     let function = l.f.constant(init, Keep::Guarded);
     l.f.borrowed(function);

@@ -10,9 +10,9 @@ use hotspur_cpython_sys::*;
 handler! {
     CALL_KW(s) {
         s.save_ip();
-        let init = shims::initialized(s);
+        let init = shims::initialized::<true>(s);
         if !init.is_null() {
-            return s.tail_with(shims::enter_initializer, init as usize);
+            return s.tail_with(shims::enter_initializer_with_names, init as usize);
         }
         let kwnames = s.pop();
         let n = s.oparg();

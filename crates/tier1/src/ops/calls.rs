@@ -259,6 +259,16 @@ handler! {
         s.enter_found(found)
     }
 
+    /// A class whose `__init__` has other parameters than CALL_ALLOC_AND_ENTER_INIT knows.
+    CALL_INITIALIZER(s) {
+        let init = shims::initialized::<false>(s);
+        if init.is_null() {
+            return s.tail(CALL);
+        }
+        s.save_ip();
+        s.tail_with(shims::enter_initializer, init as usize)
+    }
+
     /// An instance of a class with `__call__` in Python.
     call_instance(s, function: usize) {
         let n = s.oparg();
@@ -279,6 +289,7 @@ handler! {
         if !s.peek(n + 1).is_null()
             || ffi::PyType_Check(class.cast()) == 0
             || (*class).tp_version_tag != versions as u32
+            || !shims::is_called_as_type(class, s.known())
             || (*init).func_version != (versions >> 32) as u32
         {
             return s.tail(CALL);

@@ -1,9 +1,10 @@
-//! CALL_KW of a class whose `__init__` is in Python. The instance is made as `type.__call__` would (`Objects/typeobject.c`), and `__init__` is entered on top of
-//! a shim, which has the instance and returns it. CALL needs no shim for that: its cache has room for an instruction to which `__init__` returns.
+//! Calls of classes whose `__init__` is in Python, where the call has no room for an instruction to which `__init__` returns (CALL_KW), or `__init__` has other
+//! parameters than positional ones. The instance is made as `type.__call__` would (`Objects/typeobject.c`), and `__init__` is entered on top of a shim, which has
+//! the instance and returns it.
 
 use super::{Shim, shims};
 use crate::context::{Known, known};
-use crate::dispatch::State;
+use crate::dispatch::{Ret, State};
 use crate::frames;
 use crate::ops::calls::is_plain;
 use crate::table::{LENGTH, op};
@@ -13,6 +14,12 @@ use hotspur_cpython_sys::*;
 
 const IS_ABSTRACT: core::ffi::c_ulong = 1 << 20;
 
+/// Whether a class is called as `type` calls classes: its metaclass has no `__call__` of its own. It may get one, of which the class's version does not tell.
+#[inline(always)]
+pub unsafe fn is_called_as_type(class: *mut PyTypeObject, known: &Known) -> bool {
+    (*ty(class.cast())).tp_call.map_or(ptr::null(), |f| f as *const core::ffi::c_void) == known.type_call
+}
+
 /// The plain function in Python (borrowed) that initializes the instances of a class, which `object.__new__` makes. Null if they come about otherwise.
 pub unsafe fn initializer(class: *mut PyTypeObject, known: &Known) -> *mut PyFunctionObject {
     macro_rules! address {
@@ -20,7 +27,7 @@ pub unsafe fn initializer(class: *mut PyTypeObject, known: &Known) -> *mut PyFun
             $function.map_or(ptr::null(), |f| f as *const core::ffi::c_void)
         };
     }
-    if ty(class.cast()) != &raw mut ffi::PyType_Type
+    if !is_called_as_type(class, known)
         || !has_feature(class, TPFLAGS_HEAPTYPE)
         || (*class).tp_flags & IS_ABSTRACT != 0
         || address!((*class).tp_new) != known.object_new
@@ -32,12 +39,12 @@ pub unsafe fn initializer(class: *mut PyTypeObject, known: &Known) -> *mut PyFun
     if init.is_null() || !is_plain(init, known) { ptr::null_mut() } else { init.cast() }
 }
 
-/// [`initializer`] of the class that a CALL_KW calls, the names of arguments being on top of the stack; null as well if calls are not ours to make.
+/// [`initializer`] of the class that CALL, or CALL_KW, calls; null as well if calls are not ours to make.
 #[inline(always)]
-pub unsafe fn initialized(s: State) -> *mut PyFunctionObject {
-    let n = s.oparg();
-    let callable = s.peek(n + 3);
-    if ty(callable) != &raw mut ffi::PyType_Type || !s.peek(n + 2).is_null() || !s.hook_is_ours() {
+pub unsafe fn initialized<const HAS_NAMES: bool>(s: State) -> *mut PyFunctionObject {
+    let at = s.oparg() + 2 + usize::from(HAS_NAMES);
+    let callable = s.peek(at);
+    if ffi::PyType_Check(callable) == 0 || !s.peek(at - 1).is_null() || !s.hook_is_ours() {
         return ptr::null_mut();
     }
     of_class(callable.cast())
@@ -58,38 +65,50 @@ pub unsafe fn instance_shim() -> Option<&'static Shim> {
 }
 
 crate::handler! {
-    /// Makes an instance, and enters its `__init__`, the payload, with the call's arguments. The instruction is saved.
+    /// CALL_KW: makes an instance, and enters its `__init__`, the payload, with the call's arguments. The instruction is saved.
+    enter_initializer_with_names(s, init: usize) {
+        let names = s.pop();
+        s.initialize(init as *mut PyFunctionObject, names, usize::from(LENGTH[usize::from(op::CALL_KW)]))
+    }
+
+    /// The same for CALL.
     enter_initializer(s, init: usize) {
-        let n = s.oparg();
-        let (names, class) = (s.peek(1), s.peek(n + 3));
-        let instance = ffi::PyType_GenericAlloc(class.cast(), 0);
-        if instance.is_null() {
-            return s.error();
-        }
+        s.initialize(init as *mut PyFunctionObject, ptr::null_mut(), usize::from(LENGTH[usize::from(op::CALL)]))
+    }
+}
+
+impl State {
+    /// The rest of the handlers. `names` (or null) is taken; `length` is the instruction's.
+    #[inline(always)]
+    unsafe fn initialize(mut self, init: *mut PyFunctionObject, names: *mut PyObject, length: usize) -> Ret {
+        let n = self.oparg();
+        let class = self.peek(n + 2);
+        let ts = self.tstate();
         let shim: *const Shim = &raw const (*super::SHIMS.0.get()).as_ref().unwrap_unchecked().instance;
-        let ts = s.tstate();
-        let frame = frames::push(ts, (*shim).function, 1);
+        let instance = ffi::PyType_GenericAlloc(class.cast(), 0);
+        let frame = if instance.is_null() { ptr::null_mut() } else { frames::push(ts, (*shim).function, 1) };
         if frame.is_null() {
-            decref(instance);
-            return s.error();
+            xdecref(names);
+            xdecref(instance);
+            return self.error();
         }
         frame_locals(frame).write_volatile(instance);
-        s.put(n + 2, newref(instance));
-        incref(init as *mut PyObject);
-        let positional = n + 1 - size(names) as usize;
-        let callee = push_initializer(ts, init as *mut PyFunctionObject, s.sp.sub(n + 2), positional, names);
-        s.shrink(n + 3);
-        decref(names);
+        self.put(n + 1, newref(instance));
+        incref(init.cast());
+        let count = n + 1 - if names.is_null() { 0 } else { size(names) as usize };
+        let callee = push_initializer(ts, init, self.sp.sub(n + 1), count, names);
+        self.shrink(n + 2);
+        xdecref(names);
         if callee.is_null() {
             // An instance's `__del__` must find the frames that there are.
             _PyThreadState_PopFrame(ts, frame);
             decref(instance);
             decref(class);
-            return s.error();
+            return self.error();
         }
         // The instance has a reference to its class.
         decref(class);
-        s.enter_on_shim(shim, frame, callee, usize::from(LENGTH[usize::from(op::CALL_KW)]))
+        self.enter_on_shim(shim, frame, callee, length)
     }
 }
 

@@ -134,9 +134,11 @@ unsafe fn class(s: State, class: *mut PyTypeObject, has_self: bool) {
     if (*class).tp_vectorcall.is_some() && ty(class.cast()) == &raw mut ffi::PyType_Type {
         return s.specialize(op::CALL_BUILTIN_CLASS);
     }
-    if !python_class(s, class, n) {
-        s.specialize(op::CALL_NON_PY_GENERAL);
+    if python_class(s, class, n) {
+        return;
     }
+    let has_initializer = !shims::initialized::<false>(s).is_null();
+    s.specialize(if has_initializer { op::CALL_INITIALIZER } else { op::CALL_NON_PY_GENERAL });
 }
 
 /// How many positional arguments may be left out.
