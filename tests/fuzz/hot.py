@@ -24,6 +24,11 @@ class P:
 class Q(P):
     def norm(self): return super().norm() - 1
     def __len__(self): return 3
+class M(type): pass
+class A(P, metaclass=M):
+    def __init__(self, x, *, y=0.5): self.x = x; self.y = y
+class V(P):
+    def __init__(self, *a, **k): self.x = len(a); self.y = k.get("y", 1.5)
 class S:
     __slots__ = ("x", "y")
     def __init__(self, x, y): self.x = x; self.y = y
@@ -121,7 +126,8 @@ class Generator:
         self.put(indent, self.pick(
             f"{v} = K({e()})", f"{v} = K({e()})", f"{v} += {e(1)}; {v} = K({v})", f"{w} = {x()}", f"{w} = {x()}", f"{w} = {w} * 0.75 + {x(1)}",
             f"t = ({e(1)}, {x(1)}, a)", f"u = pair({e(1)}, {x(1)})", "a, b = b, a", f"a, x = t[0], {x(1)}", "a = b; b = K(a + 1)",
-            "x = y; y = x + 0.5", f"o = P({e(1)}, {x(1)})", f"o = Q({x(1)}, {x(1)})", f"o = S({e(1)}, {e(0)})", f"o.x = {e(1)}", f"o.y = {x(1)}",
+            "x = y; y = x + 0.5", f"o = P({e(1)}, {x(1)})", f"o = Q({x(1)}, {x(1)})", f"o = S({e(1)}, {e(0)})", f"o = P({e(1)}, y={x(1)})", f"o = P(y={x(1)}, x={e(1)})",
+            f"o = {self.pick('A', 'V', 'Q')}({e(1)}, y={x(1)})", f"o = A({e(1)})", f"o = V({e(1)}, {x(1)})", f"o.x = {e(1)}", f"o.y = {x(1)}",
             "x = o.norm() * 1.0", "o = o.add(P(1, 0.5)) if type(o) is P else P(0, 0.0)", f"l.append({e(0)}); del l[:-9]", f"l[0] = K({e(1)})",
             f"l[-1] += {e(0)}; l[-1] = K(l[-1])", f"f[0] = {x(1)}", f"d['k'] = K({e(1)})", "d[i & 3] = a", "s = s[1:] + 'abc'[i % 3]",
             "l[:] = l[1:] + l[:1]", f"l[:1] = [K({e(0)})]", f"l = (l[:3] + [K({e(0)})] + l)[:9]",
@@ -140,7 +146,8 @@ class Generator:
             f"frame_write('{name}', {value})", f"frame_write('{name}', {value})", "P(frame_look())", "e = Fin(2)", "e = Fin(3)", "e = Fin(4)",
             "e = None", f"{name} = {value}", f"{name} = {value}", f"del {name}", "P.norm = lambda s: s.x + 1000", "P.cattr = 70000",
             "P.add = lambda s, o: Q(1, 2)", "P.__init__ = lambda s, x, y: setattr(s, 'x', y) or setattr(s, 'y', x)", "o.__class__ = Q",
-            "o.z = 1", "o.__dict__ = {'x': 5, 'y': 0.5}", "vars(o)['x'] = 9", "globals()['g0'] = 2.5", "globals()['g1'] = 10**20",
+            "M.__call__ = lambda c, *a, **k: P(1, 2)", "A.__init__ = lambda s, x, y=1: setattr(s, 'x', y)", "V.__new__ = lambda c, *a, **k: P(5, 0.5)",
+            "P.__init__ = lambda s, x, y: setattr(s, 'x', y) or s", "o.z = 1", "o.__dict__ = {'x': 5, 'y': 0.5}", "vars(o)['x'] = 9", "globals()['g0'] = 2.5", "globals()['g1'] = 10**20",
             "globals()['one'] = lambda a, b=5: a - b", "one.__code__ = two.__code__", "one.__defaults__ = (9,)", "builtins.abs = lambda v: v",
             "del builtins.abs; builtins.abs = real_len", "l.clear(); l.append(5)", "d.clear()", "l[:] = [1.5, 'a']", "f[:] = [1, 2, 3]",
             "sys.settrace(tracer)", "sys.settrace(None)", "gc.collect()", "raise KeyError(i)", "raises(i, True)", "a = 2**62; b = 2**62 + 1",
