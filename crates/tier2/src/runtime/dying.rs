@@ -25,6 +25,11 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
                 return true;
             }
         }
+        Kind::Tuple => {
+            if drop_simple_fields(op) {
+                return true;
+            }
+        }
         Kind::Set => {
             let set = op.cast::<ffi::PySetObject>();
             if drop_simple_entries(set) && (*set).used == 0 {
@@ -54,6 +59,25 @@ unsafe fn drop_simple_items(list: *mut PyObject) {
         }
     }
     (*list.cast::<ffi::PyVarObject>()).ob_size = left;
+}
+
+/// The same for a tuple, whose items stay where they are. Whether it has no others.
+unsafe fn drop_simple_fields(tuple: *mut PyObject) -> bool {
+    let items = tuple_items(tuple);
+    let mut is_simple = true;
+    for i in 0..size(tuple) as usize {
+        let item = *items.add(i);
+        if item.is_null() || is_immortal(item) {
+            continue;
+        }
+        if kind_of(ty(item)) == Kind::Leaf {
+            *items.add(i) = core::ptr::null_mut();
+            decref(item);
+        } else {
+            is_simple = false;
+        }
+    }
+    is_simple
 }
 
 /// Drops the entries of a set that are numbers or text, when it is about to be freed, as [`drop_simple_items`] does. False, and nothing is done, if
