@@ -105,7 +105,7 @@ unsafe fn dict_find_text(dict: *mut PyDictObject, key: *mut PyObject) -> Option<
         if entry >= 0 {
             let found = (*entries.offset(entry)).me_key;
             // The keys of dictionaries have their hashes.
-            if found == key || (*found.cast::<PyASCIIObject>()).hash == hash && _PyUnicode_Equal(found, key) == 1 {
+            if found == key || (*found.cast::<PyASCIIObject>()).hash == hash && unicode_equal(found, key) {
                 return Some(entry as usize);
             }
         }
@@ -231,7 +231,7 @@ unsafe fn set_place(set: *mut ffi::PySetObject, key: *mut PyObject) -> Option<Pl
 #[inline(always)]
 unsafe fn are_equal(a: *mut PyObject, b: *mut PyObject) -> bool {
     if is_type(a, &raw mut ffi::PyUnicode_Type) && is_type(b, &raw mut ffi::PyUnicode_Type) {
-        return _PyUnicode_Equal(a, b) == 1;
+        return unicode_equal(a, b);
     }
     ffi::PyObject_RichCompareBool(a, b, ffi::Py_EQ) == 1
 }

@@ -342,6 +342,31 @@ pub unsafe fn store_inline_value(op: *mut PyObject, index: usize, value: *mut Py
     crate::dict_touch(dict);
 }
 
+/// The bytes of a string that is ASCII text (`PyUnicode_IS_COMPACT_ASCII`); null if it is another one.
+#[inline(always)]
+pub unsafe fn ascii_text(string: *mut PyObject) -> *const u8 {
+    const COMPACT_ASCII: u32 = 3 << 5;
+    let head = string.cast::<PyASCIIObject>();
+    if (*head).state & COMPACT_ASCII == COMPACT_ASCII { head.add(1).cast() } else { core::ptr::null() }
+}
+
+/// Whether two strings are equal, as `_PyUnicode_Equal` has it.
+#[inline(always)]
+pub unsafe fn unicode_equal(a: *mut PyObject, b: *mut PyObject) -> bool {
+    if a == b {
+        return true;
+    }
+    let length = (*a.cast::<PyASCIIObject>()).length;
+    if length != (*b.cast::<PyASCIIObject>()).length {
+        return false;
+    }
+    let (x, y) = (ascii_text(a), ascii_text(b));
+    if x.is_null() || y.is_null() {
+        return crate::_PyUnicode_Equal(a, b) != 0;
+    }
+    core::slice::from_raw_parts(x, length as usize) == core::slice::from_raw_parts(y, length as usize)
+}
+
 /// Whether exactly a string is interned (`PyUnicode_CHECK_INTERNED`).
 #[inline(always)]
 pub unsafe fn unicode_is_interned(string: *mut PyObject) -> bool {

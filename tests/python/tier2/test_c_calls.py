@@ -56,6 +56,73 @@ class CCalls(Tier2Case):
         # What has raised while it was recorded is left to tier 1.
         self.hot(lambda n: all(f(n)), N, expect=True, share=0.5)
 
+    def test_conventions(self):
+        """Functions and methods of every calling convention, with as many arguments as they want and with others."""
+
+        class Text(str):
+            pass
+
+        self.addCleanup(sys.setrecursionlimit, sys.getrecursionlimit())
+        text, sub, data = "some text", Text("some text"), bytearray(b"abc")
+        calls = [
+            (str.title, (text,), (text, 1)),  # METH_NOARGS
+            (text.title, (), (1,)),
+            (str.title, (sub,), (data,)),
+            (str.count, (text, "e"), (text,)),  # METH_FASTCALL
+            (text.count, ("e",), ()),
+            (str.count, (sub, "e"), (1, "e")),
+            (bytes.fromhex, ("0a",), ()),  # METH_O and METH_CLASS
+            (str.maketrans, ("a", "b"), ()),  # METH_STATIC
+            (data.__contains__, (97,), ()),  # METH_O
+            (operator.itemgetter(0).__call__, ("xy",), ()),
+            (str.split, (text, "e", 1), (text, 1, 2, 3)),  # METH_FASTCALL | METH_KEYWORDS
+            (text.split, ("e",), (1,)),
+            (str.format, ("{}", 1), ()),  # METH_VARARGS | METH_KEYWORDS
+            ("{}".format, (1,), ()),
+            (complex, ("1+2j",), ("x",)),
+            (frozenset, ((1, 2),), (1,)),
+        ]
+
+        def f(call, right, wrong, n):
+            out = []
+            for i in range(n):
+                try:
+                    out.append(call(*(wrong if i % 50 == 49 else right)))
+                except (TypeError, ValueError, IndexError) as error:
+                    out.append(type(error).__name__ + str(error))
+            return out
+
+        def g(call, right, n):
+            out = []
+            if len(right) == 0:
+                for _ in range(n):
+                    out.append(call())
+            elif len(right) == 1:
+                [a] = right
+                for _ in range(n):
+                    out.append(call(a))
+            elif len(right) == 2:
+                a, b = right
+                for _ in range(n):
+                    out.append(call(a, b))
+            else:
+                a, b, c = right
+                for _ in range(n):
+                    out.append(call(a, b, c))
+            return out
+
+        for call, right, wrong in calls:
+            try:
+                refusal = call(*wrong)
+            except (TypeError, ValueError, IndexError) as error:
+                refusal = type(error).__name__ + str(error)
+            result = call(*right)
+            for _ in range(4):
+                self.assertEqual(f(call, right, wrong, 200), ([result] * 49 + [refusal]) * 4)
+                self.assertEqual(g(call, right, 400), [result] * 400)
+        texts = [executor.text for executor in hotspur.executors(g)]
+        self.assertTrue(any("call_helper call, " in text or "call_helper quiet_call, " in text for text in texts), describe(g))
+
     def test_other_callables(self):
         """Classes without code in Python, their instances, and methods of C that were looked up in a class."""
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 import unittest
 
+import hotspur
 from support import Tier2Case, counted, describe, dying
 
 N = 400
@@ -155,6 +156,31 @@ class Containers(Tier2Case):
             return count
 
         self.hot(f, N, expect=f.__wrapped__(N) if hasattr(f, "__wrapped__") else f(N))
+
+    def test_characters_and_texts(self):
+        """Of strings of every width."""
+        texts = ["plain", "ascii\x00\x7f", "caf\xe9\xff", "\u0394x\u20ac", "\U0001f600a"]
+
+        def f(texts, n):
+            out = []
+            for i in range(n):
+                text = texts[i % len(texts)]
+                c, d = text[i % len(text)], text[-1]
+                out.append((c, d, c == "a", c == text, text == texts[i * 7 % 5], text == "caf" + "\xe9\xff" * (i > 3)))
+            return out
+
+        def by_hand(texts, n):
+            for i in range(n):
+                text = list(texts[i % len(texts)])
+                c, d, other = text[i % len(text)], text.pop(), texts[i * 7 % 5]
+                whole = "".join((*text, d))
+                yield c, d, {c} == {"a"}, {c} == {whole}, {whole} == {other}, {whole} == {"caf" + "\xe9\xff" * (i > 3)}
+
+        for texts in (texts[:1] * 5, texts[1:2] * 5, texts[2:3] * 5, texts):
+            expect = list(by_hand(texts, 300))
+            for _ in range(6):
+                self.assertEqual(f(texts, 300), expect)
+        self.assertTrue(any("call_helper lookup" in e.text for e in hotspur.executors(f)), describe(f))
 
     def test_missing_items_raise_where_they_are_missed(self):
         def f(n):

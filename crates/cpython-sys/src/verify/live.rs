@@ -97,6 +97,7 @@ unsafe fn numbers_and_sequences() -> Checked {
     // Interned; one byte per character, compact, ASCII.
     same("interned", (*ascii).state & 3 != 0, true)?;
     same("kind, compact, ascii", (*ascii).state >> 2 & 0x1f, 1 | 1 << 3 | 1 << 4)?;
+    same("text", core::slice::from_raw_parts(object::ascii_text(text.0), 7), b"hotspur".as_slice())?;
 
     let tuple = Owned::new(ffi::PyTuple_Pack(2, text.0, float.0), "a tuple")?;
     same("tuple size", object::size(tuple.0), 2)?;

@@ -103,7 +103,7 @@ handler! {
 
     compare_str(s) {
         let (left, right) = (s.peek(2), s.peek(1));
-        let outcome = if _PyUnicode_Equal(left, right) != 0 { EQUAL } else { UNORDERED | LESS | GREATER };
+        let outcome = if unicode_equal(left, right) { EQUAL } else { UNORDERED | LESS | GREATER };
         s.put(2, bool_object(s, outcome & s.oparg() != 0));
         s.shrink(1);
         drop_str(left);

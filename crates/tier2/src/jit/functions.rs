@@ -440,6 +440,13 @@ extern "C-unwind" fn side_exit(state: *mut ExecState) -> *const u8 {
     unsafe { Run::side_exit(state) }
 }
 
+/// The thread that executes.
+#[inline(always)]
+unsafe fn thread_of(state: *mut ExecState) -> *mut ThreadState {
+    // SAFETY: as above.
+    unsafe { (*run_of(state).context()).tstate }
+}
+
 /// Something was called with this result, which may be null. If tools were switched on, that stops all executors, this one included.
 #[inline(always)]
 unsafe fn called(state: *mut ExecState, result: *mut PyObject) -> u64 {
@@ -520,13 +527,13 @@ macro_rules! helpers {
         f as *const c_void
     }};
     (@function in_place $helper:ident) => {{
-        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
+        extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there, and there is room for one in front of them. Other machine code that runs meanwhile
             // has a state of its own.
             unsafe {
                 let args = more.cast::<*mut PyObject>().sub(1);
                 *args = b.cast();
-                calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1).expose_provenance() as u64
+                calls::call_many(Helper::$helper, thread_of(state), a.cast(), args, count as usize + 1).expose_provenance() as u64
             }
         }
         f as *const c_void
@@ -537,7 +544,7 @@ macro_rules! helpers {
             unsafe {
                 let args = more.cast::<*mut PyObject>().sub(1);
                 *args = b.cast();
-                called(state, calls::call_many(Helper::$helper, a.cast(), args, count as usize + 1))
+                called(state, calls::call_many(Helper::$helper, thread_of(state), a.cast(), args, count as usize + 1))
             }
         }
         f as *const c_void

@@ -1,7 +1,7 @@
 //! Helpers.
 
 use super::functions::new_function;
-use super::{Obj, containers, cooked, lists, quiet, raw};
+use super::{Obj, containers, conventions, cooked, lists, quiet, raw};
 use crate::params::Parameter;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
@@ -32,7 +32,8 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             new(ffi::PyObject_RichCompare(object(0), object(1), number(2) as core::ffi::c_int))
         }
         Helper::ContainsOp => status(ffi::PySequence_Contains(object(0), object(1))),
-        Helper::IsTrue | Helper::QuietTruth => status(ffi::PyObject_IsTrue(object(0))),
+        Helper::IsTrue => status(ffi::PyObject_IsTrue(object(0))),
+        Helper::QuietTruth => status(quiet::truth(object(0))),
         Helper::Length => Register::I64(ffi::PyObject_Size(object(0)) as i64),
         Helper::GetItem => new(ffi::PyObject_GetItem(object(0), object(1))),
         Helper::SetItem => status(ffi::PyObject_SetItem(object(0), object(1), object(2))),
@@ -44,7 +45,8 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::Call | Helper::QuietCall => {
             let first = usize::from(object(1).is_null());
             let operands: SmallVec<[*mut PyObject; 8]> = (1..args.len()).map(object).collect();
-            new(call_with(object(0), operands.as_ptr().add(first), operands.len() - first))
+            let ts = ffi::PyThreadState_Get().cast();
+            new(conventions::call(ts, object(0), operands.as_ptr().add(first), operands.len() - first))
         }
         Helper::CallKw => {
             let operands: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
@@ -62,7 +64,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             status(failed)
         }
         Helper::StrConcat => new(ffi::PyUnicode_Concat(object(0), object(1))),
-        Helper::StrEq => status(_PyUnicode_Equal(object(0), object(1))),
+        Helper::StrEq => Register::I64(unicode_equal(object(0), object(1)).into()),
         Helper::IntAdd => new(_PyLong_Add(object(0).cast(), object(1).cast())),
         Helper::Slice => new(quiet::slice(object(0), object(1), object(2))),
         Helper::Lookup => new(quiet::lookup(object(0), object(1))),
@@ -141,10 +143,6 @@ unsafe fn list_extend(list: *mut PyObject, items: *mut PyObject) -> core::ffi::c
     if none.is_null() { -1 } else { 0 }
 }
 
-unsafe fn call_with(callable: *mut PyObject, args: *const *mut PyObject, count: usize) -> *mut PyObject {
-    ffi::PyObject_Vectorcall(callable, args, count, core::ptr::null_mut())
-}
-
 /// Calls with so many arguments, the first of which may be null and is none then, and the last of which have these names.
 pub(crate) unsafe fn call_named(
     callable: *mut PyObject,
@@ -184,6 +182,7 @@ unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
 #[inline(always)]
 pub(crate) unsafe fn call_many(
     helper: Helper,
+    ts: *mut ThreadState,
     callable: *mut PyObject,
     args: *const *mut PyObject,
     count: usize,
@@ -192,5 +191,5 @@ pub(crate) unsafe fn call_many(
         return join(args, count);
     }
     let first = usize::from((*args).is_null());
-    call_with(callable, args.add(first), count - first)
+    conventions::call(ts, callable, args.add(first), count - first)
 }

@@ -11,6 +11,7 @@
 
 pub(crate) mod calls;
 mod containers;
+mod conventions;
 mod dying;
 mod frames;
 mod functions;

@@ -7,6 +7,7 @@
 use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
+use hotspur_tier1::context::known;
 
 /// `Helper::Lookup`.
 pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -30,18 +31,34 @@ pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mu
         return ptr::null_mut();
     }
     let mut index = long_compact_value(key);
-    let length = ffi::PyUnicode_GetLength(container);
+    let length = (*container.cast::<PyASCIIObject>()).length;
     if index < 0 {
         index += length;
     }
     if index < 0 || index >= length {
         return ptr::null_mut();
     }
+    let text = ascii_text(container);
+    if !text.is_null() {
+        return known().characters[usize::from(*text.offset(index) & 0x7f)];
+    }
     let found = ffi::PySequence_GetItem(container, index);
     if found.is_null() {
         ffi::PyErr_Clear();
     }
     found
+}
+
+/// `Helper::QuietTruth`: what `bytes` and dictionaries say is read where it lies.
+pub(super) unsafe fn truth(op: *mut PyObject) -> core::ffi::c_int {
+    let t = ty(op);
+    if t == &raw mut ffi::PyBytes_Type {
+        (size(op) != 0).into()
+    } else if t == &raw mut ffi::PyDict_Type {
+        ((*op.cast::<PyDictObject>()).ma_used != 0).into()
+    } else {
+        ffi::PyObject_IsTrue(op)
+    }
 }
 
 /// `Helper::LookupOr`.
