@@ -43,6 +43,11 @@ class Value:
         return self.x, a, b, rest, keywords
 
 
+class Hashed:
+    def __hash__(self):
+        return 5
+
+
 class Abstract(abc.ABC):
     def __init__(self, x):
         self.x = x
@@ -116,10 +121,14 @@ class Shims(unittest.TestCase):
                 self.fail("it does not raise")
 
     def test_no_activation(self):
-        v = Value(1)
+        v, key = Value(1), Hashed()
+        table, some = {key: 1}, {key}
 
         def run():
             for _ in range(100):
+                key in table
+                key not in some
+                table[key]
                 v + v
                 v == v
                 3 in v

@@ -146,6 +146,8 @@ unsafe extern "C-unwind" {
     /// A new reference to the type's dictionary, also where the type itself does not have it.
     pub fn PyType_GetDict(t: *mut PyTypeObject) -> *mut PyObject;
     pub fn _PyUnicode_JoinArray(sep: *mut PyObject, items: *const *mut PyObject, n: Py_ssize_t) -> *mut PyObject;
+    /// The value (borrowed) under a key with this hash; null, with or without an exception.
+    pub fn _PyDict_GetItem_KnownHash(dict: *mut PyObject, key: *mut PyObject, hash: isize) -> *mut PyObject;
     pub fn _PyUnicode_Equal(a: *mut PyObject, b: *mut PyObject) -> c_int;
     pub fn PyUnicode_Append(left: *mut *mut PyObject, right: *mut PyObject);
     pub fn _PyUnicode_ExactDealloc(op: *mut PyObject);

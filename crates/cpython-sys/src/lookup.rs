@@ -21,15 +21,16 @@ fn is_simple(t: *mut PyTypeObject) -> bool {
         &raw mut PyFunction_Type,
     ];
     // SAFETY: None always exists; its type is read, and this one.
-    unsafe { simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, ty(ffi::Py_None())) || is_by_identity(t) }
+    unsafe { simple.iter().any(|&s| ptr::eq(s, t)) || ptr::eq(t, ty(ffi::Py_None())) || inherits_simple(t) }
 }
 
-/// Whether instances of a type are hashed and compared by their addresses.
-unsafe fn is_by_identity(t: *mut PyTypeObject) -> bool {
-    let object = &raw const ffi::PyBaseObject_Type;
-    let addresses =
-        |t: *const PyTypeObject| ((*t).tp_hash.map(|f| f as usize), (*t).tp_richcompare.map(|f| f as usize));
-    addresses(t) == addresses(object)
+/// Whether instances of a type are hashed and compared by their addresses, or as ints or strings: classes without methods of their own for that.
+unsafe fn inherits_simple(t: *mut PyTypeObject) -> bool {
+    let methods = |t: *const PyTypeObject| ((*t).tp_hash.map(|f| f as usize), (*t).tp_richcompare.map(|f| f as usize));
+    let own = methods(t);
+    [&raw const ffi::PyBaseObject_Type, &raw const ffi::PyLong_Type, &raw const ffi::PyUnicode_Type]
+        .iter()
+        .any(|&base| methods(base) == own)
 }
 
 /// Longer tuples are not looked at.
@@ -140,7 +141,20 @@ pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut 
         }
         return Some(ffi::PyDict_GetItemWithError(dict, key));
     }
-    let hash = ffi::PyObject_Hash(key);
+    find_general(keys, key, ffi::PyObject_Hash(key), |found| {
+        is_simple_object(found).then(|| ffi::PyObject_RichCompareBool(found, key, ffi::Py_EQ) == 1)
+    })
+}
+
+/// Looks for a key with this hash among keys that are not all strings, as [`dict_find`]. `is_equal` compares it with another key with that hash; None if
+/// that might run code.
+#[inline(always)]
+unsafe fn find_general(
+    keys: *mut DictKeys,
+    key: *mut PyObject,
+    hash: Py_hash_t,
+    is_equal: impl Fn(*mut PyObject) -> Option<bool>,
+) -> Option<*mut PyObject> {
     let entries = general_entries(keys);
     let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
     loop {
@@ -150,17 +164,36 @@ pub unsafe fn dict_find(dict: *mut PyObject, key: *mut PyObject) -> Option<*mut 
         }
         if entry >= 0 {
             let entry = entries.offset(entry);
-            if (*entry).me_key == key {
+            if (*entry).me_key == key || (*entry).me_hash == hash && is_equal((*entry).me_key)? {
                 return Some((*entry).me_value);
             }
-            if (*entry).me_hash == hash {
-                if !is_simple_object((*entry).me_key) {
-                    return None;
-                }
-                if ffi::PyObject_RichCompareBool((*entry).me_key, key, ffi::Py_EQ) == 1 {
-                    return Some((*entry).me_value);
-                }
-            }
+        }
+        probes.advance();
+    }
+}
+
+/// Whether two objects that are not the same are different for that reason: neither class says when its instances are equal.
+unsafe fn differ(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
+    let object = (*&raw const ffi::PyBaseObject_Type).tp_richcompare.map(|f| f as usize);
+    let is_usual = |op: *mut PyObject| (*ty(op)).tp_richcompare.map(|f| f as usize) == object;
+    (is_usual(a) && is_usual(b)).then_some(false)
+}
+
+/// The value (borrowed; null if there is none) under a key, whose hash is known and which is no string, in exactly a dict. None if finding it might run code.
+pub unsafe fn dict_find_hashed(dict: *mut PyObject, key: *mut PyObject, hash: Py_hash_t) -> Option<*mut PyObject> {
+    let keys = (*dict.cast::<PyDictObject>()).ma_keys;
+    if !keys_are_unicode(keys) {
+        return find_general(keys, key, hash, |found| differ(found, key));
+    }
+    let entries = unicode_entries(keys);
+    let mut probes = Probes::new(hash, (1usize << (*keys).dk_log2_size) - 1);
+    loop {
+        let entry = entry_at(keys, probes.index);
+        if entry == -1 {
+            return Some(ptr::null_mut());
+        }
+        if entry >= 0 && (*(*entries.offset(entry)).me_key.cast::<PyASCIIObject>()).hash == hash {
+            return None;
         }
         probes.advance();
     }
@@ -173,6 +206,11 @@ const NEIGHBOURS: usize = 9;
 enum Place {
     Taken,
     Free(*mut ffi::setentry, Py_hash_t),
+}
+
+/// The hash of exactly a string.
+pub unsafe fn unicode_hash(text: *mut PyObject) -> Py_hash_t {
+    simple_hash(text)
 }
 
 /// The hash of an object of a simple class.
@@ -199,7 +237,17 @@ unsafe fn set_place(set: *mut ffi::PySetObject, key: *mut PyObject) -> Option<Pl
     if !is_simple_object(key) {
         return None;
     }
-    let hash = simple_hash(key);
+    place_of(set, key, simple_hash(key), |found| is_simple_object(found).then(|| are_equal(found, key)))
+}
+
+/// The same for a key with this hash. `is_equal` compares it with another one with that hash; None if that might run code.
+#[inline(always)]
+unsafe fn place_of(
+    set: *mut ffi::PySetObject,
+    key: *mut PyObject,
+    hash: Py_hash_t,
+    is_equal: impl Fn(*mut PyObject) -> Option<bool>,
+) -> Option<Place> {
     let mask = (*set).mask as usize;
     let mut probes = Probes::new(hash, mask);
     loop {
@@ -211,19 +259,55 @@ unsafe fn set_place(set: *mut ffi::PySetObject, key: *mut PyObject) -> Option<Pl
                 return Some(Place::Free(entry, hash));
             }
             // What stands for a removed entry has the hash -1, which no object has.
-            if (*entry).hash == hash {
-                if found == key {
-                    return Some(Place::Taken);
-                }
-                if !is_simple_object(found) {
-                    return None;
-                }
-                if are_equal(found, key) {
-                    return Some(Place::Taken);
-                }
+            if (*entry).hash == hash && (found == key || is_equal(found)?) {
+                return Some(Place::Taken);
             }
         }
         probes.advance();
+    }
+}
+
+/// Whether a key, whose hash is known, is in exactly a set or frozenset. None if telling might run code.
+pub unsafe fn set_find_hashed(set: *mut PyObject, key: *mut PyObject, hash: Py_hash_t) -> Option<bool> {
+    place_of(set.cast(), key, hash, |found| differ(found, key)).map(|place| matches!(place, Place::Taken))
+}
+
+/// The same as CPython has it (`set_lookkey`), running what code it takes to compare: 1 or 0, or -1 with an exception. The key is kept by the caller.
+pub unsafe fn set_contains_hashed(set: *mut PyObject, key: *mut PyObject, hash: Py_hash_t) -> core::ffi::c_int {
+    let so = set.cast::<ffi::PySetObject>();
+    'anew: loop {
+        let (table, mask) = ((*so).table, (*so).mask as usize);
+        let mut probes = Probes::new(hash, mask);
+        loop {
+            let neighbours = if probes.index + NEIGHBOURS <= mask { NEIGHBOURS } else { 0 };
+            for i in 0..=neighbours {
+                let entry = table.add(probes.index + i);
+                let found = (*entry).key;
+                if found.is_null() {
+                    return 0;
+                }
+                if (*entry).hash != hash {
+                    continue;
+                }
+                if found == key {
+                    return 1;
+                }
+                incref(found);
+                let equal = ffi::PyObject_RichCompareBool(found, key, ffi::Py_EQ);
+                decref(found);
+                if equal < 0 {
+                    return equal;
+                }
+                // Comparing has changed the set.
+                if (*so).table != table || (*so).mask as usize != mask || (*entry).key != found {
+                    continue 'anew;
+                }
+                if equal > 0 {
+                    return 1;
+                }
+            }
+            probes.advance();
+        }
     }
 }
 

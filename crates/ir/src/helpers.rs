@@ -154,6 +154,12 @@ helpers! {
     /// Whether exactly a dict, set, frozenset, list, tuple, str or bytes object contains the second operand: 0, 1; or negative (and no exception)
     /// if code would have to run to tell.
     Member = member(obj, obj) -> I64, reads(CONTAINERS);
+    /// The hash of exactly a str.
+    StrHash = str_hash(obj) -> I64, pure();
+    /// As `member`, for exactly a dict, set or frozenset, and an object that is no str; the number is what its `__hash__` has returned.
+    MemberHashed = member_hashed(obj, obj, i64) -> I64, reads(CONTAINERS);
+    /// As `lookup`, for exactly a dict, and such a key.
+    LookupHashed = lookup_hashed(obj, obj, i64) -> New, reads(M::DICT);
     /// The truth of an object of a built-in type that is a number or has a length: 0 or 1.
     QuietTruth = quiet_truth(obj) -> I64, reads(CONTAINERS.union(M::ARRAY));
     /// Whether storing under this key in exactly a dict runs no code and is nobody's business: 1 or 0.

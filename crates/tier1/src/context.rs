@@ -80,8 +80,6 @@ pub struct Known {
     pub list_append: *mut PyObject,
     pub default_import: *mut PyObject,
     pub empty_string: *mut PyObject,
-    /// The strings of one character, which are immortal, for ASCII.
-    pub characters: [*mut PyObject; 128],
     /// `small_ints[i]` is the integer `i - 5`; they lie one behind the other.
     pub small_ints: *mut PyLongObject,
     /// `_PyFunction_Vectorcall`: how functions are called unless somebody changed it.
@@ -382,10 +380,6 @@ unsafe fn look_up_known() -> Option<Known> {
         return None;
     }
     decref(globals);
-    let characters = core::array::from_fn(|i| ffi::PyUnicode_FromOrdinal(i as core::ffi::c_int));
-    if characters.iter().any(|&c| c.is_null() || !is_immortal(c)) {
-        return None;
-    }
     let known = Known {
         none: ffi::Py_None(),
         true_: ffi::Py_True(),
@@ -395,7 +389,6 @@ unsafe fn look_up_known() -> Option<Known> {
         list_append: (!list_append.is_null()).then_some(newref(list_append))?,
         default_import: get(c"__import__")?,
         empty_string: ffi::PyUnicode_FromStringAndSize(c"".as_ptr(), 0),
-        characters,
         small_ints: zero,
         function_vectorcall: vectorcall,
         dict_getter,

@@ -20,7 +20,7 @@ pub mod dispatch;
 mod eval;
 pub mod frames;
 pub mod generators;
-mod ops;
+pub mod ops;
 pub mod polymorphic;
 mod record;
 pub mod shims;

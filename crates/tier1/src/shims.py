@@ -50,6 +50,21 @@ def no_containment(item, container, function):
     return not function()
 
 
+def hashed_containment(result, item, container, function):
+    result = function()
+    return is_in(container, item, result)
+
+
+def hashed_no_containment(result, item, container, function):
+    result = function()
+    return not is_in(container, item, result)
+
+
+def hashed_item(result, container, key, function):
+    result = function()
+    return item_of(container, key, result)
+
+
 def assignment(first, second, third, function):
     function()
 
@@ -101,4 +116,4 @@ class Operators:
     __and__ = __or__ = __xor__ = __eq__ = __contains__ = __setitem__ = __call__ = __iter__ = __next__ = __add__
     __iadd__ = __isub__ = __imul__ = __imatmul__ = __itruediv__ = __ifloordiv__ = __imod__ = __ilshift__ = __add__
     __irshift__ = __iand__ = __ior__ = __ixor__ = __neg__ = __invert__ = __abs__ = __bool__ = __len__ = __add__
-    __get__ = __set__ = __getattr__ = __add__
+    __get__ = __set__ = __getattr__ = __hash__ = __add__

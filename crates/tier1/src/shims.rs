@@ -37,7 +37,7 @@ pub use enter::attribute_name;
 pub use find::*;
 pub(crate) use instances::{enter_initializer, enter_initializer_with_names};
 pub use instances::{initialized, initializer, instance_shim, is_called_as_type};
-pub use rest::is_length;
+pub use rest::{is_length, usable_hash};
 
 const SOURCE: &CStr = {
     match CStr::from_bytes_with_nul(concat!(include_str!("shims.py"), "\0").as_bytes()) {
@@ -126,6 +126,12 @@ kinds! {
     Containment = c"containment", 2, [Item(2), Item(1)], [Item(1), Item(2)];
     /// CONTAINS_OP, inverted.
     NoContainment = c"no_containment", 2, [Item(2), Item(1)], [Item(1), Item(2)];
+    /// CONTAINS_OP of a dictionary or set: the item's `__hash__`.
+    HashedContainment = c"hashed_containment", 2, [Unset, Item(2), Item(1)], [Item(2)];
+    /// CONTAINS_OP, inverted: the same.
+    HashedNoContainment = c"hashed_no_containment", 2, [Unset, Item(2), Item(1)], [Item(2)];
+    /// BINARY_SUBSCR of a dictionary: the key's `__hash__`.
+    HashedItem = c"hashed_item", 2, [Unset, Item(2), Item(1)], [Item(1)];
     /// STORE_SUBSCR.
     Assignment = c"assignment", 3, [Item(3), Item(2), Item(1)], [Item(2), Item(1), Item(3)], waits 1;
     /// TO_BOOL: `__bool__`.
@@ -197,6 +203,7 @@ struct Slots {
     negative: *const c_void,
     invert: *const c_void,
     absolute: *const c_void,
+    hash: *const c_void,
     get: *const c_void,
     set: *const c_void,
     getattr: *const c_void,
@@ -226,6 +233,7 @@ names! {
     negative = c"__neg__";
     invert = c"__invert__";
     absolute = c"__abs__";
+    hash = c"__hash__";
     get = c"__get__";
     set = c"__set__";
 }
@@ -261,6 +269,8 @@ struct Shims {
     other_operand: *mut PyObject,
     checked_iterator: *mut PyObject,
     checked_length: *mut PyObject,
+    is_in: *mut PyObject,
+    item_of: *mut PyObject,
     /// What the shim of FOR_ITER returns instead of an item.
     exhausted: *mut PyObject,
     dealloc: *const c_void,
@@ -327,10 +337,20 @@ pub unsafe fn checked_length() -> *mut PyObject {
     shims().map_or(ptr::null_mut(), |shims| shims.checked_length)
 }
 
+/// The function that shims call to look for an item in a dictionary or set, which gets these and what the item's `__hash__` has returned.
+pub unsafe fn is_in() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.is_in)
+}
+
+/// The same for the value under a key of a dictionary.
+pub unsafe fn item_of() -> *mut PyObject {
+    shims().map_or(ptr::null_mut(), |shims| shims.item_of)
+}
+
 // -- setting up
 
 /// Method definitions, which function objects refer to.
-struct Definitions([ffi::PyMethodDef; 8]);
+struct Definitions([ffi::PyMethodDef; 10]);
 // SAFETY: never written.
 unsafe impl Sync for Definitions {}
 static DEFINITIONS: Definitions = Definitions([
@@ -342,6 +362,8 @@ static DEFINITIONS: Definitions = Definitions([
     definition(c"checked_length", rest::checked_length),
     definition(c"checked_iterator", rest::checked_iterator),
     definition(c"no_none", rest::no_none),
+    definition(c"is_in", rest::is_in),
+    definition(c"item_of", rest::item_of),
 ]);
 
 /// What a function object refers to that is to be found under this name.
@@ -468,6 +490,8 @@ unsafe fn make(globals: *mut PyObject) -> Option<Shims> {
         other_operand: own(c"other_operand"),
         checked_iterator: own(c"checked_iterator"),
         checked_length: own(c"checked_length"),
+        is_in: own(c"is_in"),
+        item_of: own(c"item_of"),
         exhausted: own(c"exhausted"),
         dealloc: (*class).tp_dealloc.map_or(ptr::null(), |f| f as *const c_void),
     })

@@ -223,7 +223,7 @@ impl Toy {
                 items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
                 obj(self.alloc(Kind::List(items)))
             }
-            Helper::Lookup => match self.index(arg(0)?, arg(1)?) {
+            Helper::Lookup | Helper::LookupHashed => match self.index(arg(0)?, arg(1)?) {
                 Ok(i) => {
                     let item = self.items(arg(0)?)?[i];
                     obj(self.new_reference(item)?)
@@ -235,7 +235,9 @@ impl Toy {
                 let item = if let Some(i) = i { self.items(arg(0)?)?[i] } else { Some(arg(2)?) };
                 obj(self.new_reference(item)?)
             }
-            Helper::Member => Register::I64(self.items(arg(0)?)?.contains(&Some(arg(1)?)).into()),
+            Helper::Member | Helper::MemberHashed => {
+                Register::I64(self.items(arg(0)?)?.contains(&Some(arg(1)?)).into())
+            }
             Helper::QuietTruth => Register::I64(self.is_true(arg(0)?).into()),
             Helper::Storable => Register::I64(self.index(arg(0)?, arg(1)?).is_ok().into()),
             Helper::DictStore => {
@@ -435,6 +437,10 @@ impl Toy {
             Helper::StrEq => {
                 let (a, b) = (self.look(arg(0)?).clone(), self.look(arg(1)?).clone());
                 Register::I64((a == b).into())
+            }
+            Helper::StrHash => {
+                let Kind::Str(text) = self.look(arg(0)?) else { return Err(()) };
+                Register::I64(text.bytes().fold(0, |hash: i64, byte| hash.wrapping_mul(31) + i64::from(byte)))
             }
             Helper::QuietFormat | Helper::QuietConvert => {
                 let text = match self.look(arg(0)?) {

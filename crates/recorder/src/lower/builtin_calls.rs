@@ -210,6 +210,13 @@ unsafe fn type_of_any(l: &mut Lowering) -> Option<Outcome> {
 /// Calls that become several ops on numbers, or none.
 unsafe fn number(l: &mut Lowering, callable: *mut PyObject, args: &[*mut PyObject]) -> Option<Outcome> {
     let [arg] = *args else { return None };
+    if is_builtin(callable, c"hash") && facts::is_str(arg) {
+        l.guard_callable(1, false)?;
+        let args = [l.exact(1)?];
+        let number = l.f.builder.call_helper(Helper::StrHash, &args)?;
+        let result = l.box_int(number);
+        return l.called(1, result);
+    }
     if callable == (&raw mut ffi::PyLong_Type).cast() && facts::is_float(arg) && float_value(arg).abs() < 1e18 {
         l.guard_callable(1, false)?;
         let x = l.double(1)?;

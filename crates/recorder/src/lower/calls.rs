@@ -75,6 +75,10 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
     if n == 1 && !has_receiver && callable == shims::checked_length() {
         return super::shims::checked_length(l);
     }
+    if n == 3 && !has_receiver && [shims::is_in(), shims::item_of()].contains(&callable) {
+        let found = super::shims::hashed(l);
+        return if found.is_some() { found } else { super::c_calls::call(l) };
+    }
     let shim = super::shims::called(l);
     if shim.is_some() {
         return shim;

@@ -66,6 +66,9 @@ pub(super) unsafe fn item(l: &mut Lowering) -> Option<Outcome> {
     let is_found =
         || is_dict(container) && is_quiet_key(key) && dict_find(container, key).is_some_and(|value| !value.is_null());
     let is_range = is_type(container, &raw mut ffi::PyRange_Type);
+    if is_dict(container) && !is_quiet_key(key) {
+        return super::shims::hashed_item(l);
+    }
     if !(is_found() || (is_string || is_range) && facts::is_compact_int(key)) {
         return None;
     }

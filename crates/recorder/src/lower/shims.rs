@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use core::ptr;
 use hotspur_cpython_sys::ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
-use hotspur_ir::{Cond, Value};
+use hotspur_ir::{Cond, Helper, Value};
 use hotspur_tier1::consumers;
 use hotspur_tier1::context::known;
 use hotspur_tier1::shims::{self, Found, Kind, Operand};
@@ -124,7 +124,51 @@ pub(super) unsafe fn comparison(l: &mut Lowering) -> Option<Outcome> {
 }
 
 pub(super) unsafe fn containment(l: &mut Lowering) -> Option<Outcome> {
-    l.enter_method(shims::contains(l.s), 1)
+    let found = shims::contains(l.s);
+    if !found.is_none() {
+        return l.enter_method(found, 1);
+    }
+    let found = shims::contains_hashed(l.s);
+    if found.is_none() {
+        return None;
+    }
+    l.exact(1)?;
+    l.enter_method(found, 2)
+}
+
+/// BINARY_SUBSCR of a dictionary.
+pub(super) unsafe fn hashed_item(l: &mut Lowering) -> Option<Outcome> {
+    let found = shims::hashed_item(l.s);
+    if found.is_none() {
+        return None;
+    }
+    l.exact(2)?;
+    l.enter_method(found, 1)
+}
+
+/// What a shim calls when `__hash__` has returned: the look-up, if comparing runs no code.
+pub(super) unsafe fn hashed(l: &mut Lowering) -> Option<Outcome> {
+    let (callable, container, item) = (l.real(5), l.real(3), l.real(2));
+    let hash = shims::usable_hash(l.real_int(1)? as isize);
+    let is_dict = is_type(container, &raw mut ffi::PyDict_Type);
+    let is_item = callable == shims::item_of();
+    if is_dict {
+        let value = dict_find_hashed(container, item, hash)?;
+        if is_item && value.is_null() {
+            return None;
+        }
+    } else {
+        set_find_hashed(container, item, hash)?;
+    }
+    l.guard_callable(3, false)?;
+    let item = l.f.peek(2)?;
+    let args = [l.exact(3)?, l.f.boxed(item), l.int(1)?];
+    let result = if is_item {
+        l.found(Helper::LookupHashed, &args)?
+    } else {
+        l.truth_told(Helper::MemberHashed, &args, Cond::Ne)?
+    };
+    l.called(3, result)
 }
 
 pub(super) unsafe fn assignment(l: &mut Lowering) -> Option<Outcome> {

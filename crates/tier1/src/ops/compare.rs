@@ -139,6 +139,10 @@ handler! {
         if !found.is_none() {
             return s.enter_found(found);
         }
+        let found = shims::contains_hashed(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let found = ffi::PySequence_Contains(s.peek(1), s.peek(2));
         finish_contains(s, found)
     }
@@ -149,6 +153,10 @@ handler! {
             return s.tail(CONTAINS_OP);
         }
         s.save_ip();
+        let found = shims::contains_hashed(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let found = _PySet_Contains(container, s.peek(2));
         finish_contains(s, found)
     }
@@ -159,6 +167,10 @@ handler! {
             return s.tail(CONTAINS_OP);
         }
         s.save_ip();
+        let found = shims::contains_hashed(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let found = ffi::PyDict_Contains(container, s.peek(2));
         finish_contains(s, found)
     }

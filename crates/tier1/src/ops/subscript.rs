@@ -36,6 +36,10 @@ handler! {
     BINARY_SUBSCR(s) {
         adapt!(s, crate::specialize::subscript::binary_subscr);
         s.save_ip();
+        let found = shims::hashed_item(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let (container, sub) = (s.peek(2), s.peek(1));
         let result = ffi::PyObject_GetItem(container, sub);
         s.shrink(2);
@@ -82,13 +86,12 @@ handler! {
         if !is_int(sub) || !is_str(string) {
             return s.tail(BINARY_SUBSCR);
         }
-        let head = string.cast::<PyASCIIObject>();
-        let Some(i) = index(sub, (*head).length) else { return s.tail(BINARY_SUBSCR) };
-        if (*head).state & COMPACT_ASCII != COMPACT_ASCII {
+        let Some(i) = index(sub, (*string.cast::<PyASCIIObject>()).length) else { return s.tail(BINARY_SUBSCR) };
+        let text = ascii_text(string);
+        if text.is_null() {
             return s.tail_with(subscr_wide_str, i);
         }
-        let c = *head.add(1).cast::<u8>().add(i);
-        s.put(2, ascii(c));
+        s.put(2, ascii(*text.add(i)));
         s.shrink(1);
         if decref_is_zero(sub) {
             return s.tail_with(subscr_free_int, string as usize);
@@ -120,6 +123,10 @@ handler! {
             return s.tail(BINARY_SUBSCR);
         }
         s.save_ip();
+        let found = shims::hashed_item(s);
+        if !found.is_none() {
+            return s.enter_found(found);
+        }
         let result = dict_get_item(dict, sub);
         s.shrink(2);
         decref(dict);
@@ -319,9 +326,6 @@ unsafe fn dict_get_item(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObjec
     value
 }
 
-/// Bits of [`PyASCIIObject::state`]: the string is ASCII and lies behind its head.
-const COMPACT_ASCII: u32 = 1 << 5 | 1 << 6;
-
 /// The string of the character 0; those of the others below 128 follow, all immortal.
 static ASCII: AtomicPtr<PyObject> = AtomicPtr::new(ptr::null_mut());
 
@@ -330,15 +334,22 @@ const ASCII_STRIDE: usize = size_of::<PyASCIIObject>() + 8;
 
 /// The string of an ASCII character. [`look_up_ascii`] must have succeeded.
 #[inline(always)]
-unsafe fn ascii(c: u8) -> *mut PyObject {
+pub unsafe fn ascii(c: u8) -> *mut PyObject {
     ASCII.load(Ordering::Relaxed).byte_add(usize::from(c) * ASCII_STRIDE)
 }
 
 /// Finds the strings of the ASCII characters; false if they are not as expected.
-pub(crate) unsafe fn look_up_ascii() -> bool {
+#[inline(always)]
+pub unsafe fn look_up_ascii() -> bool {
     if !ASCII.load(Ordering::Relaxed).is_null() {
         return true;
     }
+    find_ascii()
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn find_ascii() -> bool {
     let first = ffi::PyUnicode_FromOrdinal(0);
     for c in [1, 64, 127] {
         if ffi::PyUnicode_FromOrdinal(c) != first.wrapping_byte_add(c as usize * ASCII_STRIDE) {

@@ -87,6 +87,7 @@ pub(super) unsafe fn slots_of(t: *mut PyTypeObject) -> Slots {
         negative: slot!(t, tp_as_number, nb_negative),
         invert: slot!(t, tp_as_number, nb_invert),
         absolute: slot!(t, tp_as_number, nb_absolute),
+        hash: pointer!((*t).tp_hash),
         get: pointer!((*t).tp_descr_get),
         set: pointer!((*t).tp_descr_set),
         getattr: pointer!((*t).tp_getattro),
@@ -139,6 +140,10 @@ finders! {
     compare(s, s.peek(2)) => find_compare(s.peek(2), s.peek(1), s.oparg());
     /// CONTAINS_OP: the container's.
     contains(s, s.peek(1)) => find_contains(ty(s.peek(1)), s.oparg());
+    /// CONTAINS_OP of a dictionary or set: the item's `__hash__`.
+    contains_hashed(s, s.peek(2)) => find_contains_hashed(s.peek(2), s.peek(1), s.oparg());
+    /// BINARY_SUBSCR of a dictionary: the key's `__hash__`.
+    hashed_item(s, s.peek(1)) => find_hashed_item(s.peek(1), s.peek(2));
     /// STORE_SUBSCR: the container's.
     assign(s, s.peek(2)) => find_assign(ty(s.peek(2)));
     /// TO_BOOL.
@@ -247,6 +252,29 @@ unsafe fn find_contains(t: *mut PyTypeObject, oparg: usize) -> Found {
     match shims() {
         Some(shims) if slot!(t, tp_as_sequence, sq_contains) == shims.slots.contains => {
             Found { kind, function: method(t, shims.names.contains, 2) }
+        }
+        _ => Found::NONE,
+    }
+}
+
+unsafe fn find_contains_hashed(item: *mut PyObject, container: *mut PyObject, oparg: usize) -> Found {
+    let types = [&raw mut ffi::PyDict_Type, &raw mut ffi::PySet_Type, &raw mut ffi::PyFrozenSet_Type];
+    // A set that cannot be hashed is looked for as a frozen one.
+    if !types.contains(&ty(container)) || ffi::PySet_Check(item) != 0 {
+        return Found::NONE;
+    }
+    find_hash(ty(item), if oparg & 1 != 0 { Kind::HashedNoContainment } else { Kind::HashedContainment })
+}
+
+unsafe fn find_hashed_item(key: *mut PyObject, dict: *mut PyObject) -> Found {
+    if is_type(dict, &raw mut ffi::PyDict_Type) { find_hash(ty(key), Kind::HashedItem) } else { Found::NONE }
+}
+
+#[inline(never)]
+unsafe fn find_hash(t: *mut PyTypeObject, kind: Kind) -> Found {
+    match shims() {
+        Some(shims) if pointer!((*t).tp_hash) == shims.slots.hash => {
+            Found { kind, function: method(t, shims.names.hash, 1) }
         }
         _ => Found::NONE,
     }

@@ -226,3 +226,60 @@ pub(super) unsafe extern "C" fn checked_iterator(
     let format = c"iter() returned non-iterator of type '%.100s'";
     ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), (*ty(*args)).tp_name)
 }
+
+/// The hash that what `__hash__` has returned stands for (`slot_tp_hash`); None with an exception.
+unsafe fn hash_of(result: *mut PyObject) -> Option<isize> {
+    if ffi::PyLong_Check(result) == 0 {
+        ffi::PyErr_SetString(ffi::PyExc_TypeError, c"__hash__ method should return an integer".as_ptr());
+        return None;
+    }
+    let mut hash = ffi::PyLong_AsSsize_t(result);
+    if hash == -1 && !ffi::PyErr_Occurred().is_null() {
+        ffi::PyErr_Clear();
+        // The hash of an int of any size.
+        hash = (*&raw const ffi::PyLong_Type).tp_hash.map_or(0, |f| f(result));
+    }
+    Some(usable_hash(hash))
+}
+
+/// -1 stands for an error.
+#[inline(always)]
+pub fn usable_hash(hash: isize) -> isize {
+    if hash == -1 { -2 } else { hash }
+}
+
+/// Whether an item is in a dictionary or set, after its `__hash__`.
+pub(super) unsafe extern "C" fn is_in(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    let (container, item) = (*args, *args.add(1));
+    let Some(hash) = hash_of(*args.add(2)) else { return ptr::null_mut() };
+    let is_found = if is_type(container, &raw mut ffi::PyDict_Type) {
+        if !_PyDict_GetItem_KnownHash(container, item, hash).is_null() {
+            1
+        } else if ffi::PyErr_Occurred().is_null() {
+            0
+        } else {
+            -1
+        }
+    } else {
+        set_contains_hashed(container, item, hash)
+    };
+    match is_found {
+        0 => newref(ffi::Py_False()),
+        1 => newref(ffi::Py_True()),
+        _ => ptr::null_mut(),
+    }
+}
+
+/// The value under a key of a dictionary, after the key's `__hash__`.
+pub(super) unsafe extern "C" fn item_of(_: *mut PyObject, args: *mut *mut PyObject, _: isize) -> *mut PyObject {
+    let (dict, key) = (*args, *args.add(1));
+    let Some(hash) = hash_of(*args.add(2)) else { return ptr::null_mut() };
+    let value = _PyDict_GetItem_KnownHash(dict, key, hash);
+    if value.is_null() {
+        if ffi::PyErr_Occurred().is_null() {
+            _PyErr_SetKeyError(key);
+        }
+        return value;
+    }
+    newref(value)
+}

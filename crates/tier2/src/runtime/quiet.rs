@@ -7,7 +7,8 @@
 use core::ptr;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_cpython_sys::*;
-use hotspur_tier1::context::known;
+use hotspur_tier1::ops::{ascii, look_up_ascii};
+use hotspur_tier1::shims::usable_hash;
 
 /// `Helper::Lookup`.
 pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
@@ -39,14 +40,32 @@ pub(super) unsafe fn lookup(container: *mut PyObject, key: *mut PyObject) -> *mu
         return ptr::null_mut();
     }
     let text = ascii_text(container);
-    if !text.is_null() {
-        return known().characters[usize::from(*text.offset(index) & 0x7f)];
+    if !text.is_null() && look_up_ascii() {
+        return ascii(*text.offset(index));
     }
     let found = ffi::PySequence_GetItem(container, index);
     if found.is_null() {
         ffi::PyErr_Clear();
     }
     found
+}
+
+/// `Helper::LookupHashed`.
+pub(super) unsafe fn lookup_hashed(dict: *mut PyObject, key: *mut PyObject, hash: i64) -> *mut PyObject {
+    let value = dict_find_hashed(dict, key, usable_hash(hash as isize)).unwrap_or(ptr::null_mut());
+    xincref(value);
+    value
+}
+
+/// `Helper::MemberHashed`.
+pub(super) unsafe fn member_hashed(container: *mut PyObject, item: *mut PyObject, hash: i64) -> i64 {
+    let hash = usable_hash(hash as isize);
+    let is_member = if is_type(container, &raw mut ffi::PyDict_Type) {
+        dict_find_hashed(container, item, hash).map(|value| !value.is_null())
+    } else {
+        set_find_hashed(container, item, hash)
+    };
+    is_member.map_or(-1, i64::from)
 }
 
 /// `Helper::QuietTruth`: what `bytes` and dictionaries say is read where it lies.
