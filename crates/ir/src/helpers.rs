@@ -235,6 +235,10 @@ helpers! {
     /// An attribute of an object of any type; null if code would have to run to get it, or there is none.
     AnyAttribute = any_attribute(obj, obj) -> New,
         reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT).allocates();
+    /// Writes an attribute of an object of any type. Yields what was there, or None. Null (and no exception, nothing has changed) if code would have to run, a
+    /// dictionary would have to hear of it, or it cannot be.
+    StoreAny = store_any(obj, obj, obj) -> New,
+        reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).writes(M::INLINE).writes(M::SLOT).tries();
     /// Whether an object of any type has an attribute: 0, 1; or negative (and no exception) if code would have to run to tell.
     HasAttribute = has_attribute(obj, obj) -> I64, reads(M::TYPE).reads(M::VERSION).reads(M::INLINE).reads(M::SLOT).reads(M::DICT);
     /// Whether an object is an instance of a class, or of one in a tuple: 0, 1; or negative (and no exception) if code would have to run to

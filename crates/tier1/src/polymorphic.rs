@@ -34,27 +34,41 @@ enum Answer {
 struct Answers(UnsafeCell<[(u32, *mut PyObject, Answer); Answers::SIZE]>);
 // SAFETY: only touched with the GIL held.
 unsafe impl Sync for Answers {}
-static ANSWERS: Answers = Answers(UnsafeCell::new([(0, ptr::null_mut(), Answer::Unknown); Answers::SIZE]));
+/// For reading attributes.
+static ANSWERS: Answers = Answers::NONE;
+/// For writing them.
+static PLACES: Answers = Answers::NONE;
 
 impl Answers {
     const SIZE: usize = 1024;
+    const NONE: Answers = Answers(UnsafeCell::new([(0, ptr::null_mut(), Answer::Unknown); Answers::SIZE]));
+
+    #[inline(always)]
+    unsafe fn get(
+        &self,
+        owner: *mut PyObject,
+        name: *mut PyObject,
+        ask: unsafe fn(*mut PyObject, *mut PyObject) -> Answer,
+    ) -> Answer {
+        let version = (*ty(owner)).tp_version_tag;
+        // Without a version, what the type and its bases have under a name is in no table.
+        if version == 0 {
+            return Answer::Unknown;
+        }
+        if !is_immortal(name) {
+            return ask(owner, name);
+        }
+        let place = (version as usize ^ name.addr() >> 4) % Answers::SIZE;
+        let known = &mut (*self.0.get())[place];
+        if known.0 != version || known.1 != name {
+            *known = (version, name, ask(owner, name));
+        }
+        known.2
+    }
 }
 
 unsafe fn answer(owner: *mut PyObject, name: *mut PyObject) -> Answer {
-    let version = (*ty(owner)).tp_version_tag;
-    // Without a version, what the type and its bases have under a name is in no table.
-    if version == 0 {
-        return Answer::Unknown;
-    }
-    if !is_immortal(name) {
-        return ask(owner, name);
-    }
-    let place = (version as usize ^ name.addr() >> 4) % Answers::SIZE;
-    let known = &mut (*ANSWERS.0.get())[place];
-    if known.0 != version || known.1 != name {
-        *known = (version, name, ask(owner, name));
-    }
-    known.2
+    ANSWERS.get(owner, name, ask)
 }
 
 unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
@@ -69,6 +83,51 @@ unsafe fn ask(owner: *mut PyObject, name: *mut PyObject) -> Answer {
         Kind::Method(found) if binds_quietly(found) => Answer::Method(found),
         Kind::Property(_) | Kind::Method(_) | Kind::Getattribute(_) | Kind::Other => Answer::Unknown,
     }
+}
+
+/// Where an attribute is written: into a slot, or into the instance.
+unsafe fn ask_where(owner: *mut PyObject, name: *mut PyObject) -> Answer {
+    match analyze(ty(owner), name, true) {
+        Kind::Slot(member) if (*(*member).d_member).flags & ffi::Py_READONLY == 0 => {
+            slot_offset(owner, member).map_or(Answer::Unknown, Answer::Slot)
+        }
+        Kind::Absent | Kind::Plain(_) | Kind::Method(_) => Answer::Absent,
+        Kind::Slot(_) | Kind::Class | Kind::Property(_) | Kind::Getattribute(_) | Kind::Other => Answer::Unknown,
+    }
+}
+
+/// Where `owner.name = value` puts the value: into a slot, or among the instance's inline values, with this index, if no dictionary is to hear of it.
+unsafe fn place(owner: *mut PyObject, name: *mut PyObject) -> Option<(*mut *mut PyObject, Option<usize>)> {
+    match PLACES.get(owner, name, ask_where) {
+        Answer::Slot(offset) => Some((owner.byte_add(offset as usize).cast(), None)),
+        Answer::Absent => {
+            let t = ty(owner);
+            let is_inline = has_feature(t, TPFLAGS_INLINE_VALUES)
+                && (*inline_values(owner)).valid != 0
+                && managed_dict(owner).is_null();
+            let index = if is_inline { find_interned(cached_keys(t), name)? } else { return None };
+            Some((inline_value_slot(inline_values(owner), index), Some(index)))
+        }
+        Answer::Class | Answer::Plain(_) | Answer::Method(_) | Answer::OfClass(_) | Answer::Unknown => None,
+    }
+}
+
+/// Whether [`store`] can store.
+pub unsafe fn stores(owner: *mut PyObject, name: *mut PyObject) -> bool {
+    place(owner, name).is_some()
+}
+
+/// `owner.name = value`. Yields what was there, which is the caller's, or None. Null (and no exception, nothing has changed) if that might run code, or cannot be.
+pub unsafe fn store(owner: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    let Some((place, index)) = place(owner, name) else { return ptr::null_mut() };
+    let old = place.replace(newref(value));
+    if !old.is_null() {
+        return old;
+    }
+    if let Some(index) = index {
+        values_add_to_insertion_order(inline_values(owner), index);
+    }
+    newref(ffi::Py_None())
 }
 
 /// What computes an attribute of a class, if that is one of those that `type` has descriptors for which run no other code. (They come first, whatever the

@@ -72,6 +72,101 @@ class Polymorphic(Tier2Case):
             del CLASSES[5].kind, CLASSES[6].kind
         self.assertEqual(f(each, 16), ["base"] * 3 + ["own"] + ["base"] * 12)
 
+    def test_attributes_are_stored(self):
+        def f(objects, n):
+            for i in range(n):
+                o = objects[i & 15]
+                o.args = i
+                o.own = (i, o.args)
+            return [(o.args, o.own) for o in objects]
+
+        expect = [(i, (i, i)) for i in range(N * 4 - 16, N * 4)]
+        self.hot(f, objects(), N * 4, expect=expect, share=0.5)
+        self.uses(f, "store_any")
+
+    def test_stores_that_are_no_stores(self):
+        """What is in the way is met when the trace is there: descriptors, slots that are only read, dictionaries, classes that change, values that die loudly."""
+        dead = []
+
+        class Dying:
+            def __init__(self, n):
+                self.n = n
+
+            def __del__(self):
+                dead.append(self.n)
+                owner.args = "late"
+
+        class Property(Base):
+            __slots__ = ()
+            args = property(lambda self: "property", lambda self, value: dead.append(("set", value)))
+
+        class Setting(Base):
+            def __setattr__(self, name, value):
+                object.__setattr__(self, name, ("setattr", value))
+
+        class Refusing(Base):
+            args = property(lambda self: "no setter")
+
+        def f(objects, values, n):
+            failed = []
+            for i in range(n):
+                try:
+                    objects[i % len(objects)].args = values[i % len(values)]
+                except AttributeError as error:
+                    failed.append(type(error).__name__)
+            return failed
+
+        several, numbers = objects(), list(range(16))
+        for _ in range(6):
+            self.assertEqual(f(several, numbers, 800), [])
+        self.uses(f, "store_any")
+        odd = [Property(1), Setting(2)]
+        del dead[:]
+        refusing = Refusing.__new__(Refusing)
+        self.assertEqual(f([*odd, refusing], [7], 6), ["AttributeError"] * 2)
+        self.assertEqual((odd[1].args, dead), (("setattr", 7), [("set", 7)] * 2))
+        # Not writable, and not there.
+        self.assertEqual(f([slice(1), object(), 5], [7], 3), ["AttributeError"] * 3)
+        # What was there dies, and looks.
+        owner = several[3]
+        del dead[:]
+        owner.args = Dying(1)
+        self.assertEqual(f(several, numbers, 16), [])
+        self.assertEqual((dead, owner.args), ([1], "late"))
+        # A class gets something in the way, and loses it.
+        CLASSES[5].args = property(lambda self: None, lambda self, value: dead.append(value))
+        try:
+            self.assertEqual(f(several, ["x"], 16), [])
+            self.assertEqual(dead, [1, "x"])
+        finally:
+            del CLASSES[5].args
+        self.assertEqual(f(several, ["y"], 16), [])
+        self.assertEqual({o.args for o in several}, {"y"})
+
+    def test_stores_into_dictionaries(self):
+        """Attributes that are not there yet, and instances whose dictionary somebody has."""
+
+        def f(classes, n, shows):
+            out = []
+            for i in range(n):
+                o = classes[i % len(classes)]
+                o.first = i
+                if shows:
+                    out.append(o.__dict__)
+                o.second = -i
+            return out
+
+        plain = [type(f"Plain{i}", (), {}) for i in range(20)]
+        for _ in range(60):
+            instances = [cls() for cls in plain]
+            f(instances, 40, False)
+            self.assertEqual([list(vars(o).items()) for o in instances], [[("first", i), ("second", -i)] for i in range(20, 40)])
+        instances = [cls() for cls in plain]
+        shown = f(instances, 20, True)
+        f(instances, 20, False)
+        self.assertEqual(shown, [{"first": i, "second": -i} for i in range(20)])
+        self.assertEqual([vars(o) for o in instances], shown)
+
     def test_what_classes_say_of_themselves(self):
         """One executor does for all classes: which one it is is not guarded."""
 

@@ -252,7 +252,7 @@ impl Toy {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 Register::Obj(at.ok().and_then(|i| items[i].take()))
             }
-            Helper::NameStore => {
+            Helper::NameStore | Helper::StoreAny => {
                 let (at, value) = (self.index(arg(0)?, arg(1)?), arg(2)?);
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 let old = at.ok().and_then(|i| items[i].is_some().then(|| items[i].replace(value)).flatten());

@@ -673,7 +673,8 @@ pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
     if shim.is_some() {
         return shim;
     }
-    let (place, real_old) = place(l)?;
+    // That it is specialized for another type is a sign that there are many.
+    let Some((place, real_old)) = place(l) else { return store_any_attr(l) };
     let old = match place {
         Place::Inline(index) => l.f.builder.load_inline(owner, index),
         Place::Slot(offset) => l.f.builder.load_slot(owner, offset),
@@ -697,6 +698,23 @@ pub(super) unsafe fn store_attr(l: &mut Lowering) -> Option<Outcome> {
         l.f.owned(old);
         l.f.release(Content::Value(old));
     }
+    l.f.release(container);
+    l.done()
+}
+
+/// An attribute of whatever it may be.
+unsafe fn store_any_attr(l: &mut Lowering) -> Option<Outcome> {
+    let name = l.s.name(l.oparg());
+    if !polymorphic::stores(l.real(1), name) {
+        return None;
+    }
+    let (owner, value) = (l.f.peek(1)?, l.f.peek(2)?);
+    let name = name_constant(l, name);
+    let args = [l.f.boxed(owner), name, l.f.boxed(value)];
+    let old = l.found(Helper::StoreAny, &args)?;
+    let (container, content) = (l.f.pop(), l.f.pop());
+    l.f.release(Content::Value(old));
+    l.f.release(content);
     l.f.release(container);
     l.done()
 }

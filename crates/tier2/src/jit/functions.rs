@@ -582,7 +582,7 @@ helpers! {
     one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict HasRoom StrHash;
     two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
-    three: SetItem SetAttr Slice LookupOr DictStore NameStore DequeAppend;
+    three: SetItem SetAttr Slice LookupOr DictStore NameStore StoreAny DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict MemberHashed LookupHashed SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice ExchangeSlice SliceStep;

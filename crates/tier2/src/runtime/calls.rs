@@ -108,6 +108,7 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
         Helper::InstanceDict => new(quiet::instance_dict(object(0), object(1), number(2) as usize)),
         Helper::OwnDict => new(ffi::PyObject_GenericGetDict(object(0), core::ptr::null_mut())),
         Helper::AnyAttribute => new(polymorphic::attribute(object(0), object(1))),
+        Helper::StoreAny => new(polymorphic::store(object(0), object(1), object(2))),
         Helper::HasAttribute => Register::I64(polymorphic::has_attribute(object(0), object(1)).map_or(-1, i64::from)),
         Helper::AnyInstance => Register::I64(polymorphic::is_instance(object(0), object(1)).map_or(-1, i64::from)),
         Helper::InstanceLacks => Register::I64(polymorphic::instance_lacks(object(0), object(1)).into()),
