@@ -177,6 +177,12 @@ helpers! {
     NameStore = name_store(obj, obj, obj) -> New, reads(M::DICT).reads(M::VERSION).writes(M::DICT).writes(M::VERSION).tries();
     /// A dictionary with the keys and values behind the first argument, which is null. The keys are such that comparing them runs no code.
     BuildMap = build_map(obj, obj; objs) -> New, allocates().raises();
+    /// Fills exactly a dict, which is empty, with the items of another one, whose keys are strings: 1; 0 (and nothing has changed) if it is not like that.
+    DictFill = dict_fill(obj, obj) -> I64, reads(M::DICT).writes(M::DICT).writes(M::VERSION).tries();
+    /// Whether the keys of exactly a dict are the interned strings behind the second argument, which is null, in this order: 1 or 0.
+    KeysAre = keys_are(obj, obj; objs) -> I64, reads(M::DICT);
+    /// The value that exactly a dict has under a key (an interned string) which is that of the entry with this index; else null.
+    KeyedItem = keyed_item(obj, obj, i64) -> Borrowed, reads(M::DICT);
     /// Adds to exactly a set: 1; 0 (and nothing has changed) if code would have to run.
     SetAdd = set_add(obj, obj) -> I64, reads(M::DICT).writes(M::DICT).tries();
     /// Removes from exactly a set: 1, or 0 if it is not in there; negative (and nothing has changed) if code would have to run.

@@ -35,8 +35,8 @@ mod rest;
 
 pub use enter::attribute_name;
 pub use find::*;
-pub(crate) use instances::{enter_initializer, enter_initializer_with_names};
-pub use instances::{initialized, initializer, instance_shim, is_called_as_type};
+pub(crate) use instances::{enter_initializer, enter_initializer_unpacked, enter_initializer_with_names};
+pub use instances::{initialized, initialized_unpacked, initializer, instance_shim, is_called_as_type};
 pub use rest::{is_length, usable_hash};
 
 const SOURCE: &CStr = {

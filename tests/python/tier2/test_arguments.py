@@ -30,7 +30,7 @@ class Target:
         return self.add(a, *args, **keywords)
 
 
-class Followed(FollowedCase):
+class Lowered(FollowedCase):
     def lowered(self, function, *args, expect, followed=True):
         """Nothing in the function's executors is left to tier 1."""
         # What is recorded before tier 1 has specialized it, because it paused or something else was recorded, is another matter.
@@ -50,6 +50,8 @@ class Followed(FollowedCase):
             for executor in left:
                 hotspur._hotspur.remove_executors(executor.number)
 
+
+class Followed(Lowered):
     def test_keyword_only_defaults(self):
         def g(a, *, b=1, c):
             return a + b + c

@@ -252,6 +252,21 @@ impl Toy {
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };
                 Register::Obj(at.ok().and_then(|i| items[i].take()))
             }
+            Helper::DictFill => {
+                let items = self.items(arg(1)?)?;
+                let is_empty = self.items(arg(0)?)?.is_empty();
+                if is_empty {
+                    items.iter().flatten().for_each(|&o| _ = self.adjust(o, 1));
+                    let Kind::List(list) = self.look(arg(0)?) else { return Err(()) };
+                    *list = items;
+                }
+                Register::I64(is_empty.into())
+            }
+            Helper::KeysAre => Register::I64((self.items(arg(0)?)?.len() == a.len() - 2).into()),
+            Helper::KeyedItem => {
+                let items = self.items(arg(0)?)?;
+                Register::Obj(usize::try_from(number(a[2])?).ok().and_then(|i| *items.get(i)?))
+            }
             Helper::NameStore | Helper::StoreAny => {
                 let (at, value) = (self.index(arg(0)?, arg(1)?), arg(2)?);
                 let Kind::List(items) = self.look(arg(0)?) else { return Err(()) };

@@ -122,6 +122,17 @@ pub(super) fn has_defaults(sources: &[Source]) -> bool {
     sources.iter().any(|source| matches!(source, Source::Default(_) | Source::KeywordDefault(_)))
 }
 
+/// Whether a local, or the tuple of the rest, gets an argument.
+pub(super) fn uses(sources: &[Source], argument: usize) -> bool {
+    sources.iter().any(|source| match source {
+        Source::Argument(i) => *i == argument,
+        Source::Rest(range) => range.contains(&argument),
+        Source::Default(_) | Source::KeywordDefault(_) | Source::Keywords(_) | Source::Loaded(_) | Source::Made(_) => {
+            false
+        }
+    })
+}
+
 /// Which arguments the locals get in dictionaries only: they are dropped when the frame is there.
 pub(super) fn in_dictionaries(sources: &[Source]) -> Vec<usize> {
     let keywords = sources.iter().filter_map(|source| match source {
@@ -134,7 +145,16 @@ pub(super) fn in_dictionaries(sources: &[Source]) -> Vec<usize> {
 impl Lowering<'_> {
     /// Before the arguments are taken off the stack, where the first one is so far from the top: guards that there is space for the frame, and
     /// defaults, then makes dictionaries. No guard of the call may follow.
-    pub(super) unsafe fn prepared(&mut self, mut sources: Vec<Source>, first: usize) -> Option<Vec<Source>> {
+    pub(super) unsafe fn prepared(&mut self, sources: Vec<Source>, first: usize) -> Option<Vec<Source>> {
+        self.prepared_of(sources, |l, i| l.f.peek(first - i))
+    }
+
+    /// The same for arguments that come from somewhere else.
+    pub(super) unsafe fn prepared_of(
+        &mut self,
+        mut sources: Vec<Source>,
+        argument: impl Fn(&mut Self, usize) -> Option<Value>,
+    ) -> Option<Vec<Source>> {
         self.f.at();
         self.f.builder.check_stack_space();
         for source in &mut sources {
@@ -154,7 +174,7 @@ impl Lowering<'_> {
                 let mut args = vec![null, null];
                 for &(name, i) in items.iter() {
                     args.push(name_constant(self, name));
-                    let v = self.f.peek(first - i)?;
+                    let v = argument(self, i)?;
                     args.push(self.f.boxed(v));
                 }
                 let dict = self.raising(Helper::BuildMap, &args)?;

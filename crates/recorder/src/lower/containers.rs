@@ -232,10 +232,25 @@ pub(super) unsafe fn list_extend(l: &mut Lowering) -> Option<Outcome> {
     l.done()
 }
 
-/// DICT_MERGE of an empty dict: keywords are passed on, and there are none.
+/// DICT_MERGE of an empty dict, or into an empty dict: keywords are passed on.
 pub(super) unsafe fn dict_merge(l: &mut Lowering) -> Option<Outcome> {
-    l.f.peek(l.oparg() + 1)?;
-    l.lacks_items(1)?;
+    let at = l.oparg() + 1;
+    let (real, real_items) = (l.real(at), l.real(1));
+    l.f.peek(at)?;
+    if is_dict(real_items) && ffi::PyDict_Size(real_items) == 0 {
+        l.lacks_items(1)?;
+        l.f.discard();
+        return l.done();
+    }
+    let is_fillable = is_dict(real)
+        && ffi::PyDict_Size(real) == 0
+        && is_dict(real_items)
+        && keys_are_unicode((*real_items.cast::<PyDictObject>()).ma_keys);
+    if !is_fillable {
+        return None;
+    }
+    let args = [l.exact(at)?, l.exact(1)?];
+    l.done_unless_zero(Helper::DictFill, &args)?;
     l.f.discard();
     l.done()
 }

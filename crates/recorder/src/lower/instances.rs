@@ -66,42 +66,64 @@ pub(super) unsafe fn instantiate_on_shim(
     let n = l.oparg();
     let at = n + above + 2;
     let real_class = l.real(at);
-    let class = real_class.cast::<PyTypeObject>();
     let init = init.cast::<PyObject>();
-    let shim = shims::instance_shim()?;
-    let (real, cs) = plain(init)?;
+    let (real, _) = plain(init)?;
     let sources = bind(real, n + 1 - names.len(), names)?;
-    let v = l.f.peek(at)?;
-    if !facts::has_version(class) || !facts::is_reliable(ty(real_class)) {
-        return None;
-    }
-    l.know_class(v, real_class)?;
+    let class = known_class(l, real_class, at)?;
     for i in 1..=n + above {
         l.f.peek(i)?;
     }
     l.guard_receiver(n + above, false);
-    let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
     let kept = in_dictionaries(&sources);
     // Argument 0 is the instance.
     let sources = l.prepared(sources, n + above + 1)?;
-    let function = initializer(l, class, init);
-    let instance = made(l, real_class);
+    let [function, instance] = new_one(l, real_class, init);
     let names: Vec<_> = (0..above).map(|_| l.f.pop()).collect();
     let arguments = l.arguments_behind(instance, n);
     // The instance has a reference to its class.
-    l.f.survives(v);
+    l.f.survives(class);
     l.f.discard();
-    let shim_code = l.f.code((*shim.cs).code);
-    let shim_function = l.f.constant(shim.function.cast(), Keep::Immortal);
     let locals = l.bound(sources, &arguments);
-    enter(l, shim.function, shim.cs, shim_code, shim_function, vec![Content::Value(instance)], true);
-    l.f.top_mut().pc = shim.call as u32;
-    enter(l, real, cs, code, function, locals, true);
+    enter_on_shim(l, instance, init, function, locals)?;
     for content in kept.into_iter().map(|i| arguments[i]).chain(names) {
         l.f.release(content);
     }
     l.f.drop_dead(Some(0));
     Some(Outcome::Call)
+}
+
+/// The class so far from the top of the stack, which is guarded to be this one.
+pub(super) unsafe fn known_class(l: &mut Lowering, real: *mut PyObject, at: usize) -> Option<Value> {
+    let v = l.f.peek(at)?;
+    if !facts::has_version(real.cast()) || !facts::is_reliable(ty(real)) {
+        return None;
+    }
+    l.know_class(v, real)?;
+    Some(v)
+}
+
+/// `__init__` of a class, and a new instance of it.
+pub(super) unsafe fn new_one(l: &mut Lowering, class: *mut PyObject, init: *mut PyObject) -> [Value; 2] {
+    [initializer(l, class.cast(), init), made(l, class)]
+}
+
+/// Enters the frame of a shim, with the instance, and on top of it that of `__init__`.
+pub(super) unsafe fn enter_on_shim(
+    l: &mut Lowering,
+    instance: Value,
+    init: *mut PyObject,
+    function: Value,
+    locals: Vec<Content>,
+) -> Option<()> {
+    let (real, cs) = plain(init)?;
+    let shim = shims::instance_shim()?;
+    let shim_code = l.f.code((*shim.cs).code);
+    let shim_function = l.f.constant(shim.function.cast(), Keep::Immortal);
+    let code = l.f.code((*real).func_code.cast::<PyCodeObject>());
+    enter(l, shim.function, shim.cs, shim_code, shim_function, vec![Content::Value(instance)], true);
+    l.f.top_mut().pc = shim.call as u32;
+    enter(l, real, cs, code, function, locals, true);
+    Some(())
 }
 
 /// The function that initializes instances of a class, which is relied on.

@@ -84,6 +84,10 @@ handler! {
             }
             return s.enter(frame, 1);
         }
+        let init = shims::initialized_unpacked(s);
+        if !init.is_null() {
+            return s.tail_with(shims::enter_initializer_unpacked, init as usize);
+        }
         let result = ffi::PyObject_Call(func, args, kwargs);
         decref(func);
         decref(args);
@@ -115,7 +119,7 @@ unsafe fn not_iterable(func: *mut PyObject, args: *mut PyObject) {
 
 /// A new frame for `func` from a receiver (or null), a tuple and a dict (or null) of arguments. Takes all references.
 #[inline(never)]
-unsafe fn push_with_dict(
+pub(crate) unsafe fn push_with_dict(
     ts: *mut ThreadState,
     func: *mut PyFunctionObject,
     receiver: *mut PyObject,

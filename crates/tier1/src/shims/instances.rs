@@ -43,6 +43,18 @@ pub unsafe fn initializer(class: *mut PyTypeObject, known: &Known) -> *mut PyFun
 #[inline(always)]
 pub unsafe fn initialized<const HAS_NAMES: bool>(s: State) -> *mut PyFunctionObject {
     let at = s.oparg() + 2 + usize::from(HAS_NAMES);
+    of_callable(s, at)
+}
+
+/// The same for CALL_FUNCTION_EX.
+#[inline(always)]
+pub unsafe fn initialized_unpacked(s: State) -> *mut PyFunctionObject {
+    of_callable(s, 3 + (s.oparg() & 1))
+}
+
+/// The same for an instruction whose callable is there, and what may be its receiver above it.
+#[inline(always)]
+unsafe fn of_callable(s: State, at: usize) -> *mut PyFunctionObject {
     let callable = s.peek(at);
     if ffi::PyType_Check(callable) == 0 || !s.peek(at - 1).is_null() || !s.hook_is_ours() {
         return ptr::null_mut();
@@ -75,6 +87,33 @@ crate::handler! {
     enter_initializer(s, init: usize) {
         s.initialize(init as *mut PyFunctionObject, ptr::null_mut(), usize::from(LENGTH[usize::from(op::CALL)]))
     }
+
+    /// The same for CALL_FUNCTION_EX, with a tuple.
+    enter_initializer_unpacked(s, init: usize) {
+        let init = init as *mut PyFunctionObject;
+        let has_keywords = s.oparg() & 1;
+        let class = s.peek(3 + has_keywords);
+        let args = s.peek(1 + has_keywords);
+        let keywords = if has_keywords == 0 { ptr::null_mut() } else { s.peek(1) };
+        let ts = s.tstate();
+        let shim: *const Shim = &raw const (*super::SHIMS.0.get()).as_ref().unwrap_unchecked().instance;
+        let instance = ffi::PyType_GenericAlloc(class.cast(), 0);
+        let frame = if instance.is_null() { ptr::null_mut() } else { frames::push(ts, (*shim).function, 1) };
+        if frame.is_null() {
+            xdecref(instance);
+            return s.error();
+        }
+        frame_locals(frame).write_volatile(instance);
+        incref(init.cast());
+        let callee = crate::ops::push_with_dict(ts, init, newref(instance), args, keywords);
+        s.shrink(3 + has_keywords);
+        if callee.is_null() {
+            return s.unmade(frame, class);
+        }
+        // The instance has a reference to its class.
+        decref(class);
+        s.enter_on_shim(shim, frame, callee, usize::from(LENGTH[usize::from(op::CALL_FUNCTION_EX)]))
+    }
 }
 
 impl State {
@@ -100,15 +139,25 @@ impl State {
         self.shrink(n + 2);
         xdecref(names);
         if callee.is_null() {
-            // An instance's `__del__` must find the frames that there are.
-            _PyThreadState_PopFrame(ts, frame);
-            decref(instance);
-            decref(class);
-            return self.error();
+            return self.unmade(frame, class);
         }
         // The instance has a reference to its class.
         decref(class);
         self.enter_on_shim(shim, frame, callee, length)
+    }
+}
+
+impl State {
+    /// There is no frame of `__init__`, because the arguments do not fit: the shim's is popped, and the instance is dropped.
+    #[cold]
+    #[inline(never)]
+    unsafe fn unmade(self, frame: *mut InterpreterFrame, class: *mut PyObject) -> Ret {
+        let instance = *frame_locals(frame);
+        // An instance's `__del__` must find the frames that there are.
+        _PyThreadState_PopFrame(self.tstate(), frame);
+        decref(instance);
+        decref(class);
+        self.error()
     }
 }
 

@@ -581,12 +581,12 @@ macro_rules! helpers {
 helpers! {
     one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict HasRoom StrHash;
     two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
-        DictDelete SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
+        DictDelete DictFill SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore StoreAny DequeAppend;
-    operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict MemberHashed LookupHashed SetFunctionAttribute;
+    operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict MemberHashed LookupHashed KeyedItem SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice ExchangeSlice SliceStep;
-    many: BuildMap;
+    many: BuildMap KeysAre;
     in_place: QuietCall JoinStrings;
     calling: Call;
     calling_any: CallAny;

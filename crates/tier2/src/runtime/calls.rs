@@ -81,6 +81,12 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let items: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
             new(containers::build_map(&items))
         }
+        Helper::DictFill => Register::I64(containers::dict_fill(object(0), object(1))),
+        Helper::KeysAre => {
+            let names: SmallVec<[*mut PyObject; 8]> = (2..args.len()).map(object).collect();
+            Register::I64(containers::keys_are(object(0), &names).into())
+        }
+        Helper::KeyedItem => new(containers::keyed_item(object(0), object(1), number(2) as usize)),
         Helper::SetAdd => Register::I64(containers::set_add(object(0), object(1))),
         Helper::SetDiscard => Register::I64(containers::set_discard(object(0), object(1))),
         Helper::SliceItem => new(containers::slice_item(object(0), object(1))),

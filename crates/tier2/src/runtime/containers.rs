@@ -21,6 +21,47 @@ pub(super) unsafe fn name_store(dict: *mut PyObject, name: *mut PyObject, value:
     old
 }
 
+/// `Helper::DictFill`: as DICT_MERGE does it.
+pub(super) unsafe fn dict_fill(dict: *mut PyObject, items: *mut PyObject) -> i64 {
+    let is_dict = |op| is_type(op, &raw mut ffi::PyDict_Type);
+    let can = is_dict(dict)
+        && is_dict(items)
+        && (*dict.cast::<PyDictObject>()).ma_used == 0
+        && !dict_is_watched(dict.cast())
+        && keys_are_unicode((*items.cast::<PyDictObject>()).ma_keys);
+    if !can {
+        return 0;
+    }
+    // Strings are different or the same without asking, and the dict is empty.
+    const RAISES_IF_TWICE: core::ffi::c_int = 2;
+    if _PyDict_MergeEx(dict, items, RAISES_IF_TWICE) < 0 {
+        ffi::PyErr_Clear();
+        ffi::PyDict_Clear(dict);
+        return 0;
+    }
+    1
+}
+
+/// `Helper::KeysAre`.
+pub(super) unsafe fn keys_are(dict: *mut PyObject, names: &[*mut PyObject]) -> bool {
+    let dict = dict.cast::<PyDictObject>();
+    let keys = (*dict).ma_keys;
+    keys_are_unicode(keys)
+        && (*dict).ma_values.is_null()
+        && (*dict).ma_used as usize == names.len()
+        && (*keys).dk_nentries as usize == names.len()
+        && names.iter().enumerate().all(|(i, &name)| (*unicode_entries(keys).add(i)).me_key == name)
+}
+
+/// `Helper::KeyedItem`, borrowed.
+pub(super) unsafe fn keyed_item(dict: *mut PyObject, name: *mut PyObject, index: usize) -> *mut PyObject {
+    let dict = dict.cast::<PyDictObject>();
+    let keys = (*dict).ma_keys;
+    let is_there =
+        keys_are_unicode(keys) && keys_have_entry(keys, index) && (*unicode_entries(keys).add(index)).me_key == name;
+    if is_there { *dict_value_slot(dict, index) } else { ptr::null_mut() }
+}
+
 /// `Helper::DictDelete`.
 pub(super) unsafe fn dict_delete(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     if dict_is_watched(dict.cast()) || dict_find(dict, key).is_none_or(|value| value.is_null()) {
