@@ -174,7 +174,7 @@ unsafe fn find_general(
 
 /// Whether two objects that are not the same are different for that reason: neither class says when its instances are equal.
 unsafe fn differ(a: *mut PyObject, b: *mut PyObject) -> Option<bool> {
-    let object = (*&raw const ffi::PyBaseObject_Type).tp_richcompare.map(|f| f as usize);
+    let object = ffi::PyBaseObject_Type.tp_richcompare.map(|f| f as usize);
     let is_usual = |op: *mut PyObject| (*ty(op)).tp_richcompare.map(|f| f as usize) == object;
     (is_usual(a) && is_usual(b)).then_some(false)
 }

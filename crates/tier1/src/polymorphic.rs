@@ -35,13 +35,15 @@ struct Answers(UnsafeCell<[(u32, *mut PyObject, Answer); Answers::SIZE]>);
 // SAFETY: only touched with the GIL held.
 unsafe impl Sync for Answers {}
 /// For reading attributes.
-static ANSWERS: Answers = Answers::NONE;
+static ANSWERS: Answers = Answers::new();
 /// For writing them.
-static PLACES: Answers = Answers::NONE;
+static PLACES: Answers = Answers::new();
 
 impl Answers {
     const SIZE: usize = 1024;
-    const NONE: Answers = Answers(UnsafeCell::new([(0, ptr::null_mut(), Answer::Unknown); Answers::SIZE]));
+    const fn new() -> Answers {
+        Answers(UnsafeCell::new([(0, ptr::null_mut(), Answer::Unknown); Answers::SIZE]))
+    }
 
     #[inline(always)]
     unsafe fn get(

@@ -237,7 +237,7 @@ unsafe fn hash_of(result: *mut PyObject) -> Option<isize> {
     if hash == -1 && !ffi::PyErr_Occurred().is_null() {
         ffi::PyErr_Clear();
         // The hash of an int of any size.
-        hash = (*&raw const ffi::PyLong_Type).tp_hash.map_or(0, |f| f(result));
+        hash = ffi::PyLong_Type.tp_hash.map_or(0, |f| f(result));
     }
     Some(usable_hash(hash))
 }
