@@ -29,6 +29,14 @@ class A(P, metaclass=M):
     def __init__(self, x, *, y=0.5): self.x = x; self.y = y
 class V(P):
     def __init__(self, *a, **k): self.x = len(a); self.y = k.get("y", 1.5)
+class T(P):
+    count = 0
+    def __init__(self, x, y): super().__init__(x, y); T.count += 1
+    def norm(self): return super().norm() + self.count
+class U(T):
+    def norm(self): return super().norm() - 1
+# They get no more versions.
+for i in range(1100): T.count = i; U.count
 class S:
     __slots__ = ("x", "y")
     def __init__(self, x, y): self.x = x; self.y = y
@@ -127,7 +135,8 @@ class Generator:
             f"{v} = K({e()})", f"{v} = K({e()})", f"{v} += {e(1)}; {v} = K({v})", f"{w} = {x()}", f"{w} = {x()}", f"{w} = {w} * 0.75 + {x(1)}",
             f"t = ({e(1)}, {x(1)}, a)", f"u = pair({e(1)}, {x(1)})", "a, b = b, a", f"a, x = t[0], {x(1)}", "a = b; b = K(a + 1)",
             "x = y; y = x + 0.5", f"o = P({e(1)}, {x(1)})", f"o = Q({x(1)}, {x(1)})", f"o = S({e(1)}, {e(0)})", f"o = P({e(1)}, y={x(1)})", f"o = P(y={x(1)}, x={e(1)})",
-            f"o = {self.pick('A', 'V', 'Q')}({e(1)}, y={x(1)})", f"o = A({e(1)})", f"o = V({e(1)}, {x(1)})", f"o.x = {e(1)}", f"o.y = {x(1)}",
+            f"o = {self.pick('A', 'V', 'Q')}({e(1)}, y={x(1)})", f"o = {self.pick('T', 'U')}({e(1)}, {x(1)})", "T.count -= a & 1; x = U.count * 0.5",
+            "U.count = i; x = o.prop * 1.0; del U.count", f"o = A({e(1)})", f"o = V({e(1)}, {x(1)})", f"o.x = {e(1)}", f"o.y = {x(1)}",
             "x = o.norm() * 1.0", "o = o.add(P(1, 0.5)) if type(o) is P else P(0, 0.0)", f"l.append({e(0)}); del l[:-9]", f"l[0] = K({e(1)})",
             f"l[-1] += {e(0)}; l[-1] = K(l[-1])", f"f[0] = {x(1)}", f"d['k'] = K({e(1)})", "d[i & 3] = a", "s = s[1:] + 'abc'[i % 3]",
             "l[:] = l[1:] + l[:1]", f"l[:1] = [K({e(0)})]", f"l = (l[:3] + [K({e(0)})] + l)[:9]",

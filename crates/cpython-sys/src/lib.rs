@@ -28,6 +28,7 @@ mod iterators;
 pub mod layout;
 mod lookup;
 pub mod object;
+mod type_lookup;
 pub mod verify;
 pub mod watch;
 
@@ -41,4 +42,5 @@ pub use iterators::*;
 pub use layout::*;
 pub use lookup::*;
 pub use object::*;
+pub use type_lookup::*;
 pub use watch::*;

@@ -1,6 +1,6 @@
 //! What recordings have learnt before, in this process: a name whose value has turned out to change is not taken for granted again, or a
 //! program that assigns it now and then would have its traces thrown away each time; a function that has died is made again each time that the
-//! code around it runs; an instruction that has raised is better left to tier 1, which finds the handler; and so is one that has met
+//! code around it runs; so is code that is compiled to be run a few times, by `eval`; an instruction that has raised is better left to tier 1, which finds the handler; and so is one that has met
 //! objects of more classes than there can be alternatives for.
 //!
 //! Things are known by their addresses alone: others that get them later at worst are treated with more caution. Functions and modules come
@@ -9,6 +9,7 @@
 use crate::trace::Place;
 use core::cell::UnsafeCell;
 use core::hash::Hash;
+use hotspur_cpython_sys::PyCodeObject;
 use hotspur_cpython_sys::ffi::PyObject;
 use hotspur_tier1::code::CodeState;
 use std::collections::HashMap;
@@ -46,6 +47,15 @@ impl<K: Hash + Eq, V: Copy> Lately<K, V> {
     }
 }
 
+/// Where traces have gone on when a function returned.
+#[derive(Clone, Copy)]
+enum Caller {
+    /// In this code object, the last time.
+    Code(usize),
+    /// In code that comes and goes.
+    Passes,
+}
+
 /// What was known of a name in a dictionary.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Known {
@@ -62,6 +72,10 @@ struct History {
     kinds: Lately<(usize, u32), u32>,
     /// Code objects of functions that have died although traces relied on them.
     dead: Lately<usize, ()>,
+    /// Code objects that have died although traces that began elsewhere relied on them.
+    freed: Lately<usize, ()>,
+    /// By the instruction that returns.
+    callers: Lately<(usize, u32), Caller>,
 }
 
 struct Global(UnsafeCell<Option<History>>);
@@ -76,6 +90,8 @@ unsafe fn history<'a>() -> &'a mut History {
         raised: Lately::new(),
         kinds: Lately::new(),
         dead: Lately::new(),
+        freed: Lately::new(),
+        callers: Lately::new(),
     })
 }
 
@@ -139,6 +155,30 @@ pub unsafe fn note_function_died(code: *mut PyObject) {
 /// GIL held.
 pub(crate) unsafe fn is_made_again(code: *mut PyObject) -> bool {
     history().dead.get(code as usize).is_some()
+}
+
+/// Notes that a code object goes which traces that began elsewhere relied on.
+///
+/// # Safety
+/// GIL held.
+pub unsafe fn note_code_freed(code: *mut PyCodeObject) {
+    history().freed.set(code as usize, ());
+}
+
+/// Whether a trace may go on in the caller when this instruction returns: not if callers there were compiled to be run a few times, as what `eval` is
+/// given; the trace would go with each of them.
+///
+/// # Safety
+/// GIL held.
+pub(crate) unsafe fn caller_stays(cs: *mut CodeState, pc: u32, caller: *mut PyCodeObject) -> bool {
+    let (history, key) = (history(), (cs as usize, pc));
+    let known = match history.callers.get(key) {
+        Some(Caller::Code(before)) if history.freed.get(before).is_none() => Caller::Code(caller as usize),
+        Some(_) => Caller::Passes,
+        None => Caller::Code(caller as usize),
+    };
+    history.callers.set(key, known);
+    matches!(known, Caller::Code(_))
 }
 
 /// Whether an instruction was noted to have raised.

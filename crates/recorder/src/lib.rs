@@ -23,7 +23,7 @@ mod trace;
 
 pub use constants::Constants;
 pub use facts::is_static;
-pub use history::{has_more_kinds_than, note_function_died, note_kind};
+pub use history::{has_more_kinds_than, note_code_freed, note_function_died, note_kind};
 pub use inherit::{Inherited, InheritedFrame, InheritedValue};
 pub use limits::Limits;
 pub use recorder::{Recorder, Verdict};

@@ -291,8 +291,8 @@ impl Recorder {
         self.f.stamp(self.f.count);
         let below = (*frame).previous;
         let is_long = self.began_at_entry && self.f.len() >= self.limits.inlined_ops;
-        let ends = is_long || (*below).owner == FRAME_OWNED_BY_CSTACK;
-        if self.f.frames.len() == 1 && ends {
+        let leaves_activation = (*below).owner == FRAME_OWNED_BY_CSTACK;
+        if self.f.frames.len() == 1 && (is_long || leaves_activation || comes_and_goes(state, below)) {
             self.leave_landed();
         } else {
             self.pending = Pending::Return { below };
@@ -360,4 +360,10 @@ unsafe fn frame(state: State, code: CodeRef, pc: u32, height: usize) -> Frame {
         namespaces: [None; 2],
         rounds: HashMap::new(),
     }
+}
+
+/// Whether the frame that is returned to runs code of a module, as `exec` and `eval` compile it, that will not be there for long.
+unsafe fn comes_and_goes(state: State, below: *mut InterpreterFrame) -> bool {
+    let caller = frame_code(below);
+    (*caller).co_flags & CO_OPTIMIZED == 0 && !history::caller_stays(state.cs, state.index() as u32, caller)
 }

@@ -8,7 +8,7 @@ use crate::specialize::{Kind, analyze, loads_generically, slot_offset};
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use core::ptr;
-use ffi::PyObject;
+use ffi::{PyObject, PyTypeObject};
 use hotspur_cpython_sys::*;
 
 /// What a type says about an attribute of its instances.
@@ -53,11 +53,7 @@ impl Answers {
         ask: unsafe fn(*mut PyObject, *mut PyObject) -> Answer,
     ) -> Answer {
         let version = (*ty(owner)).tp_version_tag;
-        // Without a version, what the type and its bases have under a name is in no table.
-        if version == 0 {
-            return Answer::Unknown;
-        }
-        if !is_immortal(name) {
+        if version == 0 || !is_immortal(name) {
             return ask(owner, name);
         }
         let place = (version as usize ^ name.addr() >> 4) % Answers::SIZE;
@@ -119,17 +115,28 @@ pub unsafe fn stores(owner: *mut PyObject, name: *mut PyObject) -> bool {
     place(owner, name).is_some()
 }
 
-/// `owner.name = value`. Yields what was there, which is the caller's, or None. Null (and no exception, nothing has changed) if that might run code, or cannot be.
-pub unsafe fn store(owner: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
-    let Some((place, index)) = place(owner, name) else { return ptr::null_mut() };
-    let old = place.replace(newref(value));
-    if !old.is_null() {
-        return old;
-    }
-    if let Some(index) = index {
+/// Stores a value, the reference to which is taken then, and answers what was there, or null. None: nothing was done.
+#[inline(never)]
+unsafe fn put(owner: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> Option<*mut PyObject> {
+    let (place, index) = place(owner, name)?;
+    let old = place.replace(value);
+    if old.is_null()
+        && let Some(index) = index
+    {
         values_add_to_insertion_order(inline_values(owner), index);
     }
-    newref(ffi::Py_None())
+    Some(old)
+}
+
+/// `owner.name = value`. Yields what was there, which is the caller's, or None. Null (and no exception, nothing has changed) if that might run code, or cannot be.
+pub unsafe fn store(owner: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    match put(owner, name, value) {
+        None => ptr::null_mut(),
+        Some(old) => {
+            incref(value);
+            if old.is_null() { newref(ffi::Py_None()) } else { old }
+        }
+    }
 }
 
 /// What computes an attribute of a class, if that is one of those that `type` has descriptors for which run no other code. (They come first, whatever the
@@ -141,7 +148,7 @@ unsafe fn computed_by_type(owner: *mut PyObject, name: *mut PyObject) -> Option<
     if !has_feature(metaclass, ffi::Py_TPFLAGS_TYPE_SUBCLASS) || looks_up(metaclass) != looks_up(usual) {
         return None;
     }
-    let found = _PyType_Lookup(metaclass, name);
+    let found = type_lookup(metaclass, name);
     let is_types_own = !found.is_null()
         && is_type(found, &raw mut ffi::PyGetSetDescr_Type)
         && (*found.cast::<PyMemberDescrObject>()).d_type == usual;
@@ -160,6 +167,12 @@ pub unsafe fn is_method(owner: *mut PyObject, name: *mut PyObject) -> bool {
 
 /// `owner.name`, new. Null (and no exception, unless memory is short) if that might run code, or there is no such attribute.
 pub unsafe fn attribute(owner: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
+    if is_class_without_version(owner) {
+        let attr = class_attribute(owner.cast(), name);
+        if !attr.is_null() {
+            return attr;
+        }
+    }
     let answer = answer(owner, name);
     let found = match answer {
         Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
@@ -185,6 +198,10 @@ pub(crate) unsafe fn attribute_at_hand(owner: *mut PyObject, name: *mut PyObject
     if !is_immortal(name) {
         return ptr::null_mut();
     }
+    // CPython would go through dictionaries.
+    if (*ty(owner)).tp_version_tag == 0 || is_class_without_version(owner) {
+        return attribute(owner, name);
+    }
     let found = match answer(owner, name) {
         Answer::Slot(offset) => *owner.byte_add(offset as usize).cast::<*mut PyObject>(),
         Answer::Class => ty(owner).cast(),
@@ -194,6 +211,55 @@ pub(crate) unsafe fn attribute_at_hand(owner: *mut PyObject, name: *mut PyObject
     };
     xincref(found);
     found
+}
+
+/// What LOAD_ATTR finds for a call, if CPython would go through dictionaries for it: a method (new), and that the owner is to be passed to it, or
+/// the attribute. None: that might run code, or CPython does it as fast.
+#[inline(always)]
+pub(crate) unsafe fn callable_at_hand(owner: *mut PyObject, name: *mut PyObject) -> Option<(bool, *mut PyObject)> {
+    if (*ty(owner)).tp_version_tag == 0 || is_class_without_version(owner) { callable(owner, name) } else { None }
+}
+
+#[inline(never)]
+unsafe fn callable(owner: *mut PyObject, name: *mut PyObject) -> Option<(bool, *mut PyObject)> {
+    if !is_class_without_version(owner)
+        && loads_generically(ty(owner))
+        && let Answer::Method(found) = answer(owner, name)
+        && instance_lacks(owner, name)
+    {
+        return Some((true, newref(found)));
+    }
+    let attr = attribute(owner, name);
+    (!attr.is_null()).then_some((false, attr))
+}
+
+/// Stores in an instance of a class without a version (CPython would go through dictionaries), and answers what was there, or null. The reference to the
+/// value is taken then. None: nothing was done, as code might run, or there is no such attribute yet.
+#[inline(always)]
+pub(crate) unsafe fn store_at_hand(
+    owner: *mut PyObject,
+    name: *mut PyObject,
+    value: *mut PyObject,
+) -> Option<*mut PyObject> {
+    if (*ty(owner)).tp_version_tag == 0 { put(owner, name, value) } else { None }
+}
+
+/// Whether this is a class that has no version, and will hardly get one.
+#[inline(always)]
+unsafe fn is_class_without_version(owner: *mut PyObject) -> bool {
+    has_feature(ty(owner), ffi::Py_TPFLAGS_TYPE_SUBCLASS) && (*owner.cast::<PyTypeObject>()).tp_version_tag == 0
+}
+
+/// An attribute of a class that is its own or a base's and needs no binding, new; null otherwise.
+unsafe fn class_attribute(class: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject {
+    let metaclass = ty(class.cast());
+    if (*class).tp_mro.is_null() || !looks_up_as_type(metaclass) || !type_lookup(metaclass, name).is_null() {
+        return ptr::null_mut();
+    }
+    let found = type_lookup(class, name);
+    let is_itself =
+        !found.is_null() && ((*ty(found)).tp_descr_get.is_none() || is_type(found, &raw mut PyFunction_Type));
+    if is_itself { newref(found) } else { ptr::null_mut() }
 }
 
 /// One of the instance's inline values, if it has any (borrowed). Null: it is not there, or cannot be found by the name's address.
@@ -319,7 +385,7 @@ unsafe fn checks_as_type(class: *mut PyObject) -> bool {
     let known_one = &mut (*METACLASSES.0.get())[version as usize % Metaclasses::SIZE];
     if known_one.0 != version {
         let name = known().name_instancecheck;
-        *known_one = (version, _PyType_Lookup(meta, name) == _PyType_Lookup(usual, name));
+        *known_one = (version, type_lookup(meta, name) == type_lookup(usual, name));
     }
     known_one.1
 }

@@ -81,6 +81,10 @@ pub unsafe fn code_freed(cs: *mut CodeState) {
             invalidate(&executor, InvalidationReason::CodeFreed);
             graph::bury_executor(Some(executor));
         }
-        by_ids(&watch::users_of_code((*cs).code), InvalidationReason::CodeFreed);
+        let users = watch::users_of_code((*cs).code);
+        if !users.is_empty() {
+            hotspur_recorder::note_code_freed((*cs).code);
+        }
+        by_ids(&users, InvalidationReason::CodeFreed);
     }
 }

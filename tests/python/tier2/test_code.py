@@ -4,7 +4,7 @@ import os
 import unittest
 
 import hotspur
-from support import Tier2Case, needs_machine_code, run_program
+from support import Tier2Case, UsualThresholds, counted, needs_machine_code, run_program
 
 def many_loops(count, prefix):
     """Functions that were never called, each with a loop of its own."""
@@ -46,6 +46,62 @@ class Sizes(Tier2Case):
         self.assertLessEqual(sum(e.exit_size for e in executors) / exits, 36)
         for executor in executors:
             self.assertLess(executor.exit_size, executor.code_size)
+
+
+class PassingCallers(UsualThresholds):
+    """Functions called by code that is compiled to be run a few times, as what `exec` is given: traces of them do not go with each caller."""
+
+    CALLS = 60
+
+    def test_executors_outlive_callers(self):
+        def get(values, i):
+            for value in values:
+                if value > i:
+                    return value
+            return i
+
+        source = "".join(f"total += get(values, {i % 3})\n" for i in range(self.CALLS))
+
+        def generation(k):
+            namespace = {"get": get, "values": [0, 1, 2, 3], "total": 0}
+            code = compile(source, f"<generation {k}>", "exec")
+            for _ in range(100):
+                exec(code, namespace)
+            return namespace["total"]
+
+        expect = 100 * self.CALLS * 2
+        for k in range(8):
+            self.assertEqual(generation(k), expect)
+        before = {e.number for e in hotspur.executors(get)}
+        self.assertTrue(before)
+        for k in range(4):
+            self.assertEqual(generation(k), expect)
+        self.assertEqual({e.number for e in hotspur.executors(get)}, before)
+
+    def test_callers_that_stay_are_returned_to(self):
+        """One by another, the callers are functions; or it is the same code each time."""
+
+        def get(i):
+            return i + 1
+
+        def f(n):
+            total = 0
+            for i in range(n):
+                total += get(i)
+            return total
+
+        for _ in range(3):
+            self.assertEqual(f(6000), 6000 * 6001 // 2)
+        namespace = {"get": get, "n": 6000}
+        code = compile("total = 0\nfor i in range(n):\n    total += get(i)", "<lasting>", "exec")
+
+        def run():
+            exec(code, namespace)
+            return namespace["total"]
+
+        self.hot(run, expect=6000 * 6001 // 2, share=0.9)
+        _, counts = counted(run)
+        self.assertLess(counts["runs"], 600)
 
 
 class Warmth(Tier2Case):

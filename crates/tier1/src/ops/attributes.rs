@@ -4,6 +4,7 @@
 //! (an offset, an index, a version); 2 holds an object. That object is borrowed: the version keeps it alive, because
 //! whatever takes it out of the type's dictionary takes the version away too.
 
+use crate::context::known;
 use crate::dispatch::{Ret, State};
 use crate::{adapt, frames, handler, polymorphic, shims};
 use core::ffi::c_int;
@@ -76,6 +77,9 @@ unsafe fn keys_unchanged(owner: *mut PyObject, keys_version: usize) -> bool {
 /// The method, and whether it is unbound so that the receiver is to be passed; null on an error.
 #[inline(never)]
 unsafe fn get_method(owner: *mut PyObject, name: *mut PyObject) -> (c_int, *mut PyObject) {
+    if let Some((is_unbound, attr)) = polymorphic::callable_at_hand(owner, name) {
+        return (is_unbound.into(), attr);
+    }
     let mut method = ptr::null_mut();
     let unbound = _PyObject_GetMethod(owner, name, &mut method);
     (unbound, method)
@@ -95,8 +99,16 @@ unsafe fn make_super(
 /// As [`get_method`], of `super(class, this)`.
 #[inline(never)]
 unsafe fn super_method(class: *mut PyObject, this: *mut PyObject, name: *mut PyObject) -> (c_int, *mut PyObject) {
+    let is_usual = crate::specialize::load_attr::loads_generically(ty(this));
+    // `super().__class__` is the class of the proxy.
+    if is_usual && is_class(class) && name != known().name_class {
+        let method = super_lookup(ty(this), class.cast(), name);
+        if !method.is_null() && has_feature(ty(method), TPFLAGS_METHOD_DESCRIPTOR) {
+            return (1, newref(method));
+        }
+    }
     let mut found = 0;
-    let out = if crate::specialize::load_attr::loads_generically(ty(this)) { &raw mut found } else { ptr::null_mut() };
+    let out = if is_usual { &raw mut found } else { ptr::null_mut() };
     let attr = _PySuper_Lookup(class.cast::<PyTypeObject>(), this, name, out);
     (found, attr)
 }
@@ -355,6 +367,12 @@ handler! {
         s.save_ip();
         let owner = s.peek(1);
         let value = s.peek(2);
+        if let Some(old) = polymorphic::store_at_hand(owner, s.name(s.oparg()), value) {
+            s.shrink(2);
+            xdecref(old);
+            decref(owner);
+            return s.next_escaped(STORE);
+        }
         let failed = ffi::PyObject_SetAttr(owner, s.name(s.oparg()), value) != 0;
         s.shrink(2);
         decref(value);

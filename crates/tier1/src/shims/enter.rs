@@ -22,7 +22,7 @@ impl Operand {
         match self {
             Operand::Item(n) => s.peek(n),
             Operand::Argument => s.known().small_ints.add(s.oparg() + 5).cast(),
-            Operand::Descriptor => _PyType_Lookup(ty(s.peek(1)), attribute_name(s)),
+            Operand::Descriptor => type_lookup(ty(s.peek(1)), attribute_name(s)),
             Operand::Class => ty(s.peek(1)).cast(),
             Operand::Name => attribute_name(s),
             Operand::Unset => ptr::null_mut(),

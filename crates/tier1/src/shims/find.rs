@@ -101,7 +101,7 @@ unsafe fn method(t: *mut PyTypeObject, name: *mut PyObject, count: c_int) -> *mu
 
 /// [`method`], of this kind: 0, or CO_GENERATOR.
 unsafe fn simple(t: *mut PyTypeObject, name: *mut PyObject, count: c_int, kind: c_int) -> *mut PyFunctionObject {
-    takes(_PyType_Lookup(t, name), count, kind)
+    takes(type_lookup(t, name), count, kind)
 }
 
 /// The object (or null), if it is such a function.
@@ -199,7 +199,7 @@ unsafe fn find_binary(left: *mut PyObject, right: *mut PyObject, oparg: usize) -
         if !has_feature(l, TPFLAGS_HEAPTYPE) || l != r && ffi::PyType_IsSubtype(r, l) != 0 {
             return Found::NONE;
         }
-        if l == r || !_PyType_Lookup(l, row.name).is_null() {
+        if l == r || !type_lookup(l, row.name).is_null() {
             return Found { kind: Kind::Operator, function: method(l, row.name, 2) };
         }
     } else if !(slot.is_null() || is_other_than_number(left, right)) {
@@ -357,7 +357,7 @@ unsafe fn find_load(owner: *mut PyObject, name: *mut PyObject, is_call: bool) ->
     if !loads_generically(t) {
         return find_hook(owner, name, is_call);
     }
-    let descriptor = _PyType_Lookup(t, name);
+    let descriptor = type_lookup(t, name);
     if descriptor.is_null() {
         return Found::NONE;
     }
@@ -380,8 +380,8 @@ unsafe fn find_hook(owner: *mut PyObject, name: *mut PyObject, is_call: bool) ->
     let (t, known) = (ty(owner), context::known());
     let object = &raw mut ffi::PyBaseObject_Type;
     if pointer!((*t).tp_getattro) != shims.slots.getattr
-        || _PyType_Lookup(t, known.name_getattribute) != _PyType_Lookup(object, known.name_getattribute)
-        || !_PyType_Lookup(t, name).is_null()
+        || type_lookup(t, known.name_getattribute) != type_lookup(object, known.name_getattribute)
+        || !type_lookup(t, name).is_null()
         || !polymorphic::instance_lacks(owner, name)
     {
         return Found::NONE;
@@ -395,7 +395,7 @@ unsafe fn find_store(t: *mut PyTypeObject, name: *mut PyObject) -> Found {
     if pointer!((*t).tp_setattro) != pointer!((*object).tp_setattro) {
         return Found::NONE;
     }
-    let descriptor = _PyType_Lookup(t, name);
+    let descriptor = type_lookup(t, name);
     if descriptor.is_null() {
         return Found::NONE;
     }
@@ -440,7 +440,7 @@ pub unsafe fn manager(s: State) -> [*mut PyFunctionObject; 2] {
         (known.name_enter, known.name_exit, 0)
     };
     let enter = simple(t, enter, 1, kind);
-    let exit = _PyType_Lookup(t, exit);
+    let exit = type_lookup(t, exit);
     if enter.is_null() || exit.is_null() || !is_type(exit, &raw mut PyFunction_Type) {
         return NONE;
     }
@@ -459,7 +459,7 @@ pub unsafe fn callable(s: State, n: usize) -> *mut PyFunctionObject {
     {
         return ptr::null_mut();
     }
-    let found = _PyType_Lookup(t, shims.names.call);
+    let found = type_lookup(t, shims.names.call);
     let is_plain = !found.is_null()
         && is_type(found, &raw mut PyFunction_Type)
         && (*found.cast::<PyFunctionObject>()).vectorcall.map_or(ptr::null(), |f| f as *const c_void)

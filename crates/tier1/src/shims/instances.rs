@@ -35,7 +35,7 @@ pub unsafe fn initializer(class: *mut PyTypeObject, known: &Known) -> *mut PyFun
     {
         return ptr::null_mut();
     }
-    let init = _PyType_Lookup(class, known.name_init);
+    let init = type_lookup(class, known.name_init);
     if init.is_null() || !is_plain(init, known) { ptr::null_mut() } else { init.cast() }
 }
 

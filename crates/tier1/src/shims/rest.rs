@@ -14,7 +14,7 @@ unsafe fn is_not_implemented(result: *mut PyObject) -> bool {
 
 /// Calls the method that a type has under a name, as a slot does; NotImplemented if there is none.
 unsafe fn call_method(receiver: *mut PyObject, name: *mut PyObject, arg: *mut PyObject) -> *mut PyObject {
-    let found = _PyType_Lookup(ty(receiver), name);
+    let found = type_lookup(ty(receiver), name);
     if found.is_null() {
         return newref(ffi::Py_NotImplemented());
     }

@@ -91,9 +91,9 @@ pub(crate) unsafe fn analyze(t: *mut PyTypeObject, name: *mut PyObject, store: b
         if (*t).tp_getattro.is_none() || !has_feature(t, TPFLAGS_HEAPTYPE) {
             return Kind::Other;
         }
-        has_getattr = !_PyType_Lookup(t, known().name_getattr).is_null();
-        let getattribute = _PyType_Lookup(t, known().name_getattribute);
-        if getattribute != _PyType_Lookup(object, known().name_getattribute) {
+        has_getattr = !type_lookup(t, known().name_getattr).is_null();
+        let getattribute = type_lookup(t, known().name_getattribute);
+        if getattribute != type_lookup(object, known().name_getattribute) {
             let is_function = !getattribute.is_null() && is_type(getattribute, &raw mut PyFunction_Type);
             if is_function && !has_getattr {
                 return Kind::Getattribute(getattribute);
@@ -105,7 +105,7 @@ pub(crate) unsafe fn analyze(t: *mut PyTypeObject, name: *mut PyObject, store: b
         }
         // With `__getattr__` alone, the attributes that are there are found as usual.
     }
-    let descr = _PyType_Lookup(t, name);
+    let descr = type_lookup(t, name);
     if descr.is_null() {
         return Kind::Absent;
     }
@@ -126,7 +126,7 @@ pub(crate) unsafe fn analyze(t: *mut PyTypeObject, name: *mut PyObject, store: b
             // A getter that raises AttributeError has `__getattr__` called.
             return if has_getattr { Kind::Other } else { Kind::Property(descr.cast()) };
         }
-        if name == known().name_class && descr == _PyType_Lookup(object, name) {
+        if name == known().name_class && descr == type_lookup(object, name) {
             return Kind::Class;
         }
         if store {
@@ -291,7 +291,7 @@ unsafe fn choose_module(s: State, owner: *mut PyObject, name: *mut PyObject) -> 
         return None;
     }
     // Modules have few attributes by their type that come before those of their own.
-    let descr = _PyType_Lookup(ty(owner), name);
+    let descr = type_lookup(ty(owner), name);
     if !descr.is_null() && (*ty(descr)).tp_descr_set.is_some() {
         return None;
     }
@@ -304,7 +304,7 @@ unsafe fn choose_module(s: State, owner: *mut PyObject, name: *mut PyObject) -> 
 unsafe fn choose_class(s: State, owner: *mut PyObject, name: *mut PyObject) -> Option<u16> {
     let class = owner.cast::<PyTypeObject>();
     let metaclass = ty(owner);
-    if !looks_up_as_type(metaclass) || !_PyType_Lookup(metaclass, name).is_null() {
+    if !looks_up_as_type(metaclass) || !type_lookup(metaclass, name).is_null() {
         return None;
     }
     let is_plain = metaclass == &raw mut ffi::PyType_Type;
