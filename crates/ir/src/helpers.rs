@@ -218,8 +218,8 @@ helpers! {
     EnumerateKeep = enumerate_keep(obj, own) -> I64, reads(M::ITER).writes(M::ITER).reads(M::REFCOUNT).writes(M::REFCOUNT);
     /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
     BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
-    /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type.
-    BindBuiltin = bind_builtin(obj, obj) -> New, allocates().raises();
+    /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type. Null (and no exception) when memory is short.
+    BindBuiltin = bind_builtin(obj, obj) -> New, allocates();
     /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// `x.__dict__` for an instance whose type manages its dictionary. It is made if there is none, and has the instance's attributes from then on.

@@ -321,7 +321,10 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let [function, exit] = shims::manager(l.s);
     let real = l.real(1);
     let class = ty(real);
-    if function.is_null() || !facts::has_version(class) {
+    if function.is_null() {
+        return super::c_code::before_with(l);
+    }
+    if !facts::has_version(class) {
         return None;
     }
     let (function, cs) = plain(function.cast())?;
