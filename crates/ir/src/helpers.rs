@@ -126,6 +126,9 @@ helpers! {
     /// Calls whatever the first argument is as `call` does, and as the instruction CALL does it: it and what it is called with are passed on to the
     /// function's frame, if it is one in Python.
     CallAny = call_any(own, own; owns) -> New, escapes().raises();
+    /// Calls `__enter__`, which the descriptor of a method of a built-in type stands for, of a context manager. Unlike calls, it serves no signals: a handler
+    /// that raises is to do so in the block.
+    Enter = enter(obj, obj) -> New, escapes().raises();
     /// Whether there is room for another activation, such as `call_any` begins: 1 or 0.
     HasRoom = has_room(obj) -> I64, reads(M::THREAD);
     /// Appends to exactly a list: 0, or negative when memory is short.

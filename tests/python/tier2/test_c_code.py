@@ -1,9 +1,13 @@
 """Attributes, operators and context managers that are C code's business, of which nothing is known, are ops as calls of it are: other code sees frames as
 they are there, what it changes is noticed, and what is known of values stays known."""
 
+import _thread
 import datetime
 import decimal
+import functools
 import io
+import operator
+import signal
 import sys
 import threading
 import traceback
@@ -312,6 +316,36 @@ class ContextManagers(CCode):
             return out
 
         self.check(f, "bind_builtin,")
+
+    def test_signals_are_served_in_the_block(self):
+        """Not before, so that what is raised then leaves the block, and what was entered is left."""
+
+        class Opened(io.BytesIO):
+            # All of it in C, where nobody serves them.
+            closed = property(operator.methodcaller("trip"))
+            trip = bool
+
+            def close(self):
+                pass
+
+        def handler(number, frame):
+            caught.append(line(frame))
+
+        def f(n):
+            for i in range(n):
+                buffer = Opened()
+                stream = io.TextIOWrapper(buffer)
+                buffer.trip = trip if i % 97 == 5 else bool
+                with stream:
+                    buffer.trip = bool; abs(i)
+                yield True
+
+        caught = []
+        trip = functools.partial(_thread.interrupt_main, signal.SIGINT)
+        old = signal.signal(signal.SIGINT, handler)
+        self.addCleanup(signal.signal, signal.SIGINT, old)
+        self.check(f, "enter,")
+        self.assertEqual(set(caught), {6})
 
     def test_a_class_gets_methods_in_python(self):
         def f(n, change):

@@ -74,8 +74,7 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let content = l.f.pop();
     l.f.push_value(exit);
     l.f.push(content);
-    let none = l.f.builder.const_null();
-    let result = l.running_code(Helper::Call, &[enter, none, manager])?;
+    let result = l.running_code(Helper::Enter, &[enter, manager])?;
     let content = l.f.pop();
     l.f.push_value(result);
     l.f.release(content);

@@ -55,6 +55,10 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let cx = context_of(ffi::PyThreadState_Get().cast());
             new(call_any(cx, object(0), operands.as_mut_ptr(), operands.len()))
         }
+        Helper::Enter => {
+            let manager = object(1);
+            new(call_with(object(0), &raw const manager, 1))
+        }
         Helper::HasRoom => Register::I64(has_room().into()),
         Helper::ListAppend => {
             let failed = ffi::PyList_Append(object(0), object(1));
