@@ -40,7 +40,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return array_len(l, array);
     }
     if callable == known.isinstance && n == 2 && !has_receiver {
-        return isinstance(l);
+        let told = isinstance(l);
+        // Otherwise the class is asked, by C code.
+        return if told.is_some() { told } else { super::c_calls::call(l) };
     }
     if callable == known.list_append && n == 1 && has_receiver {
         return append(l);

@@ -509,16 +509,6 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
-    (@function many $helper:ident) => {{
-        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
-            // SAFETY: so many arguments lie there.
-            let more = unsafe { core::slice::from_raw_parts(more, count as usize) };
-            let more = more.iter().map(|&bits| register(Type::Obj, bits));
-            let args: smallvec::SmallVec<[_; 8]> = [obj(a), obj(b)].into_iter().chain(more).collect();
-            helper(Helper::$helper, &args)
-        }
-        f as *const c_void
-    }};
     (@function in_place $helper:ident) => {{
         extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there, and there is room for one in front of them. Other machine code that runs meanwhile
@@ -579,8 +569,7 @@ helpers! {
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice ExchangeSlice SliceStep;
-    many: BuildMap;
-    in_place: QuietCall JoinStrings;
+    in_place: QuietCall JoinStrings BuildMap;
     calling: Call;
     calling_any: CallAny;
     calling_with_names: CallKw;

@@ -184,7 +184,7 @@ unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
     _PyUnicode_JoinArray(hotspur_tier1::context::known().empty_string, strings, count as isize)
 }
 
-/// The same for [`Helper::Call`], [`Helper::QuietCall`] and [`Helper::JoinStrings`], whose arguments behind the first lie in memory.
+/// The same for [`Helper::Call`], [`Helper::QuietCall`], [`Helper::JoinStrings`] and [`Helper::BuildMap`], whose arguments behind the first lie in memory.
 #[inline(always)]
 pub(crate) unsafe fn call_many(
     helper: Helper,
@@ -194,6 +194,9 @@ pub(crate) unsafe fn call_many(
 ) -> *mut PyObject {
     if helper == Helper::JoinStrings {
         return join(args, count);
+    }
+    if helper == Helper::BuildMap {
+        return containers::build_map(core::slice::from_raw_parts(args.add(1), count - 1));
     }
     let first = usize::from((*args).is_null());
     call_with(callable, args.add(first), count - first)
