@@ -25,11 +25,7 @@ pub(crate) unsafe fn dies_quietly(op: *mut PyObject) -> bool {
                 return true;
             }
         }
-        Kind::Tuple => {
-            if drop_simple_fields(op) {
-                return true;
-            }
-        }
+        Kind::Tuple if drop_simple_fields(op) => return true,
         Kind::Set => {
             let set = op.cast::<ffi::PySetObject>();
             if drop_simple_entries(set) && (*set).used == 0 {
