@@ -9,7 +9,12 @@ that is looked at. All locals are printed then, and at the end.
 import random
 
 CLASSES = """
-import math
+import collections.abc, decimal, math, sys, threading
+class Shown:
+    def __str__(self): return str(catches(two(1, 2), g1 is None))
+class Manager:
+    def __enter__(self): return 5
+    def __exit__(self, *a): return True
 class P:
     cattr = 1.5
     def __init__(self, x, y): self.x = x; self.y = y
@@ -57,6 +62,7 @@ def gen(n):
 def pair(a, b): return a, b
 def rec(n): return 0 if n <= 0 else n + rec(n - 2)
 g0 = 3; g1 = 1.5; g2 = "text"; g3 = [1, 2, 3]
+LOCK = threading.RLock(); FORM = "%s-%s %r"; DEC = decimal.Decimal("1.5")
 """
 
 
@@ -142,6 +148,8 @@ class Generator:
             "l[:] = l[1:] + l[:1]", f"l[:1] = [K({e(0)})]", f"l = (l[:3] + [K({e(0)})] + l)[:9]",
             f"h = lambda: (a, x, {e(1)})", "a = K(h()[0]) if type(h) is not int else 0", "m = o.norm; x = m() * 1.0", "b = K((o + 1).x)",
             "n1 = i", f"p = (x, (a, o)); x = p[0]; o = p[1][1]; {v} = p[1][0]", "q = [a, x]; a, x = q", "w = o[1]", "b += o == o",
+            "with LOCK: a = K(a + 1)", "with LOCK as w: b = K(raises(b, i % 40 == 3))", f"s = (FORM % (a, {x(1)}, s))[:7]", "s = (FORM % (Shown(), b, 1))[:7]",
+            "a = K(sys._getframe().f_lineno)", "b = K(int(DEC + K(a)))", f"x = Err({e(1)}).args[0] * 0.5", "b += isinstance(o, collections.abc.Sized)",
         ))
 
     def block(self, indent, depth):
@@ -162,7 +170,8 @@ class Generator:
             "sys.settrace(tracer)", "sys.settrace(None)", "gc.collect()", "raise KeyError(i)", "raises(i, True)", "a = 2**62; b = 2**62 + 1",
             "a = -2**63; b = 2**63 - 1", "x = INF; y = -0.0", "x = NAN", "a = True", "s = ''", "P.prop = property(lambda s: s.x)",
             "P.__getattribute__ = lambda s, n: object.__getattribute__(s, n)", "del P.norm", "o = None", "k = here(); k['a'] = 5; k = None",
-            "P.x = property(lambda s: 4, lambda s, v: None)", "P.__eq__ = lambda s, o: NotImplemented", "P.__del__ = lambda s: P0('del')",
+            "P.x = property(lambda s: 4, lambda s, v: None)", "P.__eq__ = lambda s, o: NotImplemented", "globals()['LOCK'] = Manager()",
+            "globals()['DEC'] = Evil()", "globals()['FORM'] = 2**70", "Shown.__str__ = lambda s: frame_look() or 'x'", "Manager.__exit__ = lambda s, *a: None", "P.__del__ = lambda s: P0('del')",
         )
 
     def function(self, name):

@@ -126,6 +126,9 @@ helpers! {
     /// Calls whatever the first argument is as `call` does, and as the instruction CALL does it: it and what it is called with are passed on to the
     /// function's frame, if it is one in Python.
     CallAny = call_any(own, own; owns) -> New, escapes().raises();
+    /// Calls `__enter__`, which the descriptor of a method of a built-in type stands for, of a context manager. Unlike calls, it serves no signals: a handler
+    /// that raises is to do so in the block.
+    Enter = enter(obj, obj) -> New, escapes().raises();
     /// Whether there is room for another activation, such as `call_any` begins: 1 or 0.
     HasRoom = has_room(obj) -> I64, reads(M::THREAD);
     /// Appends to exactly a list: 0, or negative when memory is short.
@@ -230,8 +233,8 @@ helpers! {
     EnumerateKeep = enumerate_keep(obj, own) -> I64, reads(M::ITER).writes(M::ITER).reads(M::REFCOUNT).writes(M::REFCOUNT);
     /// The receiver of a bound method of a built-in type, if this descriptor is what it is made of; else null.
     BoundSelf = bound_self(obj, obj) -> Borrowed, reads(M::SLOT);
-    /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type.
-    BindBuiltin = bind_builtin(obj, obj) -> New, allocates().raises();
+    /// A method of a built-in type, which is given by its descriptor, bound to a receiver of that type. Null (and no exception) when memory is short.
+    BindBuiltin = bind_builtin(obj, obj) -> New, allocates();
     /// The dictionary of an instance whose type manages it, if the entry with this index has this key; else null.
     InstanceDict = instance_dict(obj, obj, i64) -> Borrowed, reads(M::INLINE).reads(M::DICT);
     /// `x.__dict__` for an instance whose type manages its dictionary. It is made if there is none, and has the instance's attributes from then on.

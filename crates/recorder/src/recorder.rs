@@ -290,14 +290,20 @@ impl Recorder {
         self.f.leave_memory();
         self.f.stamp(self.f.count);
         let below = (*frame).previous;
-        let is_long = self.began_at_entry && self.f.len() >= self.limits.inlined_ops;
-        let leaves_activation = (*below).owner == FRAME_OWNED_BY_CSTACK;
-        if self.f.frames.len() == 1 && (is_long || leaves_activation || comes_and_goes(state, below)) {
+        if self.f.frames.len() == 1 && self.ends_with_return(state) {
             self.leave_landed();
         } else {
             self.pending = Pending::Return { below };
         }
         true
+    }
+
+    /// Whether the trace ends where its first frame returns to: that is another activation, or code that comes and goes, or the trace is long, and what it began
+    /// with is done.
+    unsafe fn ends_with_return(&self, state: State) -> bool {
+        let is_long = self.began_at_entry && self.f.len() >= self.limits.inlined_ops;
+        let below = (*state.frame).previous;
+        is_long || (*below).owner == FRAME_OWNED_BY_CSTACK || comes_and_goes(state, below)
     }
 
     /// Ends the trace where the instruction before leads to.
@@ -323,18 +329,23 @@ impl Recorder {
 
     /// Leaves the instruction to tier 1.
     unsafe fn execute(&mut self, state: State, base: u16) {
-        let leaves = matches!(base, op::RETURN_VALUE | op::RETURN_CONST | op::RETURN_GENERATOR | op::YIELD_VALUE);
+        let returns = matches!(base, op::RETURN_VALUE | op::RETURN_CONST);
+        let leaves = returns || matches!(base, op::RETURN_GENERATOR | op::YIELD_VALUE);
+        let mut below = match self.f.frames.len() {
+            0 | 1 => core::ptr::null_mut(),
+            n => self.f.frames[n - 2].real,
+        };
         if leaves && self.f.frames.len() == 1 {
-            // Whoever goes on there may do so in another activation, which would never be seen.
-            return self.execute_and_leave(state, Moves::Returns);
+            let is_in_caller = returns && (*state.frame).owner == FRAME_OWNED_BY_THREAD;
+            if !is_in_caller || self.ends_with_return(state) {
+                // Whoever goes on there may do so in another activation, which would never be seen.
+                return self.execute_and_leave(state, Moves::Returns);
+            }
+            below = (*state.frame).previous;
         }
         self.f.flush();
         self.f.forget();
         self.f.snapshot(Resume::At);
-        let below = match self.f.frames.len() {
-            0 | 1 => core::ptr::null_mut(),
-            n => self.f.frames[n - 2].real,
-        };
         self.pending = Pending::Execute { below };
     }
 }

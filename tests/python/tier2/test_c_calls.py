@@ -1,5 +1,6 @@
 """Calls of C functions of which nothing is known are ops of their own: other code sees frames as they are at the call, and what it changes is noticed."""
 
+import collections.abc
 import decimal
 import ctypes
 import functools
@@ -143,6 +144,35 @@ class CCalls(Tier2Case):
             return out
 
         self.check(f)
+
+    def test_classes_that_are_asked_for_their_instances(self):
+        """By `isinstance`: their metaclass says so, in Python."""
+
+        class Odd(type):
+            def __instancecheck__(cls, number):
+                if number == 5:
+                    raise ValueError(number)
+                if number % 97 == 5:
+                    sys._getframe(1).f_locals["x"] = "changed"
+                return number % 2
+
+        class Number(metaclass=Odd):
+            pass
+
+        def f(n):
+            out = []
+            for i in range(6, n):
+                x = [i]
+                z = isinstance(x, collections.abc.Sequence) and not isinstance(i, collections.abc.Sized)
+                out.append(isinstance(i, Number) is (i % 2 == 1) and z and (x == "changed" if i % 97 == 5 else x[0] == i))
+            return out
+
+        self.check(f)
+        executors = [e.text for e in hotspur.executors(f) if "jump_loop" in e.text]
+        self.assertTrue(executors)
+        self.assertNotIn("execute ", "".join(executors))
+        with self.assertRaises(ValueError):
+            isinstance(5, Number)
 
     def test_a_callable_changes_its_kind(self):
         """What was C is Python: frames are entered, and recursion is not C's."""

@@ -3,6 +3,7 @@
 import sys
 import unittest
 
+import hotspur
 from support import Tier2Case, counted
 
 log = []
@@ -88,6 +89,32 @@ class Returns(Tier2Case):
             self.assertEqual(kept(i, True), 1 if i % 2 else 2)
         self.assertEqual([f.f_locals["local"] for f in frames], [[i] for i in range(600)])
         self.assertTrue(all(f.f_back is None or f.f_back.f_code is not kept.__code__ for f in frames))
+
+    def test_of_the_first_frame_that_has_been_looked_at(self):
+        """Tier 1 executes the return, and the trace goes on in the caller."""
+        kept = []
+
+        def g(n):
+            frame = sys._getframe()
+            total = frame.f_back.f_locals["i"]
+            for i in range(n):
+                total += i
+            if total % 97 == 5:
+                kept.append(frame)
+            return total
+
+        def f(n):
+            out = []
+            for i in range(n):
+                out.append(g(20) == i + 190)
+            return out
+
+        self.hot(lambda n: all(f(n)), 2000, expect=True, share=0.9)
+        texts = [executor.text for executor in hotspur.executors(g)]
+        self.assertRegex("\n".join(texts), r"execute \d+, returns.*\n.*\n? *guard_landed code[1-9]")
+        self.assertTrue(kept)
+        for frame in kept:
+            self.assertEqual((frame.f_locals["total"] % 97, frame.f_back.f_code), (5, f.__code__))
 
     def test_tools_switched_on_by_a_finalizer(self):
         class Tracer:

@@ -351,7 +351,7 @@ macro_rules! helpers {
 
 helpers! {
     one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict HasRoom StrHash;
-    two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
+    two: ContainsOp GetItem GetAttr Enter ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete DictFill SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore StoreAny DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict MemberHashed LookupHashed KeyedItem SetFunctionAttribute;

@@ -196,7 +196,7 @@ impl Toy {
                 self.adjust(item, 1);
                 obj(item)
             }
-            Helper::Call | Helper::CallKw => obj(self.call(arg(0)?)?),
+            Helper::Call | Helper::CallKw | Helper::Enter => obj(self.call(arg(0)?)?),
             Helper::CallAny => {
                 let result = self.call(arg(0)?);
                 a.iter().filter_map(|&r| object(r).ok()).for_each(|o| self.release(o));

@@ -75,6 +75,7 @@ impl Toy {
             }
             Step::Returns(pc, stack) => {
                 self.drop_frame();
+                self.make_up_caller();
                 self.go_on(pc, &stack);
             }
             Step::Unwinds(pc, stack) => {
@@ -86,16 +87,20 @@ impl Toy {
         }
     }
 
-    /// Leaves the top frame, whose slots hold nothing that counts. Its caller goes on with the next instruction; who called the
-    /// first frame is made up.
-    pub(super) fn return_to_caller(&mut self, value: ToyRef, dropped: Vec<Nullable>) {
-        let Some(frame) = self.frames.pop() else { return };
-        dropped.into_iter().chain([frame.function]).flatten().for_each(|o| self.release(o));
+    /// There is a frame that the one which was left returns to: who called the first one is made up.
+    fn make_up_caller(&mut self) {
         if self.frames.is_empty() {
             let (code, locals, stack) = (CodeRef::from_u32(CALLER), Vec::new(), Vec::new());
             self.frames.push(ToyFrame { code, pc: 0, function: None, locals, stack, generator: None });
         }
         self.frames_before = self.frames.len() + 1;
+    }
+
+    /// Leaves the top frame, whose slots hold nothing that counts. Its caller goes on with the next instruction.
+    pub(super) fn return_to_caller(&mut self, value: ToyRef, dropped: Vec<Nullable>) {
+        let Some(frame) = self.frames.pop() else { return };
+        dropped.into_iter().chain([frame.function]).flatten().for_each(|o| self.release(o));
+        self.make_up_caller();
         if let Some(caller) = self.frames.last_mut() {
             caller.pc += 1;
             caller.stack.push(Some(value));

@@ -6,7 +6,7 @@ use crate::fields::OperandKind;
 use crate::ops::Op;
 use crate::snapshot::{FrameState, Resume, Slot, Snapshot};
 use crate::superblock::{Inst, Superblock};
-use crate::types::Type;
+use crate::types::{Moves, Type};
 use std::collections::BTreeSet;
 
 /// `entity`.
@@ -99,7 +99,7 @@ struct State {
     depth: i32,
     /// Frames in memory before an `execute` or `return_value` that the last op was.
     executed_at: Option<i32>,
-    /// The last op was a `return_value`.
+    /// The last op has left a frame: a `return_value`, or an `execute` that returns.
     returned: bool,
     /// Virtual objects that are dead.
     dead: BTreeSet<VirtualId>,
@@ -148,8 +148,8 @@ pub(super) fn snapshots(sb: &Superblock, report: &mut Report) {
             dead(&objects, inst, &state, report);
             state.dead.extend(objects);
         }
-        state.returned = matches!(inst.op, Op::ReturnValue { .. });
-        let lands = state.returned || matches!(inst.op, Op::Execute { .. });
+        state.returned = matches!(inst.op, Op::ReturnValue { .. } | Op::Execute { moves: Moves::Returns, .. });
+        let lands = matches!(inst.op, Op::ReturnValue { .. } | Op::Execute { .. });
         state.executed_at = lands.then_some(state.depth);
         state.depth += frame_change(&inst.op);
         if !lands {

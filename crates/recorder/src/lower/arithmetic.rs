@@ -169,7 +169,8 @@ pub(super) unsafe fn binary_op(l: &mut Lowering) -> Option<Outcome> {
         floats(l, operator)
     };
     let native = native.or_else(|| super::containers::operator(l));
-    if native.is_some() { native } else { super::shims::operator(l) }
+    let entered = native.or_else(|| super::shims::operator(l));
+    if entered.is_some() { entered } else { super::c_code::operator(l) }
 }
 
 unsafe fn ints(l: &mut Lowering, operator: usize) -> Option<Outcome> {

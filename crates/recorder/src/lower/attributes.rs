@@ -39,7 +39,7 @@ impl Lowering<'_> {
     }
 
     /// Replaces the owner by the attribute, and says "no receiver" where a call follows.
-    unsafe fn loaded(&mut self, attr: Value) -> Option<Outcome> {
+    pub(super) unsafe fn loaded(&mut self, attr: Value) -> Option<Outcome> {
         let is_call = self.oparg() & 1 != 0;
         let owner = self.f.pop();
         self.f.push_value(attr);
@@ -82,7 +82,8 @@ pub(super) unsafe fn load_attr(l: &mut Lowering) -> Option<Outcome> {
     }
     let unforeseen = unforeseen(l);
     // That it is specialized for another type is a sign that there are many.
-    if unforeseen.is_some() { unforeseen } else { load_any_attr(l) }
+    let any = unforeseen.or_else(|| load_any_attr(l));
+    if any.is_some() { any } else { super::c_code::attribute(l) }
 }
 
 /// An attribute of whatever has it.
@@ -258,7 +259,7 @@ unsafe fn unforeseen(l: &mut Lowering) -> Option<Outcome> {
     }
     let method = if is_builtin {
         let descriptor = l.f.constant(found, Keep::Hold);
-        let method = l.raising(Helper::BindBuiltin, &[descriptor, owner])?;
+        let method = l.found(Helper::BindBuiltin, &[descriptor, owner])?;
         // Those that are told the class that defines them are of a type of their own.
         let flags = (*(*found.cast::<PyMethodDescrObject>()).d_method).ml_flags;
         if flags & ffi::METH_METHOD == 0 { l.f.of_class(method, &raw mut ffi::PyCFunction_Type) } else { method }

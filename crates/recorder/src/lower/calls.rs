@@ -40,7 +40,9 @@ pub(super) unsafe fn call(l: &mut Lowering) -> Option<Outcome> {
         return array_len(l, array);
     }
     if callable == known.isinstance && n == 2 && !has_receiver {
-        return isinstance(l);
+        let told = isinstance(l);
+        // Otherwise the class is asked, by C code.
+        return if told.is_some() { told } else { super::c_calls::call(l) };
     }
     if callable == known.list_append && n == 1 && has_receiver {
         return append(l);
@@ -325,7 +327,10 @@ pub(super) unsafe fn before_with(l: &mut Lowering) -> Option<Outcome> {
     let [function, exit] = shims::manager(l.s);
     let real = l.real(1);
     let class = ty(real);
-    if function.is_null() || !facts::has_version(class) {
+    if function.is_null() {
+        return super::c_code::before_with(l);
+    }
+    if !facts::has_version(class) {
         return None;
     }
     let (function, cs) = plain(function.cast())?;

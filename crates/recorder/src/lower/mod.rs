@@ -25,6 +25,7 @@ mod binding;
 mod builtin_calls;
 mod builtins;
 mod c_calls;
+mod c_code;
 pub(crate) mod calls;
 mod cells;
 mod compare;

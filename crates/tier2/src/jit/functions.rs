@@ -516,16 +516,6 @@ macro_rules! helpers {
         }
         f as *const c_void
     }};
-    (@function many $helper:ident) => {{
-        extern "C-unwind" fn f(_: *mut ExecState, a: Object, b: Object, more: *const u64, count: u64) -> u64 {
-            // SAFETY: so many arguments lie there.
-            let more = unsafe { core::slice::from_raw_parts(more, count as usize) };
-            let more = more.iter().map(|&bits| register(Type::Obj, bits));
-            let args: smallvec::SmallVec<[_; 8]> = [obj(a), obj(b)].into_iter().chain(more).collect();
-            helper(Helper::$helper, &args)
-        }
-        f as *const c_void
-    }};
     (@function in_place $helper:ident) => {{
         extern "C-unwind" fn f(state: *mut ExecState, a: Object, b: Object, more: *mut u64, count: u64) -> u64 {
             // SAFETY: so many arguments lie there, and there is room for one in front of them. Other machine code that runs meanwhile
@@ -535,6 +525,13 @@ macro_rules! helpers {
                 *args = b.cast();
                 calls::call_many(Helper::$helper, thread_of(state), a.cast(), args, count as usize + 1).expose_provenance() as u64
             }
+        }
+        f as *const c_void
+    }};
+    (@function names $helper:ident) => {{
+        extern "C-unwind" fn f(_: *mut ExecState, a: Object, _: Object, more: *mut u64, count: u64) -> u64 {
+            // SAFETY: so many arguments lie there.
+            unsafe { calls::keys_are(a.cast(), core::slice::from_raw_parts(more.cast(), count as usize)).into() }
         }
         f as *const c_void
     }};
@@ -580,14 +577,14 @@ macro_rules! helpers {
 
 helpers! {
     one: UnaryNegative IsTrue Length GetIter Next QuietIter QuietTruth IterFinish QuietNext IterDone EnumerateIter EnumerateNumber Identity TupleOfList OwnDict HasRoom StrHash;
-    two: ContainsOp GetItem GetAttr ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
+    two: ContainsOp GetItem GetAttr Enter ListAppend ListConcat StrConcat StrEq IntAdd Lookup Member Storable InstanceLacks HasAttribute AnyAttribute AnyInstance QuietFormat NewFunction
         DictDelete DictFill SetAdd SetDiscard SliceItem ListExtend ListRemove EnumerateKeep BoundSelf BindBuiltin;
     three: SetItem SetAttr Slice LookupOr DictStore NameStore StoreAny DequeAppend;
     operator: BinaryOp CompareOp QuietBinary QuietCompare Search InstanceDict MemberHashed LookupHashed KeyedItem SetFunctionAttribute;
     numbered: QuietConvert;
     four: StoreSlice ExchangeSlice SliceStep;
-    many: BuildMap KeysAre;
-    in_place: QuietCall JoinStrings;
+    names: KeysAre;
+    in_place: QuietCall JoinStrings BuildMap;
     calling: Call;
     calling_any: CallAny;
     calling_with_names: CallKw;

@@ -57,6 +57,10 @@ pub(crate) unsafe fn call(helper: Helper, args: &[Register<Obj>]) -> Register<Ob
             let cx = context_of(ffi::PyThreadState_Get().cast());
             new(call_any(cx, object(0), operands.as_mut_ptr(), operands.len()))
         }
+        Helper::Enter => {
+            let manager = object(1);
+            new(conventions::call(ffi::PyThreadState_Get().cast(), object(0), &raw const manager, 1))
+        }
         Helper::HasRoom => Register::I64(has_room().into()),
         Helper::ListAppend => {
             let failed = ffi::PyList_Append(object(0), object(1));
@@ -188,7 +192,7 @@ unsafe fn join(strings: *const *mut PyObject, count: usize) -> *mut PyObject {
     _PyUnicode_JoinArray(hotspur_tier1::context::known().empty_string, strings, count as isize)
 }
 
-/// The same for [`Helper::Call`], [`Helper::QuietCall`] and [`Helper::JoinStrings`], whose arguments behind the first lie in memory.
+/// The same for [`Helper::Call`], [`Helper::QuietCall`], [`Helper::JoinStrings`] and [`Helper::BuildMap`], whose arguments behind the first lie in memory.
 #[inline(always)]
 pub(crate) unsafe fn call_many(
     helper: Helper,
@@ -200,6 +204,15 @@ pub(crate) unsafe fn call_many(
     if helper == Helper::JoinStrings {
         return join(args, count);
     }
+    if helper == Helper::BuildMap {
+        return containers::build_map(core::slice::from_raw_parts(args.add(1), count - 1));
+    }
     let first = usize::from((*args).is_null());
     conventions::call(ts, callable, args.add(first), count - first)
+}
+
+/// The same for [`Helper::KeysAre`].
+#[inline(always)]
+pub(crate) unsafe fn keys_are(dict: *mut PyObject, names: &[*mut PyObject]) -> bool {
+    containers::keys_are(dict, names)
 }

@@ -315,10 +315,12 @@ unsafe fn is_free_within(iter: *mut PyObject) -> bool {
 
 /// `Helper::BindBuiltin`: `method_get` of CPython's descriptors of methods.
 pub(super) unsafe fn bind_builtin(descriptor: *mut PyObject, receiver: *mut PyObject) -> *mut PyObject {
-    match (*ty(descriptor)).tp_descr_get {
-        Some(get) => get(descriptor, receiver, ty(receiver).cast()),
-        None => ptr::null_mut(),
+    let Some(get) = (*ty(descriptor)).tp_descr_get else { return ptr::null_mut() };
+    let method = get(descriptor, receiver, ty(receiver).cast());
+    if method.is_null() {
+        ffi::PyErr_Clear();
     }
+    method
 }
 
 /// `Helper::BoundSelf`, borrowed.
