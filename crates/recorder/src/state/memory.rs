@@ -67,21 +67,35 @@ impl Frames {
     }
 
     /// Brings to memory what other code can look at: frames, and their locals. That is done once, while publishing it is done each time. Operands stay
-    /// where they are.
+    /// where they are, but for those of generators that wait for what they have called: the collector looks at them.
     pub fn flush_visible(&mut self) {
         for depth in 0..self.frames.len() {
             self.flush_locals(depth);
+            if depth + 1 < self.frames.len() && self.is_of_generator(depth) {
+                self.flush_stack(depth);
+            }
         }
         self.at = None;
+    }
+
+    /// Whether a frame lies in a generator or coroutine.
+    fn is_of_generator(&self, depth: usize) -> bool {
+        let code = self.codes[self.frames[depth].code.as_u32() as usize];
+        // SAFETY: the code is alive while it is recorded.
+        unsafe { (*code).co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR) != 0 }
     }
 
     /// [`Frames::flush`] for so many frames, from the bottom up.
     fn flush_first(&mut self, n: usize) {
         for depth in 0..n {
             self.flush_locals(depth);
-            for i in 0..self.frames[depth].stack.len() {
-                self.spill(depth, Where::Stack(i));
-            }
+            self.flush_stack(depth);
+        }
+    }
+
+    fn flush_stack(&mut self, depth: usize) {
+        for i in 0..self.frames[depth].stack.len() {
+            self.spill(depth, Where::Stack(i));
         }
     }
 
