@@ -78,7 +78,7 @@ impl Frames {
         self.at = None;
     }
 
-    /// Whether a frame lies in a generator or coroutine.
+    /// Whether a frame lies in a generator or coroutine. (`is_pushed_generator` is not set for one that a trace goes down to from where it began.)
     fn is_of_generator(&self, depth: usize) -> bool {
         let code = self.codes[self.frames[depth].code.as_u32() as usize];
         // SAFETY: the code is alive while it is recorded.
