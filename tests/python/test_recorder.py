@@ -448,8 +448,8 @@ class Instructions(RecorderCase):
 
     def test_large_integers(self):
         self.has(self.body("x = a + i", "a = 1 << 80"), "quiet_binary", "check_error")
-        # These may take long, so CPython looks for signals meanwhile.
-        self.assertIn("execute", self.loop("x = a * i", "a = 1 << 80").ops)
+        # These may take long, so CPython looks for signals meanwhile: other code may run.
+        self.has(self.loop("x = a * i", "a = 1 << 80"), "binary_op", "check_error", "check_validity")
 
     def test_floats(self):
         for text, op in {"+": "add_f64", "-": "sub_f64", "*": "mul_f64", "/": "div_f64", "%": "mod_f64"}.items():

@@ -337,7 +337,7 @@ class ContextManagers(CCode):
                 stream = io.TextIOWrapper(buffer)
                 buffer.trip = trip if i % 97 == 5 else bool
                 with stream:
-                    buffer.trip = bool; abs(i)
+                    buffer.trip = bool; _thread.get_native_id()
                 yield True
 
         caught = []

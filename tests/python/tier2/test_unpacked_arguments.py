@@ -1,5 +1,7 @@
 """CALL_FUNCTION_EX: arguments in tuples and dictionaries become locals, of functions, methods and `__init__`."""
 
+import os
+
 import hotspur
 from support import describe
 from test_arguments import Lowered
@@ -68,8 +70,9 @@ class Unpacked(Lowered):
             return good
 
         self.lowered(f, N, expect=3 * N)
-        texts = [executor.text for executor in hotspur.executors(f)]
-        self.assertFalse(any("call_helper call," in text for text in texts), describe(f))
+        if "HOTSPUR_BACK_EDGE_THRESHOLD" not in os.environ:
+            texts = [executor.text for executor in hotspur.executors(f)]
+            self.assertFalse(any("call_helper call," in text for text in texts), describe(f))
 
 
 class UnpackedLikeStock(LikeStock):

@@ -30,6 +30,7 @@ use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 /// What has come of a task.
 #[derive(Debug)]
@@ -224,7 +225,7 @@ fn start(state: &mut State) -> bool {
     let compiler = state.compiler.take();
     match with_signals_blocked(|| {
         // Deep recursion is Cranelift's own, on large functions.
-        Builder::new().name("hotspur".into()).stack_size(8 << 20).spawn(move || work(compiler))
+        Builder::new().name(NAME.into()).stack_size(8 << 20).spawn(move || work(compiler))
     }) {
         Ok(thread) => {
             // The previous one is about to end, and is let go.
@@ -275,11 +276,29 @@ fn work(compiler: Option<Compiler>) {
     }
 }
 
+/// The thread's name, and what the kernel has of it. (Not the launcher's, which the main thread may have.)
+const NAME: &str = "hotspur-compile";
+const COMM: &[u8] = b"hotspur-compile\n";
+
 /// The lock, while a fork is under way.
 struct Held(UnsafeCell<Option<MutexGuard<'static, State>>>);
 // SAFETY: touched by the thread that forks only, which has the lock that is in it.
 unsafe impl Sync for Held {}
 static HELD: Held = Held(UnsafeCell::new(None));
+
+/// Waits until the kernel counts no thread of ours any more, which is where CPython looks: for a moment after it was joined it still does, and so it
+/// does for one that was let go.
+fn await_end() {
+    const TRIES: u32 = 200;
+    for _ in 0..TRIES {
+        let Ok(mut tasks) = std::fs::read_dir("/proc/self/task") else { return };
+        let is_ours = |task: &std::path::Path| std::fs::read(task.join("comm")).is_ok_and(|comm| comm == COMM);
+        if !tasks.any(|task| task.is_ok_and(|task| is_ours(&task.path()))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
 
 unsafe extern "C" fn before_fork() {
     let held = loop {
@@ -289,6 +308,7 @@ unsafe extern "C" fn before_fork() {
         drop(state);
         // It needs the lock to see that it is to stop.
         let _ = thread.join();
+        await_end();
     };
     // SAFETY: this thread has the lock.
     unsafe { *HELD.0.get() = Some(held) };
