@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use support::{HOTSPUR, base_python, clean, run};
 
-/// Runs it. In a short run, a leak of a tenth of what an executor takes would be seen; what the allocator keeps may be a few per cent.
+/// Runs it. In a short run, a leak of a tenth of what an executor takes would be seen; what stays gets its executors meanwhile, which may be 2 per cent.
 fn functions(engine: &str, background: &str, rounds: &str) {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/soak/functions.py");
     let mut command = Command::new(HOTSPUR);
     command.arg("--python").arg(base_python()).args(["--tier", "2", "--engine", engine]).arg(program);
-    clean(command.args([rounds, "5"])).env("HOTSPUR_BACKGROUND", background);
+    clean(command.args([rounds, "3"])).env("HOTSPUR_BACKGROUND", background);
     let outcome = run(&mut command, "");
     assert!(outcome.status.success(), "{outcome:?}");
     assert_eq!(outcome.stderr, "");

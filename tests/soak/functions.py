@@ -6,6 +6,7 @@ Each round makes functions, runs them until they are compiled, drops them, and r
 1 if resident memory grew by more than 1% (or so many per cent: a short run has not levelled off) over the second half. Both with HOTSPUR_BACKGROUND=0 and without.
 """
 
+import ctypes
 import gc
 import importlib
 import os
@@ -39,8 +40,25 @@ def make(k):
 MODULE = "LIMIT = %d\ndef count(n):\n    total = 0\n    for i in range(n):\n        if i < LIMIT:\n            total += 1\n    return total\n"
 
 
+def enter_executor():
+    """Runs a loop that is hot."""
+    for _ in range(100):
+        pass
+
+
 def resident():
-    """Resident memory of this process, in bytes."""
+    """Resident memory of this process, in bytes, without garbage and without what the allocator of C holds free.
+
+    That slack is up to half of the whole where machine code is compiled and changes by megabytes from one moment to the next, with
+    the same memory in use: a leak of a few bytes a function could hide in it for a million functions, and it says nothing of leaks. And
+    executors of code that has gone are freed when the next executor is entered; what they held may be garbage then.
+    """
+    for _ in range(3):
+        gc.collect()
+        enter_executor()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -77,7 +95,6 @@ def main():
         for number in range(rounds):
             round(number, pathlib.Path(name))
             if number % max(1, rounds // 20) == 0:
-                gc.collect()
                 sizes.append(resident())
                 executors = hotspur.stats()["executors"]
                 print(f"{number * FUNCTIONS:9} functions  {sizes[-1] / 1e6:8.1f} MB  executors {executors['alive']} "
